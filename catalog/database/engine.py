@@ -1,0 +1,136 @@
+"""How the catalogue is reached: one engine for SQLite and PostgreSQL, short write transactions, cheap reads.
+
+May live here: connections, transactions, pragmas, and what differs between the two databases. No statement about the archive.
+"""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from catalog.pure.errors import Unavailable
+
+Row: TypeAlias = sa.Row[*tuple[Any, ...]]
+
+_BUSY_SECONDS = 30
+_WRITE = "archimed_write"
+
+
+class Database:
+    """One catalogue. Safe to share between threads; not to be carried over a fork.
+
+    Args:
+        url: SQLAlchemy URL, `sqlite:////path` or `postgresql+psycopg://...`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = sa.engine.make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        # Size 0 is "no limit": readers stay open, one a thread, and the number of threads is bounded by whoever makes them.
+        self.engine = sa.create_engine(self.url, pool_size=0, pool_pre_ping=not self.is_sqlite, hide_parameters=True)
+        self._local = threading.local()
+        if self.is_sqlite:
+            sa.event.listen(self.engine, "connect", _prepare_sqlite)
+            sa.event.listen(self.engine, "begin", _begin_sqlite)
+        self._writer = self.engine.execution_options(**{_WRITE: True})
+        self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """Give a connection in a transaction that commits durably at the end, or leaves nothing behind.
+
+        Raises:
+            Unavailable: the database does not answer or stayed locked too long.
+        """
+        try:
+            with self._writer.begin() as connection:
+                yield connection
+        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+            raise Unavailable(f"the catalogue does not answer ({_kind(error)}); try again") from error
+
+    def rows(self, statement: sa.Executable, values: Mapping[str, Any] | None = None) -> Sequence[Row]:
+        """Run one reading statement on this thread's own connection and return all its rows.
+
+        Each statement sees what was committed before it began. A connection that broke is replaced once.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        for attempt in (1, 2):
+            connection = getattr(self._local, "reader", None)
+            if connection is None:
+                connection = self._local.reader = self._connect()
+            try:
+                return connection.execute(statement, values).all()
+            except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+                self.drop_reader()
+                if attempt == 2 or not error.connection_invalidated:
+                    raise Unavailable(f"the catalogue does not answer ({_kind(error)}); try again") from error
+        raise AssertionError  # pragma: no cover - the loop returns or raises
+
+    def row(self, statement: sa.Executable, values: Mapping[str, Any] | None = None) -> Row | None:
+        """Return the first row of `rows`, or None."""
+        rows = self.rows(statement, values)
+        return rows[0] if rows else None
+
+    def insert_new(self, table: sa.Table) -> "sqlite.Insert | postgresql.Insert":
+        """Return an INSERT that can say `on_conflict_do_nothing`, in the dialect of this database."""
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
+    def drop_reader(self) -> None:
+        """Close this thread's reading connection; the next read opens another."""
+        connection = getattr(self._local, "reader", None)
+        self._local.reader = None
+        if connection is not None:
+            connection.close()
+
+    def close(self) -> None:
+        """Close what is open in this thread and in the pool."""
+        self.drop_reader()
+        self.engine.dispose()
+
+    def _connect(self) -> sa.Connection:
+        try:
+            return self._reader.connect()
+        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+            raise Unavailable(f"the catalogue cannot be opened ({_kind(error)})") from error
+
+
+def prepare_sqlite_file(url: sa.engine.URL) -> None:
+    """Make sure that a SQLite catalogue's folder exists and that its file is its owner's alone."""
+    if url.database and url.database != ":memory:":
+        path = Path(url.database)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    # None: the driver begins no transaction of its own; _begin_sqlite does, and says which kind.
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode = WAL")
+    # FULL: a row of an acknowledged file survives a power cut; NORMAL loses rows (recipes, measured).
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute("PRAGMA cache_size = -16384")
+    connection.execute("PRAGMA mmap_size = 1073741824")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    if connection.get_isolation_level() == "AUTOCOMMIT":
+        return
+    # IMMEDIATE: a transaction that reads and then writes would otherwise fail when another wrote in between.
+    immediate = connection.get_execution_options().get(_WRITE, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _kind(error: sa.exc.DBAPIError) -> str:
+    return type(error.orig).__name__

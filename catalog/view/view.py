@@ -1,0 +1,155 @@
+"""A view: look-ups, listings, attributes and bytes for one principal. Nothing here writes, and no face is known.
+
+The tree is decided here and in `statements`; every face shows it. Each call asks the catalogue again whether the study is
+granted, so a grant that is gone is gone with the next call.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from catalog.database import Database, Row
+from catalog.pure.access import Principal
+from catalog.pure.errors import IsADirectory, NotADirectory, NotFound
+from catalog.pure.names import folded
+from catalog.pure.nodes import ROOT_ID, Kind, Node, NodeId
+from catalog.store import LocalStore
+from catalog.view import statements
+
+PAGE = 1000
+
+_CHILD_KIND = {Kind.ROOT: Kind.STUDY, Kind.STUDY: Kind.EXAM, Kind.EXAM: Kind.SERIES, Kind.SERIES: Kind.FILE}
+_ROOT = Node(ROOT_ID, "", 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """An archived file, open for reading: `fd` is the caller's to close."""
+
+    node: Node
+    fd: int
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        os.close(self.fd)
+
+
+class Archive:
+    """The catalogue and the store together: what views are made from. Safe to share between threads."""
+
+    def __init__(self, database: Database, store: LocalStore) -> None:
+        self._database = database
+        self._store = store
+
+    def view(self, principal: Principal) -> "View":
+        """Return the archive as this principal may see it."""
+        return View(self._database, self._store, principal)
+
+
+class View:
+    """The archive as one principal may see it. Safe to share between threads; holds nothing that can go stale."""
+
+    def __init__(self, database: Database, store: LocalStore, principal: Principal) -> None:
+        self._database = database
+        self._store = store
+        self._user = principal.user_id
+        self._study_codes: dict[int, str] = {}
+
+    def lookup(self, parent: NodeId, name: str) -> Node:
+        """Return the child of that exact name.
+
+        Raises:
+            NotFound: there is none, or it is not granted.
+            NotADirectory: the parent is a file.
+        """
+        values = {"user": self._user, "parent": parent.row, "key": folded(name)}
+        row = self._database.row(_of(statements.BY_NAME, parent.kind), values)
+        if row is None or row[1] != name:
+            raise NotFound("there is no such file or folder")
+        return _node(_CHILD_KIND[parent.kind], row)
+
+    def children(self, parent: NodeId, after: str = "", limit: int = PAGE) -> list[Node]:
+        """Return up to `limit` children behind the child named `after`, in the order of folded names.
+
+        A folder that is not granted (any more) has no children; the root lists the granted studies.
+
+        Raises:
+            NotADirectory: the parent is a file.
+        """
+        values = {"user": self._user, "parent": parent.row, "key": folded(after), "limit": limit}
+        rows = self._database.rows(_of(statements.CHILDREN, parent.kind), values)
+        kind = _CHILD_KIND[parent.kind]
+        return [_node(kind, row) for row in rows]
+
+    def walk(self, parent: NodeId, page: int = PAGE) -> Iterator[Node]:
+        """Yield all children, a page at a time."""
+        after = ""
+        while nodes := self.children(parent, after, page):
+            yield from nodes
+            after = nodes[-1].name
+
+    def attributes(self, node: NodeId) -> Node:
+        """Return a node as it is now.
+
+        Raises:
+            NotFound: it is not there, or not granted (any more).
+        """
+        if node.kind is Kind.ROOT:
+            return _ROOT
+        row = self._database.row(statements.BY_ROW[node.kind], {"user": self._user, "row": node.row})
+        if row is None:
+            raise NotFound("there is no such file or folder")
+        return _node(node.kind, row)
+
+    def resolve(self, path: str) -> Node:
+        """Return the node at a path of the tree, `2008-0003/E001`; empty and doubled slashes do not count.
+
+        Raises:
+            NotFound, NotADirectory: as `lookup`.
+        """
+        node = _ROOT
+        for name in filter(None, path.split("/")):
+            node = self.lookup(node.id, name)
+        return node
+
+    def open(self, node: NodeId) -> OpenFile:
+        """Open a file's bytes.
+
+        Raises:
+            NotFound: it is not there, or not granted (any more).
+            IsADirectory: it is a folder.
+            Damaged, Unavailable: the store does not have it or does not answer.
+        """
+        found = self.attributes(node)
+        if found.is_folder:
+            raise IsADirectory("a folder has no bytes; open one of its files")
+        return OpenFile(found, self._store.open(self._study_code(found.study), found.digest))
+
+    def capacity(self) -> os.statvfs_result:
+        """Return the size and free space of the filesystem behind the archive."""
+        return self._store.capacity()
+
+    def _study_code(self, row: int) -> str:
+        # A study's code never changes: its folder in the store is named by it.
+        code = self._study_codes.get(row)
+        if code is None:
+            found = self._database.row(statements.STUDY_CODE, {"row": row})
+            if found is None:
+                raise NotFound("there is no such file or folder")
+            code = self._study_codes[row] = found[0]
+        return code
+
+
+def _of(table: dict[Kind, sa.Select[*tuple[Any, ...]]], kind: Kind) -> sa.Select[*tuple[Any, ...]]:
+    try:
+        return table[kind]
+    except KeyError:
+        raise NotADirectory("a file has nothing below it") from None
+
+
+def _node(kind: Kind, row: Row) -> Node:
+    number, name, mtime, changed, size, digest, study = row
+    return Node(NodeId(kind, number), name, mtime, changed, size, digest or b"", study)
