@@ -125,10 +125,11 @@ def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry)
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
-    if connection.get_isolation_level() == "AUTOCOMMIT":
+    options = connection.get_execution_options()
+    if options.get("isolation_level") == "AUTOCOMMIT":
         return
     # IMMEDIATE: a transaction that reads and then writes would otherwise fail when another wrote in between.
-    immediate = connection.get_execution_options().get(_WRITE, False)
+    immediate = options.get(_WRITE, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
 
