@@ -66,7 +66,10 @@ def record(
 def entries(database: Database, *, limit: int | None = None, after: int = 0) -> list[Entry]:
     """Return the newest `limit` entries (None: all) with an id above `after`, oldest first."""
     newest = sa.select(audit).where(audit.c.id > after).order_by(audit.c.id.desc()).limit(limit)
-    return [Entry(*row[:-1], detail=json.loads(row.detail)) for row in reversed(database.rows(newest))]
+    return [
+        Entry(row.id, row.at, row.actor, row.acting_as, row.action, row.study, row.subject, json.loads(row.detail))
+        for row in reversed(database.rows(newest))
+    ]
 
 
 def _fitting(text: str, limit: int) -> str:
