@@ -1,0 +1,164 @@
+"""What a reader may rely on, whichever face shows the archive. A face's test module subclasses `ReadingSuite` and gives `face`.
+
+    class TestMount(ReadingSuite):
+        @pytest.fixture
+        def face(self, filled: BuiltArchive) -> Iterator[Face]: ...     # anna's archive
+
+A change that happened while the face was up may take `PATIENCE` seconds to show.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.behaviour.faces import Face, Facts
+from tests.builders import ADDED, BuiltArchive
+
+PATIENCE = 5.0
+
+STUDY = "2008-0003"
+SERIES = f"{STUDY}/E001/003_DCM_MR_t1_mprage"
+ODD = f"{STUDY}/E001/004_DCM_MR_tête_#1+2;a=b&c[d]'é"
+LONG = f"{STUDY}/E001/{'005_RESULT_' + 'x' * 244}"
+BIG_FOLDER = f"{STUDY}/E002/001_MR_RAW"
+BIG_FOLDER_FILES = 2500
+ACQUIRED = 1_234_567_890
+BEFORE_1970 = -86_400
+BIG = random.Random(2).randbytes(3_000_001)
+SLICES = {f"{number:05d}.dcm": bytes([number]) * (100 * number) for number in range(1, 21)}
+
+
+def fill(built: BuiltArchive) -> BuiltArchive:
+    """Put the suite's studies into an archive: anna sees two, ben one of them, nobody the third."""
+    for login in ("anna", "ben"):
+        built.user(login)
+    for code in (STUDY, "2010-A.7", "SECRET"):
+        built.study(code)
+    for login, code in (("anna", STUDY), ("anna", "2010-A.7"), ("ben", STUDY)):
+        built.grant(login, code)
+    built.add_series(SERIES, SLICES, mtime=ACQUIRED)
+    built.add_series(ODD, {"00001.dcm": BIG, "Upper Case.TXT": b"text", "leer.bin": b""}, mtime=BEFORE_1970)
+    built.add_series(LONG, {"n" * 251 + ".dcm": b"long"})
+    built.add_series(BIG_FOLDER, {f"{number:05d}.raw": b"%d" % number for number in range(1, BIG_FOLDER_FILES + 1)})
+    built.add_series("SECRET/E001/001_DCM_MR_x", {"00001.dcm": b"secret"})
+    return built
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Whether the condition comes true within `PATIENCE`: for changes that no event announces to a reader."""
+    until = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+class ReadingSuite:
+    """The tests. A subclass gives the fixture `face`: anna's archive in `filled`."""
+
+    @pytest.fixture
+    def filled(self, built: BuiltArchive) -> BuiltArchive:
+        return fill(built)
+
+    def test_the_root_lists_the_granted_studies(self, face: Face) -> None:
+        assert sorted(face.names("")) == [STUDY, "2010-A.7"]
+        assert face.stat("").is_folder
+
+    def test_folders_list_what_is_in_them(self, face: Face) -> None:
+        assert sorted(face.names(STUDY)) == ["E001", "E002"]
+        assert {name[:3] for name in face.names(f"{STUDY}/E001")} == {"003", "004", "005"}
+        assert sorted(face.names(SERIES)) == sorted(SLICES)
+
+    def test_a_study_without_exams_is_an_empty_folder(self, face: Face) -> None:
+        assert face.names("2010-A.7") == []
+
+    def test_a_large_folder_lists_each_name_once(self, face: Face) -> None:
+        names = face.names(BIG_FOLDER)
+        assert len(names) == BIG_FOLDER_FILES
+        assert set(names) == {f"{number:05d}.raw" for number in range(1, BIG_FOLDER_FILES + 1)}
+
+    def test_facts_of_folders_and_files(self, face: Face) -> None:
+        assert face.stat(SERIES).is_folder
+        assert face.stat(SERIES).mtime == ACQUIRED
+        assert face.stat(f"{SERIES}/00007.dcm") == Facts(is_folder=False, size=700, mtime=ACQUIRED)
+        assert face.stat(f"{BIG_FOLDER}/00001.raw").mtime == ADDED
+        assert face.stat(f"{ODD}/leer.bin") == Facts(is_folder=False, size=0, mtime=BEFORE_1970)
+
+    def test_bytes_are_what_was_published(self, face: Face) -> None:
+        for name, content in SLICES.items():
+            assert face.read(f"{SERIES}/{name}") == content
+        assert face.read(f"{ODD}/leer.bin") == b""
+        assert face.read(f"{ODD}/00001.dcm") == BIG
+
+    @pytest.mark.parametrize(
+        ("offset", "length"), [(0, 1), (1, 1), (131_071, 2), (1_048_575, 1_048_578), (2_999_999, 2), (3_000_000, 1)]
+    )
+    def test_any_part_of_a_file_can_be_read(self, face: Face, offset: int, length: int) -> None:
+        assert face.read(f"{ODD}/00001.dcm", offset, length) == BIG[offset : offset + length]
+
+    def test_the_last_bytes_end_where_the_file_ends(self, face: Face) -> None:
+        assert face.read(f"{ODD}/00001.dcm", len(BIG) - 10, 100) == BIG[-10:]
+
+    def test_odd_and_long_names(self, face: Face) -> None:
+        assert sorted(face.names(ODD)) == ["00001.dcm", "Upper Case.TXT", "leer.bin"]
+        assert face.read(f"{ODD}/Upper Case.TXT") == b"text"
+        (name,) = face.names(LONG)
+        assert face.read(f"{LONG}/{name}") == b"long"
+
+    @pytest.mark.parametrize(
+        "path",
+        ["nothing", f"{STUDY}/E9", f"{STUDY}/E001/nothing", f"{SERIES}/99999.dcm", f"{SERIES}/00001.DCM", f"{STUDY}/e001",
+         f"{SERIES}/00001.dcm/below", "n" * 255],
+    )  # fmt: skip
+    def test_what_is_not_there_is_not_found(self, face: Face, path: str) -> None:
+        assert not face.exists(path)
+        with pytest.raises(FileNotFoundError):
+            face.stat(path)
+
+    def test_what_is_not_granted_is_not_found(self, face: Face) -> None:
+        for path in ("SECRET", "SECRET/E001", "SECRET/E001/001_DCM_MR_x", "SECRET/E001/001_DCM_MR_x/00001.dcm"):
+            assert not face.exists(path)
+            with pytest.raises(FileNotFoundError):
+                face.stat(path)
+        with pytest.raises(FileNotFoundError):
+            face.names("SECRET")
+        with pytest.raises(FileNotFoundError):
+            face.read("SECRET/E001/001_DCM_MR_x/00001.dcm")
+
+    def test_a_file_lists_nothing(self, face: Face) -> None:
+        with pytest.raises(NotADirectoryError):
+            face.names(f"{SERIES}/00001.dcm")
+
+    def test_what_is_published_later_appears(self, face: Face, filled: BuiltArchive) -> None:
+        assert sorted(face.names(SERIES)) == sorted(SLICES)
+        assert not face.exists(f"{SERIES}/00021.dcm")
+        filled.add_series(SERIES, {"00021.dcm": b"late"})
+        assert eventually(lambda: "00021.dcm" in face.names(SERIES))
+        assert eventually(lambda: face.exists(f"{SERIES}/00021.dcm"))
+        assert face.read(f"{SERIES}/00021.dcm") == b"late"
+
+    def test_a_grant_that_is_gone_takes_the_study_along(self, face: Face, filled: BuiltArchive) -> None:
+        assert face.read(f"{SERIES}/00001.dcm") == SLICES["00001.dcm"]
+        filled.revoke("anna", STUDY)
+        assert eventually(lambda: face.names("") == ["2010-A.7"])
+        assert eventually(lambda: not face.exists(f"{SERIES}/00001.dcm"))
+        assert eventually(lambda: not face.exists(STUDY))
+        with pytest.raises(FileNotFoundError):
+            face.read(f"{SERIES}/00002.dcm")
+
+    def test_many_readers_at_once(self, face: Face) -> None:
+        def reads_right(number: int) -> bool:
+            name, content = list(SLICES.items())[number % len(SLICES)]
+            offset = number * 7919 % len(BIG)
+            return (
+                face.read(f"{SERIES}/{name}") == content
+                and face.read(f"{ODD}/00001.dcm", offset, 5000) == BIG[offset : offset + 5000]
+                and len(face.names(SERIES)) == len(SLICES)
+            )
+
+        with ThreadPoolExecutor(8) as pool:
+            assert all(pool.map(reads_right, range(160)))
