@@ -1,0 +1,117 @@
+"""The safe engine: pydicom takes the file apart. Only reading may live here; it knows every syntax pydicom knows.
+
+pydicom warns and logs with values of the file in its messages, so both are kept from reaching anyone.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from typing import TYPE_CHECKING
+
+from pydicom import dcmread
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
+from pydicom.dataelem import RawDataElement
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_data_element
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from deid.engine.nodes import UNDEFINED, Element, Item, Node, Sequence, Syntax
+from deid.errors import Unreadable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydicom.dataelem import DataElement
+    from pydicom.dataset import Dataset
+
+DEEPEST = 64
+_GE_PRIVATE_BIG_PIXELS = "1.2.840.113619.5.2"
+logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+
+
+def read(source: Path) -> tuple[list[Node], Syntax]:
+    """The data set of a file without its meta information, as it lies there, and its syntax."""
+    try:
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            dataset = dcmread(source, force=True)
+            nodes = _nodes(dataset, 0)
+    except Unreadable as error:
+        raise Unreadable(error.reason) from None
+    except RecursionError:
+        raise Unreadable("sequences nested too deep") from None
+    except MemoryError:
+        raise Unreadable("a length in the file is beyond this machine's memory") from None
+    except Exception as error:  # noqa: BLE001  any parser error may carry a value of the file
+        raise Unreadable(f"cannot be parsed ({type(error).__name__})") from None
+    if any("end of file" in str(w.message).lower() or "EOF" in str(w.message) for w in said):
+        raise Unreadable("the file is cut short")
+    return nodes, _syntax(dataset)
+
+
+def _syntax(dataset: Dataset) -> Syntax:
+    implicit, little = dataset.original_encoding
+    uid = str(dataset.file_meta.get("TransferSyntaxUID", "") or "")
+    if uid and not all(c in "0123456789." for c in uid):
+        raise Unreadable("the transfer syntax is not a UID")
+    if implicit is None or little is None:
+        raise Unreadable("not a DICOM file")
+    if uid == _GE_PRIVATE_BIG_PIXELS or uid not in _PLAIN:
+        uid = uid or _PLAIN_BY_SHAPE[(bool(implicit), bool(little))]
+        return Syntax(uid, bool(implicit), bool(little))
+    if uid == DeflatedExplicitVRLittleEndian:
+        return Syntax(uid, implicit=False, little=True, deflated=True)
+    # A file whose data set is encoded otherwise than its meta information says gets the name of what it is.
+    return Syntax(_PLAIN_BY_SHAPE[(bool(implicit), bool(little))], bool(implicit), bool(little))
+
+
+_PLAIN_BY_SHAPE = {
+    (True, True): str(ImplicitVRLittleEndian),
+    (False, True): str(ExplicitVRLittleEndian),
+    (False, False): str(ExplicitVRBigEndian),
+}
+_PLAIN = {*_PLAIN_BY_SHAPE.values(), str(DeflatedExplicitVRLittleEndian)}
+
+
+def vr_of(tag: int) -> str:
+    """The VR of an element that names none."""
+    if not tag >> 16 & 1 and dictionary_has_tag(tag):
+        vr: str = dictionary_VR(tag)
+        return vr.rsplit(" or ", 1)[-1]
+    return "LO" if tag >> 16 & 1 and 0x10 <= tag & 0xFFFF <= 0xFF else "UN"
+
+
+def _nodes(dataset: Dataset, depth: int) -> list[Node]:
+    if depth > DEEPEST:
+        raise Unreadable("sequences nested too deep")
+    return [_node(dataset, tag, depth) for tag in sorted(dataset.keys()) if tag >> 16 != 2 or depth]
+
+
+def _encoded_again(element: DataElement, *, little: bool) -> bytes:
+    """The value's bytes of what pydicom itself had to decode to go on (character set, pixel representation)."""
+    buffer = DicomBytesIO()
+    buffer.is_little_endian = little
+    buffer.is_implicit_VR = True
+    write_data_element(buffer, element)
+    return buffer.getvalue()[8:]
+
+
+def _node(dataset: Dataset, tag: int, depth: int) -> Node:
+    raw = dataset.get_item(tag)
+    if isinstance(raw, RawDataElement):
+        vr = raw.VR or vr_of(tag)
+        if vr != "SQ":
+            value = raw.value or b""
+            undefined = raw.length == UNDEFINED
+            if not undefined and len(value) != raw.length:
+                raise Unreadable("the file is cut short")
+            return Element(int(tag), "OB" if undefined else vr, value, undefined)
+    element = dataset[tag]
+    if element.VR != "SQ":
+        return Element(int(tag), str(element.VR), _encoded_again(element, little=dataset.original_encoding[1] is not False))
+    value = element.value
+    items = [
+        Item(_nodes(item, depth + 1), bool(getattr(item, "is_undefined_length_sequence_item", False))) for item in value or ()
+    ]
+    return Sequence(int(tag), items, bool(element.is_undefined_length))

@@ -1,0 +1,175 @@
+"""The last check: does anything that was taken out still stand somewhere in the result?
+
+Searches the encoded header of the clean file (everything but pixel data, private blobs included) for the removed names,
+codes, dates and UIDs, in the file's own character sets, UTF-8 and UTF-16, without regard to case and accents. Pure; it
+knows bytes and needles, not DICOM rules. Only values of four characters and more are searched: shorter ones are in any file.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING, NamedTuple
+
+from ahocorasick_rs import BytesAhoCorasick
+
+from deid.rules.policy import NUMERIC_VRS
+from deid.rules.vocabulary import allowed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from deid.rules.values import Ledger
+
+SHORTEST = 4
+_FREE = 6  # from this length on a hit counts even inside a longer word
+_NAME_PARTS = re.compile(r"[\^=\\\s,;./_\-]+")
+_UID = re.compile(rb"[0-9]+(?:\.[0-9]+){3,}")
+_WIDE_UID = re.compile(rb"(?:[0-9.]\0){9,}")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+PLACEHOLDERS = frozenset(
+    {"anonymous", "anonymized", "anonymised", "anon", "unknown", "none", "removed", "patient", "name", "test", "null", "noname"}
+    | {"phantom", "default", "subject", "deidentified", "undefined", "unspecified", "doctor", "physician", "operator", "user"}
+    | {"study", "physicist", "technician", "first", "last", "middle", "given", "family", "null", "yyyy", "0000", "00000000"}
+)
+
+
+class Needle(NamedTuple):
+    """One spelling of a removed value. `kind`: name, code, date."""
+
+    text: bytes
+    kind: str
+
+
+class Hit(NamedTuple):
+    """Where something removed turned up."""
+
+    kind: str
+    path: str | None
+
+
+def _folded(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+
+
+def _spellings(text: str) -> Iterator[str]:
+    """The ways a name may be written: as it is, by case, without accents, with ae for an umlaut."""
+    for form in (text, _folded(text), text.translate(_UMLAUTS)):
+        yield from (form, form.lower(), form.upper(), form.title())
+
+
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "é": "e", "è": "e"})
+
+
+def name_parts(text: str) -> Iterator[str]:
+    """The parts of a person's name long enough to be searched for; two signs are enough for those of east Asia."""
+    for part in _NAME_PARTS.split(text):
+        part = part.strip("\0 '\"()")
+        if len(part) >= SHORTEST or (len(part) >= 2 and not part.isascii() and ord(part[0]) > 0x2E80):
+            if part.casefold() not in PLACEHOLDERS:
+                yield part
+
+
+def date_spellings(value: bytes) -> Iterator[str]:
+    """A date in its usual spellings."""
+    digits = re.sub(rb"[^0-9]", b"", value).decode()
+    if len(digits) != 8 or digits in ("00000000", "19000101"):
+        return
+    year, month, day = digits[:4], digits[4:6], digits[6:]
+    for joint in ("", "-", ".", "/", " "):
+        yield joint.join((year, month, day))
+        yield joint.join((day, month, year))
+    yield from (f"{month}/{day}/{year}", f"{month}-{day}-{year}")
+    if 1 <= int(month) <= 12:
+        name = _MONTHS[int(month) - 1]
+        for joint in (" ", "-"):
+            yield from (f"{day}{joint}{name}{joint}{year}", f"{int(day)}{joint}{name}{joint}{year}")
+        yield f"{name} {int(day)}, {year}"
+
+
+def needles(ledger: Ledger, decode: Callable[[bytes], str], encodings: Iterable[str], own: str) -> frozenset[Needle]:
+    """What to search for, lower-cased bytes. `own` is text of ours that is in every result: no needle may lie in it."""
+    found: set[Needle] = set()
+    codecs = ("utf-8", "utf-16-le", "utf-16-be", "latin-1", *encodings)
+
+    def add(text: str, kind: str) -> None:
+        if text.lower() in own:
+            return
+        for spelling in set(_spellings(text)) if kind == "name" else {text}:
+            for codec in codecs:
+                try:
+                    found.add(Needle(spelling.encode(codec).lower(), kind))
+                except (UnicodeError, LookupError):
+                    continue
+
+    for value in ledger.names:
+        for part in name_parts(decode(value)):
+            add(part, "name")
+    for value in ledger.codes:
+        for part in decode(value).split("\\"):
+            part = part.strip(" \0")
+            if not any(c.isdigit() for c in part) and all(allowed(word) for word in part.casefold().split()):
+                continue  # a machine or place named by terms any file may hold
+            if len(part) >= SHORTEST and part.casefold() not in PLACEHOLDERS and set(part) - set("0 .-"):
+                add(part, "code")
+    for value in ledger.dates:
+        for spelling in date_spellings(value):
+            add(spelling, "date")
+    return frozenset(needle for needle in found if len(needle.text) >= SHORTEST)
+
+
+class Search:
+    """An automaton over a set of needles. Making one costs; the many files of an exam share it."""
+
+    def __init__(self, wanted: frozenset[Needle]) -> None:
+        self._needles = sorted(wanted)
+        self._automaton = BytesAhoCorasick([n.text for n in self._needles]) if self._needles else None
+
+    def hits(self, lowered: bytes) -> list[tuple[int, int, Needle]]:
+        """All places a needle lies, boundaries considered."""
+        if self._automaton is None:
+            return []
+        found = self._automaton.find_matches_as_indexes(lowered, overlapping=True)
+        return [
+            (start, end, self._needles[index])
+            for index, start, end in found
+            if _stands_alone(lowered, start, end, self._needles[index])
+        ]
+
+
+def _stands_alone(haystack: bytes, start: int, end: int, needle: Needle) -> bool:
+    """Short words must not be parts of longer ones, numbers not parts of longer numbers or of UIDs."""
+    step = 2 if b"\0" in needle.text else 1
+    before, after = haystack[max(0, start - step) : start], haystack[end : end + step]
+    before, after = before.replace(b"\0", b""), after.replace(b"\0", b"")
+    if needle.text.replace(b"\0", b"").isdigit():
+        return not (before.isdigit() or after.isdigit() or before == b"." or after == b".")
+    if len(needle.text) // step >= _FREE or not needle.text.isascii():
+        return True
+    return not (before.isalpha() or after.isalpha())
+
+
+def uid_hits(data: bytes, old: frozenset[bytes]) -> list[int]:
+    """Where one of the `old` UIDs lies in the data, also in UTF-16 and with further components behind it."""
+    found = [m.start() for m in _UID.finditer(data) if _known_uid(m[0], old)]
+    found += [m.start() for m in _WIDE_UID.finditer(data) if _known_uid(m[0].replace(b"\0", b""), old)]
+    return found
+
+
+def _known_uid(token: bytes, old: frozenset[bytes]) -> bool:
+    if token in old:
+        return True
+    parts = token.split(b".")
+    return any(b".".join(parts[:n]) in old for n in range(5, len(parts)))
+
+
+def excused(needle: Needle, vr: str, value: bytes, *, ours: bool) -> bool:
+    """Whether a hit is no leak: a short number in a numeric value, a shifted date that fell on a removed one, a term."""
+    digits = needle.text.isdigit()
+    if vr in ("DS", "IS") or vr in NUMERIC_VRS:
+        return (digits and len(needle.text) < _FREE) or (vr in NUMERIC_VRS and len(needle.text) <= _FREE)
+    if vr in ("DA", "DT", "TM"):
+        return needle.kind == "date" and ours
+    if vr == "CS":
+        return needle.kind == "name" and allowed(needle.text.decode("latin-1")) and value.isupper()
+    return vr == "UI" and digits and len(needle.text) < 8

@@ -1,0 +1,71 @@
+"""Coded concepts (PS3.3 8.8): a code of a public scheme stays, with the public meaning instead of what somebody typed.
+
+Pure functions on one item's elements. Meanings come from pydicom's copy of PS3.16; codes it does not know keep their value
+if it has the scheme's shape, and their meaning is cleaned like any text.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from deid.engine.nodes import Node
+
+VALUE, SCHEME, VERSION, MEANING = 0x00080100, 0x00080102, 0x00080103, 0x00080104
+_SHAPES = {
+    "DCM": re.compile(r"\d{5,6}"),
+    "SCT": re.compile(r"\d{6,18}"),
+    "SRT": re.compile(r"[A-Z]\d?-[0-9A-F]{4,6}"),
+    "SNM3": re.compile(r"[A-Z]\d?-[0-9A-F]{4,6}"),
+    "LN": re.compile(r"\d{1,7}-\d"),
+    "UCUM": re.compile(r"[A-Za-z0-9%/.\[\]{}*^'()_\-]{1,10}"),
+    "FMA": re.compile(r"\d{4,6}"),
+    "RADLEX": re.compile(r"RID\d{1,6}"),
+    "UMLS": re.compile(r"C\d{7}"),
+    "NCIt": re.compile(r"C\d{3,7}"),
+    "MDC": re.compile(r"\d{1,2}:\d{1,6}"),
+    "SCPECG": re.compile(r"\d{1,3}(?:-\d{1,3}){0,2}"),
+}
+_SRT_ALIASES = {"SNM3": "SRT"}
+
+
+@cache
+def _public(scheme: str) -> Mapping[str, str]:
+    """Code value -> meaning of a scheme, as pydicom knows it. Loaded when the first code is met."""
+    from pydicom.sr._concepts_dict import concepts  # late: large, and many files hold no codes
+
+    found: dict[str, str] = {}
+    for by_code in concepts.get(scheme, {}).values():
+        for value, entry in by_code.items():
+            found[value] = entry[0]
+    return found
+
+
+@cache
+def _units(value: str) -> str | None:
+    return _public("UCUM").get(value)
+
+
+def replacements(nodes: Sequence[Node]) -> dict[int, bytes]:
+    """For an item that is a code of a public scheme: the values its code elements shall have. Else nothing."""
+    if not any(node.tag == SCHEME for node in nodes):
+        return {}
+    texts = {node.tag: _text(node) for node in nodes if node.tag in (VALUE, SCHEME)}
+    scheme, value = texts.get(SCHEME, ""), texts.get(VALUE, "")
+    shape = _SHAPES.get(scheme)
+    if shape is None or not shape.fullmatch(value):
+        return {}
+    meaning = _public(_SRT_ALIASES.get(scheme, scheme)).get(value)
+    result = {VALUE: value.encode(), SCHEME: scheme.encode()}
+    if meaning is not None and meaning.isascii():
+        result[MEANING] = meaning.encode()[:64]
+    return result
+
+
+def _text(node: Node) -> str:
+    value = getattr(node, "value", b"")
+    return value.decode("latin-1").strip(" \0") if isinstance(value, bytes) else ""

@@ -1,0 +1,64 @@
+"""What a profile says, once validated. Frozen data only: parsing is in `rules.parse`, use in `rules.policy`."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Literal
+
+Unlisted = Literal["vr", "deny"]
+DateMode = Literal["shift", "keep", "remove"]
+
+ACTIONS = {
+    "K": "keep",
+    "X": "remove",
+    "Z": "empty",
+    "D": "dummy",
+    "U": "map UID",
+    "C": "clean",
+    "E": "exam code",
+    "S": "study code",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One ``[[rule]]`` of a profile, or one of our own. What it matches: `tag` under `mask`, a private creator, a VR."""
+
+    action: str
+    label: str
+    tag: int | None = None
+    mask: int = 0xFFFFFFFF
+    creator: str | None = None
+    vr: str | None = None
+    sop_classes: frozenset[str] = frozenset()
+    value: str | None = None
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """One header the archive files as metadata: a standard keyword, or a private element by creator."""
+
+    name: str
+    tag: int
+    creator: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A study's de-identification profile. Equal text means equal hash means equal treatment, for one `deid.VERSION`."""
+
+    text: str = field(repr=False)
+    standard: str
+    options: frozenset[str]
+    unlisted: Unlisted = "vr"
+    dates: DateMode = "shift"
+    words: frozenset[str] = frozenset()
+    rules: tuple[Rule, ...] = ()
+    extract: tuple[Extract, ...] = ()
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the profile's text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()

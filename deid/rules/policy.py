@@ -1,0 +1,192 @@
+"""From a profile and a SOP class to one verdict per attribute: the one table that both engines use.
+
+Pure: a verdict follows from the attribute's tag, VR and private creator, never from its value. First match wins:
+the profile's rules (by tag, by pattern, by VR), our own rules where the standard is silent or leaves a gap, the standard's
+table with the chosen options, and the profile's way with unlisted attributes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from pydicom.datadict import dictionary_has_tag, dictionary_keyword, dictionary_VR
+
+from deid.rules import table
+
+if TYPE_CHECKING:
+    from deid.rules.model import Profile, Rule
+
+NUMERIC_VRS = frozenset({"AT", "FL", "FD", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "US", "UV"})
+TEXT_VRS = frozenset({"LO", "LT", "SH", "ST", "UC", "UT"})
+DATE_VRS = frozenset({"DA", "DT", "TM"})
+# Binary attributes of the standard that hold samples, not documents; an OB that is none of these goes.
+BULK = frozenset(
+    {0x7FE00008, 0x7FE00009, 0x7FE00010, 0x54001010, 0x5400100A, 0x54000110, 0x54000112, 0x00282000}
+    | {0x00281201, 0x00281202, 0x00281203, 0x00281204, 0x00281221, 0x00281222, 0x00281223, 0x00281224}
+    | {0x00283006, 0x00660023, 0x00660024, 0x00660025, 0x00660026, 0x00660029, 0x00700256, 0x00701808}
+)
+_OPTION_ORDER = {"K": 0, "C": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to do with an attribute, and the rule that says so."""
+
+    action: str
+    rule: str
+    vr: str
+    value: bytes | None = None
+    by_hand: bool = False
+
+
+# Gaps of the table, and places where the archive knows better than a dummy. PS3.15 E.1.1 allows stronger measures.
+_EXAM = (0x00100010, 0x00100020, 0x00120040, 0x00120042, 0x00400512, 0x00401002)
+_OWN: dict[int, tuple[str, str]] = {
+    0x00100010: ("E", "identity is the exam code"),
+    0x00100020: ("E", "identity is the exam code"),
+    0x00120040: ("E", "identity is the exam code"),
+    0x00120042: ("E", "identity is the exam code"),
+    0x00120020: ("S", "protocol is the study code"),
+    0x00100030: ("Z", "birth date"),
+    0x00880200: ("X", "icon"),
+    0x00420010: ("C", "document title"),
+    0x00082112: ("C", "references stay, mapped"),
+    0x00081140: ("C", "references stay, mapped"),
+    0x00081110: ("C", "references stay, mapped"),
+    0x00081111: ("C", "references stay, mapped"),
+    0x00340007: ("X", "binary time stamp"),
+    0x04000310: ("X", "binary time stamp"),
+    0x04000520: ("X", "encrypted original attributes"),
+    0x04000500: ("X", "encrypted original attributes"),
+    0x04000120: ("X", "signature"),
+    0xFFFCFFFC: ("X", "padding"),
+    0xFFFAFFFA: ("X", "signature"),
+    # Written by us, adding to what is there; see `deid.marks`.
+    0x00120063: ("C", "de-identification mark"),
+}
+
+
+def _hex(tag: int) -> str:
+    return f"{tag:08x}"
+
+
+class Policy:
+    """The compiled profile for one SOP class."""
+
+    def __init__(self, profile: Profile, sop_class: str) -> None:
+        self.profile = profile
+        self._rows = table.load(profile.standard)
+        self._types = table.attribute_types().get(sop_class, {})
+        self._rules = tuple(r for r in profile.rules if not r.sop_classes or sop_class in r.sop_classes)
+        self._options = set(profile.options)
+        self._options -= {"full_dates", "modified_dates"}
+        self._options |= {"shift": {"modified_dates"}, "keep": {"full_dates"}}.get(profile.dates, set())
+        self._seen: dict[tuple[int, str], Verdict] = {}
+        self._safe = {(s.creator, s.group, s.element): s for s in table.safe_private()}
+
+    def standard(self, tag: int, vr: str) -> Verdict:
+        """The verdict on an attribute of an even group. `vr` is the file's, or ``UN`` when it says none."""
+        key = (tag, vr)
+        verdict = self._seen.get(key)
+        if verdict is None:
+            verdict = self._seen[key] = self._decide(tag, vr)
+        return verdict
+
+    def _decide(self, tag: int, file_vr: str) -> Verdict:
+        known = self._vr(tag, file_vr)
+        if known == "SQ" != file_vr and file_vr != "UN":
+            return Verdict("X", "not the sequence it should be", file_vr)
+        if file_vr == "SQ" != known and known != "UN":
+            return Verdict("X", "a sequence where none should be", file_vr)
+        for rule in self._rules:
+            if rule.creator is None and _matches(rule, tag, known):
+                value = None if rule.value is None else rule.value.encode()
+                return Verdict(rule.action, rule.label, known, value, by_hand=True)
+        group = tag >> 16
+        if tag & 0xFFFF == 0 or group < 8:
+            return Verdict("X", "group length or foreign group", known)
+        if 0x5000 <= group <= 0x501E or 0x6000 <= group <= 0x60FF:
+            return Verdict("X", "curve or overlay", known)
+        if tag in _OWN:
+            action, label = _OWN[tag]
+            return Verdict(action, label, known)
+        row = self._rows.get(_hex(tag))
+        if row is not None:
+            return self._listed(row, tag, known)
+        return self._unlisted(tag, known)
+
+    def _vr(self, tag: int, file_vr: str) -> str:
+        """The dictionary's VR where it names one; the file's where the dictionary leaves a choice or knows nothing."""
+        row = self._rows.get(_hex(tag))
+        if not dictionary_has_tag(tag):
+            return row.vr if row is not None and row.vr != "-" else "UN"
+        vr: str = dictionary_VR(tag)
+        if " or " in vr:
+            return file_vr if file_vr in vr.split(" or ") else vr.rsplit(" or ", maxsplit=1)[-1]
+        if vr == "OB" and file_vr == "OW":
+            return "OW" if tag in BULK else "OB"
+        return vr
+
+    def _listed(self, row: table.Row, tag: int, vr: str) -> Verdict:
+        chosen = [(option, row.options[option]) for option in row.options if option in self._options]
+        if chosen:
+            option, action = min(chosen, key=lambda pair: _OPTION_ORDER[pair[1]])
+            return Verdict(action, f"{self.profile.standard} {option}", vr)
+        action = table.resolve(row.basic, self._types.get(tag))
+        if vr in DATE_VRS and self.profile.dates == "shift" and action == "D":
+            action = "C"
+        if vr == "SQ" and action in "DU":
+            action = "C"  # a sequence keeps its items; each attribute in them is handled by its own row
+        return Verdict(action, f"{self.profile.standard} {row.basic}", vr)
+
+    def _unlisted(self, tag: int, vr: str) -> Verdict:
+        if self.profile.unlisted == "deny" and not _needed(tag):
+            return Verdict("X", "unlisted", vr)
+        if vr == "SQ":
+            return Verdict("C", "unlisted sequence", vr)
+        if vr == "UI":
+            keyword = dictionary_keyword(tag)
+            kept = "ClassUID" in keyword or "ClassesInStudy" in keyword or "TransferSyntax" in keyword
+            return Verdict("K" if kept or keyword.startswith("CodingSchemeUID") else "U", "unlisted UID", vr)
+        if vr in NUMERIC_VRS or (vr in ("OB", "UN") and tag in BULK):
+            return Verdict("K", "unlisted", vr)
+        if vr in TEXT_VRS or vr in DATE_VRS or vr in ("AS", "CS", "DS", "IS"):
+            return Verdict("C", f"unlisted {vr}", vr)
+        return Verdict("E" if vr == "PN" else "X", f"unlisted {vr}", vr)
+
+    def private(self, tag: int, vr: str, creator: str) -> Verdict:
+        """The verdict on an element of a private block: by the block's creator, never by its number."""
+        group, element = tag >> 16, tag & 0xFF
+        for rule in self._rules:
+            if rule.creator == creator and _matches(rule, tag & 0xFFFF00FF, vr):
+                value = None if rule.value is None else rule.value.encode()
+                return Verdict(rule.action, rule.label, vr, value, by_hand=True)
+        if "safe_private" in self._options:
+            safe = self._safe.get((creator, group, element))
+            if safe is not None:
+                effective = safe.vr if vr == "UN" else vr
+                if (effective == "SQ") != (vr == "SQ") or effective in ("OB", "UN"):
+                    return Verdict("X", "private, of another VR than the standard's", vr)
+                action = "K" if effective in NUMERIC_VRS else "U" if effective == "UI" else "C"
+                return Verdict(action, "safe private", effective)
+        return Verdict("X", "private", vr)
+
+
+def _needed(tag: int) -> bool:
+    """Under ``unlisted = "deny"``: what no image can be read without stays (image pixel, identification of the class)."""
+    group = tag >> 16
+    return group in (0x0028, 0x7FE0) or tag in (0x00080005, 0x00080008, 0x00080016, 0x00080060, 0x00200013, 0x00200011)
+
+
+def _matches(rule: Rule, tag: int, vr: str) -> bool:
+    if rule.vr is not None and rule.vr != vr:
+        return False
+    return rule.tag is None or (tag & rule.mask) == (rule.tag & rule.mask)
+
+
+@lru_cache(maxsize=256)
+def compiled(profile: Profile, sop_class: str) -> Policy:
+    """The policy of a profile for a SOP class, compiled once."""
+    return Policy(profile, sop_class)

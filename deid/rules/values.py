@@ -1,0 +1,175 @@
+"""One element's value made clean: (verdict, VR, bytes) -> bytes. Pure but for what it notes in the file's ledger.
+
+The two engines call `Values.clean` with the same arguments for the same element and so cannot disagree on a value.
+None means: the element goes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from deid import dates
+from deid.rules import vocabulary
+from deid.rules.policy import DATE_VRS, NUMERIC_VRS, TEXT_VRS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deid.mapping import Mapping
+    from deid.rules.policy import Verdict
+
+_NUMBER = re.compile(rb"[ 0-9eE+\-.\\\0]*")
+_AGE = re.compile(rb" *(\d{3})([DWMY])[ \0]*")
+_CODE = re.compile(rb"[A-Z0-9 _\\]*")
+_LONG_DIGITS = re.compile(rb"\d{6}")
+_OFFSET = re.compile(rb"[+-]\d{4}[ \0]*")
+_TIMEZONE = 0x00080201
+_DUMMIES = {"AE": b"REMOVED", "AS": b"000Y", "CS": b"REMOVED", "DA": b"19000101", "DS": b"0", "IS": b"0", "TM": b"000000"}
+_DUMMIES |= {"DT": b"19000101000000", "UR": b"urn:removed", "OB": b"\0\0", "UN": b"\0\0"}
+_DUMMIES |= dict.fromkeys(("LO", "LT", "SH", "ST", "UC", "UT"), b"REMOVED")
+_WIDTH = {"US": 2, "SS": 2, "OW": 2, "UL": 4, "SL": 4, "FL": 4, "AT": 4, "OF": 4, "OL": 4}
+_DIGITS_BEFORE_90 = 89
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What happened to one file so far: actions for the report, removed values for the leak check."""
+
+    actions: list[tuple[str, str, str, str]] = field(default_factory=list)
+    names: set[bytes] = field(default_factory=set)
+    codes: set[bytes] = field(default_factory=set)
+    dates: set[bytes] = field(default_factory=set)
+    uids: set[bytes] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Cleans values of one file: `exam` and `study` codes, the subject's shift in `days`, words never to keep."""
+
+    mapping: Mapping
+    exam: bytes
+    study: bytes
+    days: int
+    date_mode: str
+    words: frozenset[str]
+    known: frozenset[str]
+    decode: Callable[[bytes], str]
+    ledger: Ledger
+
+    def clean(self, verdict: Verdict, tag: int, value: bytes) -> bytes | None:
+        """The new value of an element that is no sequence; the same object if it stays as it is."""
+        action = verdict.action
+        if action == "K":
+            return self._age(value) if verdict.vr == "AS" else value
+        if action == "X":
+            return None
+        if action == "Z":
+            return b"" if value else value
+        if verdict.value is not None:
+            return verdict.value
+        if action in "ES":
+            return self.exam if action == "E" else self.study
+        if action == "U":
+            return self._uids(value)
+        return self._dummy(verdict.vr, value) if action == "D" else self._cleaned(verdict.vr, tag, value)
+
+    def note(self, verdict: Verdict, tag: int, path: str, old: bytes, *, kept: bool) -> None:
+        """Record what was done to a value; what identified someone is searched for in the result."""
+        ledger = self.ledger
+        action = "X" if not kept and verdict.action not in "XZ" else verdict.action
+        ledger.actions.append((path, action, verdict.rule, self.mapping.fingerprint(old) if old else ""))
+        if old:
+            self.remember(verdict.vr, tag, old)
+
+    def remember(self, vr: str, tag: int, old: bytes) -> None:
+        """Note a removed value that identifies, for the leak check."""
+        ledger = self.ledger
+        if vr == "PN":
+            ledger.names.add(old)
+        elif vr == "DA":
+            ledger.dates.add(old)
+        elif vr == "DT":
+            ledger.dates.add(old[:8])
+        elif vr == "UI":
+            ledger.uids.add(old)
+        elif tag in IDENTIFIERS:
+            ledger.codes.add(old)
+
+    def _uids(self, value: bytes) -> bytes:
+        text = value.decode("latin-1")
+        new = "\\".join(self.mapping.uid(part) for part in text.split("\\"))
+        return value if new == text.rstrip(" \0") else new.encode("latin-1")
+
+    def _dummy(self, vr: str, value: bytes) -> bytes:
+        if vr == "UI":
+            return self._uids(value)
+        if vr == "PN":
+            return self.exam
+        return _DUMMIES.get(vr) or bytes(_WIDTH.get(vr, 8))
+
+    def _cleaned(self, vr: str, tag: int, value: bytes) -> bytes | None:
+        if vr in DATE_VRS:
+            return self._dates(vr, value)
+        if vr in TEXT_VRS:
+            if tag == _TIMEZONE and _OFFSET.fullmatch(value):
+                return value
+            return self._text(vr, value)
+        if vr == "CS":
+            return self._coded(value)
+        if vr in ("DS", "IS"):
+            return value if _NUMBER.fullmatch(value) else b""
+        if vr == "AS":
+            return self._age(value)
+        if vr == "UI":
+            return self._uids(value)
+        if vr == "PN":
+            return self.exam
+        return value if vr in NUMERIC_VRS else None
+
+    def _dates(self, vr: str, value: bytes) -> bytes:
+        if self.date_mode == "keep":
+            days = 0
+        elif self.date_mode == "shift":
+            days = self.days
+        else:
+            return b""
+        new = [dates.shift(vr, part, days) for part in value.split(b"\\")]
+        joined = b"\\".join(part or b"" for part in new)
+        return value if joined == value.rstrip(b" \0") else joined
+
+    def _text(self, vr: str, value: bytes) -> bytes:
+        text = self.decode(value)
+        parts = [text] if vr in ("LT", "ST", "UT") else text.split("\\")
+        new = [vocabulary.clean_text(part, self.words, self.known) for part in parts]
+        joined = "\\".join(new) if any(new) else ""
+        encoded = joined.encode("ascii")
+        return value if encoded == value.rstrip(b" \0") else encoded
+
+    def _coded(self, value: bytes) -> bytes:
+        plain = _CODE.fullmatch(value.rstrip(b" \0")) and not _LONG_DIGITS.search(value)
+        if plain and not (self.known and self._knows(value)):
+            return value
+        return self._text("CS", value).upper()
+
+    def _knows(self, value: bytes) -> bool:
+        return any(word in self.known for word in re.split(r"[\W_]+", value.decode("latin-1").casefold()))
+
+    def _age(self, value: bytes) -> bytes:
+        """Ages over 89 years become 90 (PS3.15 E.1.1 names no limit; the usual rule of HIPAA 164.514(b)(2)(i)(C))."""
+        found = _AGE.fullmatch(value)
+        if not found:
+            return b""
+        years = int(found[1]) / {b"D": 365, b"W": 52, b"M": 12, b"Y": 1}[found[2]]
+        return value if years < _DIGITS_BEFORE_90 + 1 else b"090Y"
+
+
+# Attributes whose value, wherever it turns up again in the file, points at a person, a visit or a machine.
+IDENTIFIERS = frozenset(
+    {0x00100020, 0x00101000, 0x00101001, 0x00100021, 0x00101040, 0x00102154, 0x00102155, 0x00101090, 0x00101050}
+    | {0x00080050, 0x00200010, 0x00380010, 0x00380060, 0x00402016, 0x00402017, 0x00401001, 0x00400253, 0x00401002}
+    | {0x00080080, 0x00080081, 0x00081010, 0x00181000, 0x00181002, 0x00081040, 0x00080092, 0x00080094, 0x00400242}
+    | {0x00321064, 0x00120040, 0x00120042, 0x00101005, 0x00101060, 0x00400009, 0x00400512, 0x00400551, 0x001021F0}
+)
+PERSON = frozenset({0x00100010, 0x00100020, 0x00100030})

@@ -1,0 +1,106 @@
+"""Cleaning a tree of nodes by a policy. Structure only: verdicts come from `rules.policy`, values from `rules.values`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deid.engine.nodes import Element, Item, Sequence, item_path, tag_text
+from deid.errors import Unreadable
+from deid.rules import codes
+from deid.rules.policy import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence as Seq
+
+    from deid.engine.nodes import Node
+    from deid.rules.policy import Policy
+    from deid.rules.values import Values
+
+DEEPEST = 64
+_ORPHAN = Verdict("X", "private, of nobody", "UN")
+_ODD_SEQUENCE = Verdict("X", "a sequence where none should be", "UN")
+
+
+class Walk:
+    """Cleans the data sets of one file, at any depth."""
+
+    def __init__(self, policy: Policy, values: Values) -> None:
+        self._policy = policy
+        self._values = values
+
+    def clean(self, nodes: Seq[Node], prefix: str = "", depth: int = 0) -> list[Node]:
+        """The clean data set. Private creators stay only where something of their block stays."""
+        if depth > DEEPEST:
+            raise Unreadable("sequences nested too deep")
+        coded = codes.replacements(nodes)
+        creators: dict[tuple[int, int], Element] = {}
+        kept_blocks: set[tuple[int, int]] = set()
+        out: list[Node] = []
+        for node in nodes:
+            tag = node.tag
+            if tag >> 16 & 1:
+                if isinstance(node, Element) and 0x10 <= tag & 0xFFFF <= 0xFF:
+                    creators[(tag >> 16, tag & 0xFF)] = node
+                    continue
+                block = (tag >> 16, tag >> 8 & 0xFF)
+                new = self._node(node, self._private(node, creators.get(block)), prefix, depth)
+                if new is not None:
+                    kept_blocks.add(block)
+            elif tag in coded and isinstance(node, Element):
+                new = Element(tag, node.vr, coded[tag])
+            else:
+                new = self._node(node, self._policy.standard(tag, node.vr), prefix, depth)
+            if new is not None:
+                out.append(new)
+        out.extend(creators[block] for block in kept_blocks if block in creators)
+        self._drop_creators(creators, kept_blocks, prefix)
+        out.sort(key=lambda node: node.tag)
+        return out
+
+    def _private(self, node: Node, creator: Element | None) -> Verdict:
+        if creator is None:
+            return _ORPHAN
+        return self._policy.private(node.tag, node.vr, creator.value.decode("latin-1").strip(" \0"))
+
+    def _drop_creators(self, creators: dict[tuple[int, int], Element], kept: set[tuple[int, int]], prefix: str) -> None:
+        for block, node in creators.items():
+            if block not in kept:
+                self._values.note(_ORPHAN, node.tag, prefix + tag_text(node.tag), node.value, kept=False)
+
+    def _node(self, node: Node, verdict: Verdict, prefix: str, depth: int) -> Node | None:
+        if isinstance(node, Sequence):
+            return self._sequence(node, verdict, prefix, depth)
+        if verdict.vr == "SQ" and verdict.action != "X":
+            verdict = Verdict("X", "a sequence that cannot be looked into", "UN")
+        new = self._values.clean(verdict, node.tag, node.value)
+        if new is node.value:
+            return node
+        self._values.note(verdict, node.tag, prefix + tag_text(node.tag), node.value, kept=new is not None)
+        return None if new is None else Element(node.tag, node.vr, new)
+
+    def _sequence(self, node: Sequence, verdict: Verdict, prefix: str, depth: int) -> Sequence | None:
+        if verdict.action in "XZ" or verdict.vr not in ("SQ", "UN"):
+            if verdict.action not in "XZ":
+                verdict = _ODD_SEQUENCE
+            self._values.note(verdict, node.tag, prefix + tag_text(node.tag), b"", kept=False)
+            self._lost(node, prefix, depth)
+            return None if verdict.action == "X" else Sequence(node.tag, [], undefined=False)
+        items = [
+            Item(self.clean(item.nodes, item_path(prefix, node.tag, index), depth + 1), item.undefined)
+            for index, item in enumerate(node.items)
+        ]
+        return Sequence(node.tag, items, node.undefined)
+
+    def _lost(self, node: Sequence, prefix: str, depth: int) -> None:
+        """Note the identities in a sequence that goes as a whole: they must not turn up elsewhere."""
+        if depth > DEEPEST:
+            raise Unreadable("sequences nested too deep")
+        for index, item in enumerate(node.items):
+            inner = item_path(prefix, node.tag, index)
+            for child in item.nodes:
+                if isinstance(child, Sequence):
+                    self._lost(child, inner, depth + 1)
+                elif not child.tag >> 16 & 1:
+                    verdict = self._policy.standard(child.tag, child.vr)
+                    if verdict.action != "K":
+                        self._values.remember(verdict.vr, child.tag, child.value)
