@@ -1,0 +1,79 @@
+"""What every administrative change has in common: its transaction, who may make it, and finding what it is about."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from catalog.audit import Actor
+from catalog.database import Database, Row
+from catalog.database.tables import studies, users
+from catalog.pure.access import Action, Role, role_allows
+from catalog.pure.errors import Conflict, Invalid, NotFound, Refused
+from catalog.pure.names import folded
+
+
+@contextmanager
+def changing(database: Database, actor: Actor) -> Iterator[sa.Connection]:
+    """Give a connection in a write transaction in which this actor may administer.
+
+    The machine's own actors may; who acts as an archive login needs that login's role to allow it, asked in the transaction.
+
+    Raises:
+        Refused: the role does not allow it.
+        Conflict: somebody else changed what this change rests on at the same moment.
+    """
+    try:
+        with database.write() as connection:
+            if actor.acting_as:
+                role = Role(find_user(connection, actor.acting_as).role)
+                if not role_allows(role, Action.ADMINISTER):
+                    raise Refused(f"the role {role} may not administer the archive; ask an administrator")
+            yield connection
+    except sa.exc.IntegrityError as error:
+        raise Conflict("somebody else changed the same thing at this moment; look again and try again") from error
+
+
+def find_user(connection: sa.Connection, login: str) -> Row:
+    """Return the row of the user of that login (case does not tell).
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = connection.execute(sa.select(users).where(users.c.login_key == folded(login))).first()
+    if row is None:
+        raise no_user(login)
+    return row
+
+
+def find_study(connection: sa.Connection, code: str) -> Row:
+    """Return the row of the study of that code (case does not tell).
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = connection.execute(sa.select(studies).where(studies.c.code_key == folded(code))).first()
+    if row is None:
+        raise no_study(code)
+    return row
+
+
+def no_user(login: str) -> NotFound:
+    """Return the error for a login that nobody has."""
+    return NotFound(f"there is no user {login}; see `archimed user list`")
+
+
+def no_study(code: str) -> NotFound:
+    """Return the error for a code that no study has."""
+    return NotFound(f"there is no study {code}; see `archimed study list`")
+
+
+def check_line(text: str, what: str) -> str:
+    """Return text for people unchanged, if it is one line that a terminal and both databases can show.
+
+    Raises:
+        Invalid: it holds control characters or broken Unicode.
+    """
+    if not text.isprintable():
+        raise Invalid(f"{what} is one line of printable text")
+    return text

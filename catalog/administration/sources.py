@@ -1,0 +1,154 @@
+"""Sources: scanners and centres that may send DICOM, and who reviews what they send."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from catalog import clock
+from catalog.administration.changing import changing, find_study, find_user
+from catalog.audit import Actor, record
+from catalog.database import Database, Row
+from catalog.database.tables import batches, source_reviewers, sources, studies, users
+from catalog.pure.access import Action, Role, role_allows
+from catalog.pure.addresses import check_ae_title, check_host
+from catalog.pure.batches import State
+from catalog.pure.errors import Conflict, Invalid, NotFound, Refused
+from catalog.pure.names import check_code, folded
+
+_FINAL = (State.PUBLISHED.value, State.REJECTED.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source as a list shows it. `host` '' is any address; `study` None is decided at the gate."""
+
+    id: int
+    name: str
+    ae_title: str
+    host: str
+    study: str | None
+    reviewers: tuple[str, ...]
+    created: int
+
+
+def add_source(
+    database: Database,
+    actor: Actor,
+    name: str,
+    *,
+    ae_title: str,
+    host: str = "",
+    reviewers: Collection[str],
+    study: str | None = None,
+) -> None:
+    """Let a scanner or centre send DICOM, and name who sees and decides what it sends.
+
+    Raises:
+        Invalid: a value cannot be used, or nobody reviews.
+        Refused: a reviewer's role may not import.
+        NotFound: a reviewer or the study does not exist.
+        Conflict: the name, or the title from that address, is taken.
+    """
+    values = {
+        "name": check_code(name, "source"),
+        "name_key": folded(name),
+        "ae_title": check_ae_title(ae_title),
+        "host": check_host(host),
+        "created": clock.now(),
+    }
+    with changing(database, actor) as connection:
+        people = _reviewers(connection, reviewers)
+        home = find_study(connection, study) if study is not None else None
+        insert = database.insert_new(sources).values(**values, study_id=home.id if home else None)
+        source_id = connection.execute(insert.on_conflict_do_nothing().returning(sources.c.id)).scalar_one_or_none()
+        if source_id is None:
+            raise _taken(connection, values["name_key"])
+        _set_reviewers(connection, source_id, people)
+        detail = {"ae_title": values["ae_title"], "host": values["host"], "reviewers": [user.login for user in people]}
+        record(
+            connection, actor=actor.name, acting_as=actor.acting_as, action="source.add", study=home.code if home else "",
+            subject=name, detail=detail,
+        )  # fmt: skip
+
+
+def set_reviewers(database: Database, actor: Actor, name: str, reviewers: Collection[str]) -> None:
+    """Replace the people who see and decide what a source sends.
+
+    Raises:
+        Invalid, Refused, NotFound: as `add_source`.
+    """
+    with changing(database, actor) as connection:
+        source = _find(connection, name)
+        people = _reviewers(connection, reviewers)
+        connection.execute(sa.delete(source_reviewers).where(source_reviewers.c.source_id == source.id))
+        _set_reviewers(connection, source.id, people)
+        record(
+            connection, actor=actor.name, acting_as=actor.acting_as, action="source.reviewers", subject=source.name,
+            detail={"reviewers": [user.login for user in people]},
+        )  # fmt: skip
+
+
+def list_sources(database: Database) -> list[Source]:
+    """Return all sources in the order of their names."""
+    logins: dict[int, list[str]] = {}
+    for row in database.rows(
+        sa.select(source_reviewers.c.source_id, users.c.login)
+        .join(users, users.c.id == source_reviewers.c.user_id)
+        .order_by(users.c.login_key)
+    ):
+        logins.setdefault(row.source_id, []).append(row.login)
+    statement = sa.select(sources, studies.c.code).outerjoin(studies, studies.c.id == sources.c.study_id)
+    return [
+        Source(row.id, row.name, row.ae_title, row.host, row.code, tuple(logins.get(row.id, ())), row.created)
+        for row in database.rows(statement.order_by(sources.c.name_key))
+    ]
+
+
+def remove_source(database: Database, actor: Actor, name: str) -> None:
+    """Let a source send no longer.
+
+    Raises:
+        NotFound: there is none of that name.
+        Refused: batches of it wait at the gate; without their source nobody could see them.
+    """
+    with changing(database, actor) as connection:
+        source = _find(connection, name, lock=True)  # else a batch could begin between the count and the end
+        waiting = sa.select(sa.func.count()).where(batches.c.source_id == source.id, batches.c.state.not_in(_FINAL))
+        count = connection.execute(waiting).scalar_one()
+        if count:
+            raise Refused(f"{count} batches of {source.name} are not decided yet; accept or reject them first")
+        connection.execute(sa.delete(sources).where(sources.c.id == source.id))
+        record(
+            connection, actor=actor.name, acting_as=actor.acting_as, action="source.remove", subject=source.name,
+            detail={"ae_title": source.ae_title, "host": source.host},
+        )  # fmt: skip
+
+
+def _find(connection: sa.Connection, name: str, *, lock: bool = False) -> Row:
+    statement = sa.select(sources).where(sources.c.name_key == folded(name))
+    row = connection.execute(statement.with_for_update() if lock else statement).first()
+    if row is None:
+        raise NotFound(f"there is no source {name}; see `archimed source list`")
+    return row
+
+
+def _reviewers(connection: sa.Connection, logins: Collection[str]) -> list[Row]:
+    if not logins:
+        raise Invalid("a source needs at least one reviewer: nobody else sees what it sends")
+    people = {user.id: user for user in (find_user(connection, login) for login in logins)}
+    for user in people.values():
+        if not role_allows(Role(user.role), Action.IMPORT):
+            raise Refused(f"{user.login} may not review: the role {user.role} does not import; raise it with `user set-role`")
+    return list(people.values())
+
+
+def _set_reviewers(connection: sa.Connection, source_id: int, people: list[Row]) -> None:
+    connection.execute(sa.insert(source_reviewers), [{"source_id": source_id, "user_id": user.id} for user in people])
+
+
+def _taken(connection: sa.Connection, name_key: object) -> Conflict:
+    existing = connection.execute(sa.select(sources.c.name).where(sources.c.name_key == name_key)).scalar_one_or_none()
+    if existing is not None:
+        return Conflict(f"there is a source {existing} already; names differ in more than case")
+    return Conflict("another source has that AE title and address already; see `archimed source list`")

@@ -1,0 +1,132 @@
+"""Studies: creating and looking at them. Their folders in the store are made with them."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from catalog import clock
+from catalog.administration.changing import changing, check_line, no_study
+from catalog.audit import Actor, record
+from catalog.database import Database
+from catalog.database.tables import exams, grants, studies, users
+from catalog.pure.errors import Conflict, Invalid
+from catalog.pure.names import check_code, folded
+from catalog.store import LocalStore
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A study as a list shows it. `end_date` is YYYY-MM-DD or None; `own_profile` tells a profile other than the default."""
+
+    id: int
+    code: str
+    description: str
+    end_date: str | None
+    own_profile: bool
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class StudyDetails:
+    """One study with what belongs to it: the text of its profile (None: the default), who sees it, how many exams it has."""
+
+    study: Study
+    profile: str | None
+    users: list[str]
+    exams: int
+
+
+def create_study(
+    database: Database,
+    store: LocalStore,
+    actor: Actor,
+    code: str,
+    *,
+    description: str = "",
+    end_date: str | None = None,
+    profile: str | None = None,
+) -> None:
+    """Create a study and its folders in the store.
+
+    Args:
+        database: the catalogue.
+        store: the store.
+        actor: who does it.
+        code: study code; stays its name for good.
+        description: one line for people.
+        end_date: planned end, YYYY-MM-DD.
+        profile: TOML text of its de-identification profile, which the caller has checked; None: the default.
+
+    Raises:
+        Invalid: a value cannot be used.
+        Conflict: there is a study of that code, or of one that differs in case only.
+    """
+    check_code(code, "study")
+    about = {
+        "description": check_line(description, "a description"),
+        "end_date": _checked_day(end_date),
+        "profile": profile,
+        "created": clock.now(),
+    }
+    values = {"code": code, "code_key": folded(code), **about}
+    with changing(database, actor) as connection:
+        insert = database.insert_new(studies).values(values).on_conflict_do_nothing(index_elements=["code_key"])
+        if connection.execute(insert.returning(studies.c.id)).first() is None:
+            raise _taken(connection, code)
+        detail = {"end_date": end_date, "own_profile": profile is not None}
+        record(
+            connection, actor=actor.name, acting_as=actor.acting_as, action="study.create", study=code, subject=code,
+            detail=detail,
+        )  # fmt: skip
+        # Before the commit: a study in the catalogue always has its folders. Folders without a study are harmless.
+        store.create_study(code, about)
+
+
+def list_studies(database: Database) -> list[Study]:
+    """Return all studies in the order of their codes."""
+    statement = sa.select(studies).order_by(studies.c.code_key)
+    return [
+        Study(row.id, row.code, row.description, row.end_date, row.profile is not None, row.created)
+        for row in database.rows(statement)
+    ]
+
+
+def show_study(database: Database, code: str) -> StudyDetails:
+    """Return one study.
+
+    Raises:
+        NotFound: there is none of that code.
+    """
+    row = database.row(sa.select(studies).where(studies.c.code_key == folded(code)))
+    if row is None:
+        raise no_study(code)
+    logins = (
+        sa.select(users.c.login).join(grants, grants.c.user_id == users.c.id).where(grants.c.study_id == row.id)
+    ).order_by(users.c.login_key)
+    count = database.row(sa.select(sa.func.count()).select_from(exams).where(exams.c.study_id == row.id))
+    return StudyDetails(
+        Study(row.id, row.code, row.description, row.end_date, row.profile is not None, row.created),
+        row.profile,
+        [found.login for found in database.rows(logins)],
+        int(count[0]) if count else 0,
+    )
+
+
+def _taken(connection: sa.Connection, code: str) -> Conflict:
+    existing = connection.execute(sa.select(studies.c.code).where(studies.c.code_key == folded(code))).scalar_one()
+    if existing == code:
+        return Conflict(f"there is a study {code} already")
+    return Conflict(f"there is a study {existing} already; codes must differ in more than upper and lower case")
+
+
+def _checked_day(day: str | None) -> str | None:
+    if day is None:
+        return None
+    try:
+        written = dt.date.fromisoformat(day).isoformat()
+    except ValueError:
+        written = None
+    if written != day:  # ISO 8601 has other forms, which sort differently
+        raise Invalid("an end date is a day of the calendar written YYYY-MM-DD")
+    return day

@@ -1,0 +1,167 @@
+"""Users, their roles, and which studies each may see."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from catalog import clock
+from catalog.administration.changing import changing, find_study, find_user, no_user
+from catalog.audit import Actor, record
+from catalog.changes import ChangeKind, announce
+from catalog.database import Database
+from catalog.database.tables import grants, source_reviewers, sources, studies, users
+from catalog.pure.access import Principal, Role
+from catalog.pure.errors import Conflict, NotFound
+from catalog.pure.names import check_login, folded
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user as a list shows it."""
+
+    id: int
+    login: str
+    role: Role
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One user may see one study."""
+
+    login: str
+    study: str
+    granted: int
+
+
+def principal(database: Database, login: str) -> Principal:
+    """Return the user of that login (case does not tell) as one request sees it.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = database.row(sa.select(users.c.id, users.c.login, users.c.role).where(users.c.login_key == folded(login)))
+    if row is None:
+        raise no_user(login)
+    return Principal(row.id, row.login, Role(row.role))
+
+
+def add_user(database: Database, actor: Actor, login: str, role: Role) -> None:
+    """Add a user, who sees nothing until a study is granted.
+
+    Raises:
+        Invalid: the login cannot be used.
+        Conflict: there is a user of that login, or of one that differs in case only.
+    """
+    values = {"login": check_login(login), "login_key": folded(login), "role": role.value, "created": clock.now()}
+    with changing(database, actor) as connection:
+        insert = database.insert_new(users).values(values).on_conflict_do_nothing(index_elements=["login_key"])
+        user_id = connection.execute(insert.returning(users.c.id)).scalar_one_or_none()
+        if user_id is None:
+            raise Conflict(f"there is a user {find_user(connection, login).login} already; logins differ in more than case")
+        record(
+            connection, actor=actor.name, acting_as=actor.acting_as, action="user.add", subject=login,
+            detail={"role": role.value},
+        )  # fmt: skip
+        announce(connection, ChangeKind.USER, user_id=user_id)
+
+
+def list_users(database: Database) -> list[User]:
+    """Return all users in the order of their logins."""
+    statement = sa.select(users.c.id, users.c.login, users.c.role, users.c.created).order_by(users.c.login_key)
+    return [User(row.id, row.login, Role(row.role), row.created) for row in database.rows(statement)]
+
+
+def set_role(database: Database, actor: Actor, login: str, role: Role) -> None:
+    """Give a user another role; the same role again changes and records nothing.
+
+    Raises:
+        NotFound: there is no such user.
+    """
+    with changing(database, actor) as connection:
+        user = find_user(connection, login)
+        if user.role == role.value:
+            return
+        connection.execute(sa.update(users).where(users.c.id == user.id).values(role=role.value))
+        record(
+            connection, actor=actor.name, acting_as=actor.acting_as, action="user.role", subject=user.login,
+            detail={"from": user.role, "to": role.value},
+        )  # fmt: skip
+        announce(connection, ChangeKind.ROLE, user_id=user.id)
+
+
+def remove_user(database: Database, actor: Actor, login: str) -> list[str]:
+    """Remove a user with all grants and tokens; what they imported stays.
+
+    Returns:
+        Names of the sources that nobody reviews any more, for the caller to tell.
+
+    Raises:
+        NotFound: there is no such user.
+    """
+    with changing(database, actor) as connection:
+        user = find_user(connection, login)
+        codes = connection.scalars(
+            sa.select(studies.c.code).join(grants, grants.c.study_id == studies.c.id).where(grants.c.user_id == user.id)
+        )
+        detail = {"role": user.role, "grants": sorted(codes)}
+        reviewed = sa.select(source_reviewers.c.source_id).where(source_reviewers.c.user_id == user.id)
+        affected = list(connection.scalars(reviewed))
+        connection.execute(sa.delete(users).where(users.c.id == user.id))
+        orphans = connection.scalars(
+            sa.select(sources.c.name)
+            .where(sources.c.id.in_(affected), sources.c.id.not_in(sa.select(source_reviewers.c.source_id)))
+            .order_by(sources.c.name_key)
+        )
+        left = list(orphans)
+        record(connection, actor=actor.name, acting_as=actor.acting_as, action="user.remove", subject=user.login, detail=detail)
+        announce(connection, ChangeKind.USER, user_id=user.id)
+    return left
+
+
+def add_grant(database: Database, actor: Actor, login: str, code: str) -> None:
+    """Let a user see a study.
+
+    Raises:
+        NotFound: there is no such user or study.
+        Conflict: it is granted already.
+    """
+    with changing(database, actor) as connection:
+        user, study = find_user(connection, login), find_study(connection, code)
+        values = {"user_id": user.id, "study_id": study.id, "granted": clock.now()}
+        insert = database.insert_new(grants).values(values).on_conflict_do_nothing()
+        if connection.execute(insert.returning(grants.c.user_id)).first() is None:
+            raise Conflict(f"{user.login} has a grant on {study.code} already")
+        record(
+            connection, actor=actor.name, acting_as=actor.acting_as, action="grant.add", study=study.code, subject=user.login
+        )
+        announce(connection, ChangeKind.GRANTED, study.id, user.id)
+
+
+def remove_grant(database: Database, actor: Actor, login: str, code: str) -> None:
+    """Let a user see a study no longer; it is gone with their next request.
+
+    Raises:
+        NotFound: there is no such user, study or grant.
+    """
+    with changing(database, actor) as connection:
+        user, study = find_user(connection, login), find_study(connection, code)
+        delete = sa.delete(grants).where(grants.c.user_id == user.id, grants.c.study_id == study.id)
+        if connection.execute(delete).rowcount == 0:
+            raise NotFound(f"{user.login} has no grant on {study.code}; see `archimed grant list`")
+        record(
+            connection, actor=actor.name, acting_as=actor.acting_as, action="grant.remove", study=study.code,
+            subject=user.login,
+        )  # fmt: skip
+        announce(connection, ChangeKind.REVOKED, study.id, user.id)
+
+
+def list_grants(database: Database) -> list[Grant]:
+    """Return all grants in the order of logins, then study codes."""
+    statement = (
+        sa.select(users.c.login, studies.c.code, grants.c.granted)
+        .join_from(grants, users, grants.c.user_id == users.c.id)
+        .join(studies, grants.c.study_id == studies.c.id)
+        .order_by(users.c.login_key, studies.c.code_key)
+    )
+    return [Grant(*row) for row in database.rows(statement)]
