@@ -1,0 +1,118 @@
+"""What one value of the configuration may be: small readers from a TOML value to a Python value.
+
+A reader gets the value and the folder that relative paths begin in, and returns the setting or raises ValueError with the end
+of the sentence "<section and key>: ...". No reader touches the disk, except that a secret may be looked up by its bare name.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+T = TypeVar("T")
+Reader: TypeAlias = Callable[[object, Path], T]
+
+_KINDS: dict[type, str] = {
+    bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list", dict: "a table",
+}  # fmt: skip
+_POSTGRESQL = "postgresql+psycopg"
+
+
+def text(shortest: int, longest: int) -> Reader[str]:
+    """Return a reader of printable ASCII text of `shortest` to `longest` characters."""
+
+    def read(value: object, _folder: Path) -> str:
+        found = _of_type(value, str)
+        if not (shortest <= len(found) <= longest and found.isascii() and found.isprintable() and found.strip() == found):
+            raise ValueError(f"{shortest} to {longest} printable ASCII characters are needed, without blanks around them")
+        return found
+
+    return read
+
+
+def whole(smallest: int, largest: int) -> Reader[int]:
+    """Return a reader of a whole number in that range."""
+
+    def read(value: object, _folder: Path) -> int:
+        found = _of_type(value, int)
+        if not smallest <= found <= largest:
+            raise ValueError(f"a whole number from {smallest} to {largest} is needed, not {found}")
+        return found
+
+    return read
+
+
+def truth(value: object, _folder: Path) -> bool:
+    """Read true or false."""
+    return _of_type(value, bool)
+
+
+def word(*known: str) -> Reader[str]:
+    """Return a reader of one of some words."""
+
+    def read(value: object, _folder: Path) -> str:
+        found = _of_type(value, str)
+        if found not in known:
+            raise ValueError(f"one of {', '.join(known)} is needed")
+        return found
+
+    return read
+
+
+def words(*known: str) -> Reader[tuple[str, ...]]:
+    """Return a reader of a list of some words, at least one and none twice; the order is kept."""
+
+    def read(value: object, _folder: Path) -> tuple[str, ...]:
+        found = _of_type(value, list)
+        if not found or any(item not in known for item in found) or len(set(found)) != len(found):
+            raise ValueError(f"a list of one or more of {', '.join(known)} is needed, none of them twice")
+        return tuple(found)
+
+    return read
+
+
+def path(value: object, folder: Path) -> Path:
+    """Read a path; a relative one begins in the configuration file's folder."""
+    found = _of_type(value, str)
+    if not found.strip() or "\0" in found:
+        raise ValueError("a path is needed")
+    return folder / found
+
+
+def secret_path(value: object, folder: Path) -> Path:
+    """Read the path of a secret; a bare name is looked up among the service's credentials first (systemd, LoadCredential)."""
+    found = path(value, folder)
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    if credentials and value == found.name and (Path(credentials) / found.name).is_file():
+        return Path(credentials) / found.name
+    return found
+
+
+def catalog_url(value: object, folder: Path) -> str:
+    """Read the catalogue's URL: SQLite with a path, or PostgreSQL without a password."""
+    found = _of_type(value, str)
+    parts = urlsplit(found)
+    if parts.scheme == "sqlite":
+        return _sqlite_url(parts, folder)
+    if parts.scheme != _POSTGRESQL:
+        raise ValueError(f"a URL that begins with sqlite:/// or {_POSTGRESQL}:// is needed")
+    if parts.password is not None:
+        raise ValueError("a password may not stand here; put it into a file of its own and name it with password_file")
+    if not parts.path.strip("/"):
+        raise ValueError(f"the database's name is missing: {_POSTGRESQL}://user@host/name")
+    return found
+
+
+def _sqlite_url(parts: SplitResult, folder: Path) -> str:
+    name = parts.path.removeprefix("/")
+    if parts.netloc or not name or name == ":memory:" or parts.query or "%" in name:
+        raise ValueError("a SQLite URL is sqlite:///relative/path or sqlite:////absolute/path, and nothing more")
+    return f"sqlite:///{folder / name}"
+
+
+def _of_type(value: object, kind: type[T]) -> T:
+    # Exactly that type: in Python true is an int, in TOML it is not.
+    if type(value) is not kind:
+        raise ValueError(f"{_KINDS[kind]} is needed, not {_KINDS.get(type(value), 'a date or time')}")
+    return value
