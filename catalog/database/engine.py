@@ -6,6 +6,7 @@ May live here: connections, transactions, pragmas, and what differs between the 
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +16,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from catalog.pure.errors import Unavailable
+from catalog.pure.errors import OutOfSpace, Unavailable
 
 Row: TypeAlias = sa.Row[*tuple[Any, ...]]
 
 _BUSY_SECONDS = 30
 _WRITE = "archimed_write"
+_POSTGRESQL_DISK_FULL = "53100"
 
 
 class Database:
@@ -36,6 +38,7 @@ class Database:
         # Size 0 is "no limit": readers stay open, one a thread, and the number of threads is bounded by whoever makes them.
         self.engine = sa.create_engine(self.url, pool_size=0, pool_pre_ping=not self.is_sqlite, hide_parameters=True)
         self._local = threading.local()
+        self._readers: weakref.WeakSet[sa.Connection] = weakref.WeakSet()
         if self.is_sqlite:
             sa.event.listen(self.engine, "connect", _prepare_sqlite)
             sa.event.listen(self.engine, "begin", _begin_sqlite)
@@ -53,6 +56,8 @@ class Database:
             with self._writer.begin() as connection:
                 yield connection
         except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+            if _is_full(error):
+                raise OutOfSpace("the catalogue's disk is full; free some space and try again") from None
             raise Unavailable(f"the catalogue does not answer ({_kind(error)}); try again") from error
 
     def rows(self, statement: sa.Executable, values: Mapping[str, Any] | None = None) -> Sequence[Row]:
@@ -67,6 +72,7 @@ class Database:
             connection = getattr(self._local, "reader", None)
             if connection is None:
                 connection = self._local.reader = self._connect()
+                self._readers.add(connection)
             try:
                 return connection.execute(statement, values).all()
             except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
@@ -92,8 +98,10 @@ class Database:
             connection.close()
 
     def close(self) -> None:
-        """Close what is open in this thread and in the pool."""
-        self.drop_reader()
+        """Close what is open, in every thread; nobody may be using it."""
+        for connection in list(self._readers):
+            connection.close()
+        self._local = threading.local()
         self.engine.dispose()
 
     def _connect(self) -> sa.Connection:
@@ -131,6 +139,12 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     # IMMEDIATE: a transaction that reads and then writes would otherwise fail when another wrote in between.
     immediate = options.get(_WRITE, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _is_full(error: sa.exc.DBAPIError) -> bool:
+    if isinstance(error.orig, sqlite3.Error):
+        return error.orig.sqlite_errorname == "SQLITE_FULL"
+    return getattr(error.orig, "sqlstate", None) == _POSTGRESQL_DISK_FULL
 
 
 def _kind(error: sa.exc.DBAPIError) -> str:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -47,6 +48,8 @@ def _key(length: int) -> TypeEngine[str]:
 def _id(comment: str) -> Column[int]:
     return Column("id", _Id, primary_key=True, autoincrement=True, comment=comment)
 
+
+_OPEN = text("state = 'open'")
 
 users = Table(
     "users",
@@ -247,6 +250,8 @@ batches = Table(
     Column("decided_by", String(64), nullable=False, comment="login of who accepted or rejected it; '' if nobody yet"),
     Column("decided", BigInteger, nullable=True, comment="time of that decision; null if none yet"),
     Index("ix_batches_state", "state"),
+    # One open batch a source: several receiver processes agree on it by this index.
+    Index("uq_batches_open_source", "source_id", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
     comment="files staged together, waiting at the gate",
     sqlite_autoincrement=True,
 )
@@ -254,8 +259,9 @@ batches = Table(
 staged_files = Table(
     "staged_files",
     metadata,
-    _id("the staged file; its bytes are `files/<id>` in its batch's staging folder"),
+    _id("the staged file, as findings name it"),
     Column("batch_id", _Id, ForeignKey("batches.id"), nullable=False, comment="the batch"),
+    Column("file", String(64), nullable=False, unique=True, comment="where its bytes are in staging: a name of our own"),
     Column(
         "instance",
         LargeBinary(16),

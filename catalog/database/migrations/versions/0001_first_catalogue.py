@@ -321,6 +321,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("batches", schema=None) as batch_op:
         batch_op.create_index("ix_batches_state", ["state"], unique=False)
+        batch_op.create_index(
+            "uq_batches_open_source",
+            ["source_id"],
+            unique=True,
+            sqlite_where=sa.text("state = 'open'"),
+            postgresql_where=sa.text("state = 'open'"),
+        )
 
     op.create_table(
         "series",
@@ -474,9 +481,10 @@ def upgrade() -> None:
             sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
             autoincrement=True,
             nullable=False,
-            comment="the staged file; its bytes are `files/<id>` in its batch's staging folder",
+            comment="the staged file, as findings name it",
         ),
         sa.Column("batch_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False, comment="the batch"),
+        sa.Column("file", sa.String(length=64), nullable=False, comment="where its bytes are in staging: a name of our own"),
         sa.Column(
             "instance",
             sa.LargeBinary(length=16),
@@ -509,6 +517,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["batch_id"], ["batches.id"], name=op.f("fk_staged_files_batch_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_staged_files")),
         sa.UniqueConstraint("batch_id", "instance", "variant", name=op.f("uq_staged_files_batch_id_instance_variant")),
+        sa.UniqueConstraint("file", name=op.f("uq_staged_files_file")),
         comment="files of a batch; rows go when the batch is published or erased",
         sqlite_autoincrement=True,
     )
@@ -533,6 +542,9 @@ def downgrade() -> None:
 
     op.drop_table("series")
     with op.batch_alter_table("batches", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_batches_open_source", sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'")
+        )
         batch_op.drop_index("ix_batches_state")
 
     op.drop_table("batches")

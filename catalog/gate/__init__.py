@@ -1,0 +1,1 @@
+"""The one door to write: staging, checks, a named human's decision, the publish job (DESIGN, law 3)."""

@@ -1,0 +1,247 @@
+"""Receiving: bytes into staging, a row into the catalogue, both durable before anybody is told (DESIGN, law 4).
+
+May live here: what every door that receives shares. Not: protocols, checks, decisions.
+"""
+
+import filecmp
+import itertools
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from catalog import clock, durable
+from catalog.audit import record
+from catalog.database import Database
+from catalog.database.tables import batches, sources, staged_files
+from catalog.gate.staging import Staging
+from catalog.pure.batches import State
+from catalog.pure.errors import ArchimedError
+
+_BUSY = "the staging folder cannot be written"
+
+_OPEN_OF_SOURCE = sa.select(batches.c.id).where(
+    batches.c.state == State.OPEN, batches.c.source_id == sa.bindparam("source_id", type_=sa.BigInteger)
+)
+_OPEN_OF_UPLOADER = sa.select(batches.c.id).where(
+    batches.c.state == State.OPEN,
+    batches.c.source_id.is_(None),
+    batches.c.uploader_id.is_not_distinct_from(sa.bindparam("uploader_id", type_=sa.BigInteger)),
+    batches.c.study_id.is_not_distinct_from(sa.bindparam("study_id", type_=sa.BigInteger)),
+    batches.c.exam_code == sa.bindparam("exam_code"),
+)
+_RIVAL = sa.select(staged_files.c.file).where(
+    *(staged_files.c[name] == sa.bindparam(name) for name in ("batch_id", "instance", "variant"))
+)
+_GROW = (
+    batches.update()
+    .where(batches.c.id == sa.bindparam("batch"))
+    .values(
+        files=batches.c.files + sa.bindparam("count"),
+        bytes=batches.c.bytes + sa.bindparam("size", type_=sa.BigInteger),
+        last_write=sa.bindparam("now", type_=sa.BigInteger),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRef:
+    """A source that is known: its row, its name for people, the study its data belong to (None: decided at the gate)."""
+
+    id: int
+    name: str
+    study: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where files come from and are meant to go: what decides which open batch they join."""
+
+    source: int | None = None
+    uploader: int | None = None
+    study: int | None = None
+    exam: str = ""
+
+
+class Intake:
+    """What receives: one a process, shared by its threads.
+
+    Several threads that commit at once share one transaction: the first to come does the work of all that wait behind it.
+    """
+
+    def __init__(self, database: Database, staging: Staging) -> None:
+        self._database = database
+        self._staging = staging
+        self._session = staging.session()
+        self._turn = threading.Lock()
+        self._waiting: list[_Row] = []
+        self._insert_staged = (
+            database.insert_new(staged_files)
+            .on_conflict_do_nothing(index_elements=["batch_id", "instance", "variant"])
+            .returning(staged_files.c.id)
+        )
+        self._insert_batch = database.insert_new(batches).on_conflict_do_nothing().returning(batches.c.id)
+
+    def source_for(self, ae_title: str, address: str) -> SourceRef | None:
+        """Return the source that calls itself `ae_title` from that IP address; None if there is none."""
+        statement = (
+            sa.select(sources.c.id, sources.c.name, sources.c.study_id)
+            .where(sources.c.ae_title == ae_title.strip(), sources.c.host.in_(("", address)))
+            .order_by(sources.c.host.desc())
+        )
+        row = self._database.row(statement)
+        return SourceRef(row.id, row.name, row.study_id) if row else None
+
+    def refuse(self, ae_title: str, address: str) -> None:
+        """Audit that somebody unknown was refused."""
+        with self._database.write() as connection:
+            record(connection, actor="dicom", action="dicom.refused", subject=ae_title.strip(), detail={"address": address})
+
+    def begin(self, source: SourceRef) -> "Incoming":
+        """Begin to receive one file from a source.
+
+        Raises:
+            OutOfSpace, Unavailable: the disk refused.
+        """
+        return self.begin_for(Origin(source=source.id, study=source.study))
+
+    def begin_for(self, origin: Origin) -> "Incoming":
+        """Begin to receive one file from anywhere.
+
+        Raises:
+            OutOfSpace, Unavailable: the disk refused.
+        """
+        with durable.translated(_BUSY):
+            file, fd = self._session.create()
+        return Incoming(self, origin, file, fd)
+
+    def touch(self, source: SourceRef) -> None:
+        """Say that the source still sends, so that its open batch is not sealed for being quiet."""
+        with self._database.write() as connection:
+            connection.execute(
+                batches.update()
+                .where(batches.c.source_id == source.id, batches.c.state == State.OPEN)
+                .values(last_write=clock.now())
+            )
+
+    def close(self) -> None:
+        """Stop receiving; what was committed stays."""
+        self._session.close()
+
+    def _commit(self, incoming: "Incoming", instance: str) -> None:
+        with durable.translated(_BUSY):
+            os.fdatasync(incoming.fd)
+            size = os.fstat(incoming.fd).st_size
+        row = _Row(incoming.origin, incoming.file, self._staging.digest(instance), size)
+        self._insert(row)
+        while row.rival is not None:
+            with durable.translated(_BUSY):
+                same = filecmp.cmp(self._staging.path(row.rival), self._staging.path(incoming.file), shallow=False)
+            if same:
+                self._session.remove(incoming.file)
+                return
+            # Other bytes under the same UID: both are kept, and the checks tell the reviewer.
+            row = _Row(row.origin, row.file, row.instance, row.size, variant=row.variant + 1)
+            self._insert(row)
+
+    def _insert(self, row: "_Row") -> None:
+        self._waiting.append(row)
+        with self._turn:
+            if not row.settled:
+                group, self._waiting = self._waiting, []
+                self._insert_group(group)
+        if row.error is not None:
+            raise row.error
+
+    def _insert_group(self, group: Sequence["_Row"]) -> None:
+        try:
+            with durable.translated(_BUSY):
+                self._session.sync_names()
+            now = clock.now()
+            with self._database.write() as connection:
+                for origin, rows in itertools.groupby(sorted(group, key=_by_origin), key=lambda row: row.origin):
+                    batch = self._open_batch(connection, origin, now)
+                    sizes = [row.size for row in rows if self._insert_row(connection, batch, row, now)]
+                    connection.execute(_GROW, {"batch": batch, "count": len(sizes), "size": sum(sizes), "now": now})
+        except ArchimedError as error:
+            for row in group:
+                row.error = error
+        for row in group:
+            row.settled = True
+
+    def _insert_row(self, connection: sa.Connection, batch: int, row: "_Row", now: int) -> bool:
+        key = {"batch_id": batch, "instance": row.instance, "variant": row.variant}
+        values = {"file": row.file, "size": row.size, "received": now, "state": "staged", "reason": "", "result": ""}
+        if connection.execute(self._insert_staged, key | values).scalar() is not None:
+            return True
+        row.rival = connection.execute(_RIVAL, key).scalar_one()
+        return False
+
+    def _open_batch(self, connection: sa.Connection, origin: Origin, now: int) -> int:
+        """Return the open batch that files of this origin join, made if there is none."""
+        joins = _OPEN_OF_SOURCE if origin.source is not None else _OPEN_OF_UPLOADER
+        of = {"source_id": origin.source, "uploader_id": origin.uploader, "study_id": origin.study, "exam_code": origin.exam}
+        found = connection.execute(joins, of).scalar()
+        if found is not None:
+            return int(found)
+        fresh = {
+            "state": State.OPEN, "files": 0, "bytes": 0, "findings": "[]", "summary": "[]", "reason": "", "decided_by": "",
+            "opened": now, "last_write": now,
+        }  # fmt: skip
+        made = connection.execute(self._insert_batch, of | fresh).scalar()
+        # Another process may have made it between the look and the insert.
+        return int(made) if made is not None else int(connection.execute(joins, of).scalar_one())
+
+
+class Incoming:
+    """One file on its way in: write the bytes to `fd`, then `commit` or `discard`, once."""
+
+    def __init__(self, intake: Intake, origin: Origin, file: str, fd: int) -> None:
+        self._intake = intake
+        self.origin = origin
+        self.file = file
+        self.fd = fd
+
+    def commit(self, instance_uid: str) -> None:
+        """Keep the file: when this returns, bytes and row survive a power cut.
+
+        The same instance with the same bytes in the same batch is one file; this one goes.
+
+        Args:
+            instance_uid: the original SOP instance UID, or whatever makes the file one; kept as a keyed digest only.
+
+        Raises:
+            OutOfSpace, Unavailable: it could not be kept; nothing is left of it.
+        """
+        try:
+            self._intake._commit(self, instance_uid)  # noqa: SLF001 - the two classes are one thing
+        except BaseException:
+            self.discard()
+            raise
+        os.close(self.fd)
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        os.close(self.fd)
+        self._intake._session.remove(self.file)  # noqa: SLF001 - the two classes are one thing
+
+
+@dataclass(slots=True)
+class _Row:
+    """A row that waits to be inserted, and what became of it."""
+
+    origin: Origin
+    file: str
+    instance: bytes
+    size: int
+    variant: int = 0
+    settled: bool = False
+    rival: str | None = None  # the file that has this instance and variant already
+    error: ArchimedError | None = field(default=None)
+
+
+def _by_origin(row: _Row) -> tuple[int, int, int, str]:
+    origin = row.origin
+    return (origin.source or 0, origin.uploader or 0, origin.study or 0, origin.exam)
