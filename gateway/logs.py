@@ -1,0 +1,100 @@
+"""What a log line looks like, and what never stands in one.
+
+A line holds time, level, part and message; as JSON for a collector, as text for a terminal. Messages of this project's own code
+are written for logs and hold no identity (DESIGN, law 6). Nobody promises that for a library: of its records, of warnings and
+of exceptions only the kind and the place are kept, never the text, because the text may quote a file's content.
+"""
+
+import json
+import logging
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from catalog.pure.errors import ArchimedError
+
+_OWN = ("archimedfs", "catalog", "deid", "gateway")
+_FRAMES = 12
+
+
+def configure(part: str, form: Literal["json", "text"] = "json", level: str = "info") -> None:
+    """Send the process's log lines to stderr, `part` in each; uncaught exceptions and warnings too.
+
+    Calling it again replaces what was configured: a child process names its own part.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json(part) if form == "json" else _Text(part))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    for package in _OWN:
+        logging.getLogger(package).setLevel(level.upper())
+    # A damaged file makes pydicom warn about each of its values: nothing an operator can act on.
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").setLevel(logging.ERROR)
+    sys.excepthook = _uncaught
+    threading.excepthook = _uncaught_in_thread
+
+
+def place_of(error: BaseException) -> str:
+    """Return an exception's kind and where it was raised, with the calls that led there; never its text.
+
+    The text of the project's own errors may be shown to anybody, so it stands with them.
+    """
+    said = f": {error}" if isinstance(error, ArchimedError) else ""
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    calls = " < ".join(f"{_short(frame.filename)}:{frame.lineno} {frame.name}" for frame in reversed(frames))
+    own = f"{type(error).__name__}{said}" + (f" at {calls}" if calls else "")
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return f"{own}; from {place_of(cause)}" if cause is not None else own
+
+
+class _Redacting(logging.Formatter):
+    def __init__(self, part: str) -> None:
+        super().__init__()
+        self._part = part
+
+    def facts(self, record: logging.LogRecord) -> dict[str, str]:
+        """Return what may be told of a record, in the order in which it is written."""
+        own = record.name.split(".", 1)[0] in _OWN
+        told = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "part": self._part,
+            "message": record.getMessage() if own else f"{record.name} at {_short(record.pathname)}:{record.lineno}",
+        }
+        if record.exc_info and record.exc_info[1] is not None:
+            told["exception"] = place_of(record.exc_info[1])
+        return told
+
+
+class _Json(_Redacting):
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps(self.facts(record), ensure_ascii=False)
+
+
+class _Text(_Redacting):
+    def format(self, record: logging.LogRecord) -> str:
+        told = self.facts(record)
+        # One record, one line: what a message carries must not look like a record of its own.
+        text = "; ".join(told[key] for key in ("message", "exception") if key in told)
+        return f"{told['time'][11:19]} {told['level']:7} {told['part']}: {' '.join(text.splitlines())}"
+
+
+def _short(file: str) -> str:
+    """Return the last folders of a source file's path: enough to find it, nothing of where it is installed."""
+    return "/".join(Path(file).parts[-3:])
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if not issubclass(kind, KeyboardInterrupt):
+        logging.getLogger(__name__).critical("ended by an error that was not expected", exc_info=(kind, error, trace))
+
+
+def _uncaught_in_thread(arguments: threading.ExceptHookArgs) -> None:
+    if arguments.exc_value is not None:
+        _uncaught(arguments.exc_type, arguments.exc_value, arguments.exc_traceback)

@@ -1,0 +1,230 @@
+"""The parent: it starts, watches, restarts and stops the parts. It has no threads and opens nothing but pipes."""
+
+import contextlib
+import logging
+import os
+import selectors
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+from catalog.pure.errors import Unavailable
+from gateway.supervisor.child import READY, Part, fork
+from gateway.supervisor.notify import notify
+
+log = logging.getLogger(__name__)
+
+_LONGEST_WORD = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the parent waits, in seconds.
+
+    `start`: for the first readiness of all parts. `finish`: for one part to finish its work when stopped. `first_delay`,
+    doubled at each death up to `longest_delay`: before a part is started again; a part that lived for `settled` begins anew.
+    """
+
+    start: float = 60.0
+    finish: float = 30.0
+    first_delay: float = 0.5
+    longest_delay: float = 30.0
+    settled: float = 60.0
+
+
+@dataclass(slots=True, eq=False)
+class _Life:
+    """A part and its present process, if it has one."""
+
+    part: Part
+    pid: int | None = None
+    pipe: int | None = None  # on which its first word comes, until it came
+    started: float = 0.0
+    deaths: int = 0  # one after the other, none of them settled
+    due: float | None = None  # when to start it again
+    was_ready: bool = False  # in any of its processes
+    complaint: str = ""  # what kept it from starting, in its own words
+
+
+@dataclass(slots=True, eq=False)
+class _Signals:
+    """The parent's signals, as a descriptor that becomes readable and a count of requests to stop."""
+
+    requests: int = 0
+    reading: int = -1
+    _writing: int = -1
+    _before: dict[int, object] = field(default_factory=dict)
+    _wakeup_before: int = -1
+
+    def __enter__(self) -> Self:
+        self.reading, self._writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+            self._before[number] = signal.signal(number, self._note)
+        self._wakeup_before = signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(self._wakeup_before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]  # it came from signal.signal
+        os.close(self.reading)
+        os.close(self._writing)
+
+    def drain(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.reading, _LONGEST_WORD)
+
+    def _note(self, number: int, _frame: object) -> None:
+        if number != signal.SIGCHLD:
+            self.requests += 1
+
+
+class Supervisor:
+    """Runs parts as one process tree. Parts are stopped in the order in which they are given."""
+
+    def __init__(self, parts: Sequence[Part], begin: Callable[[str], None], patience: Patience | None = None) -> None:
+        """`begin` is called with the part's name in each new process before the part runs; it sets up logging."""
+        self._lives = [_Life(part) for part in parts]
+        self._begin = begin
+        self._patience = patience or Patience()
+        self._selector = selectors.DefaultSelector()
+        self._signals = _Signals()
+
+    def run(self, announce: Callable[[], None]) -> None:
+        """Start all parts, call `announce` once each is ready, and keep them alive until SIGTERM or SIGINT; then stop them.
+
+        Must be called in the main thread of a process without other threads: parts are forked.
+
+        Raises:
+            Unavailable: a part could not start; nothing is left running.
+        """
+        with self._signals, self._selector:
+            self._selector.register(self._signals.reading, selectors.EVENT_READ)
+            try:
+                self._start_all(announce)
+                while not self._signals.requests:
+                    self._look(None)
+            finally:
+                notify("STOPPING=1")
+                self._stop_all()
+
+    def _start_all(self, announce: Callable[[], None]) -> None:
+        deadline = time.monotonic() + self._patience.start
+        for life in self._lives:
+            self._start(life)
+        while not self._signals.requests:
+            late = [life.part.name for life in self._lives if not life.was_ready]
+            if not late:
+                announce()
+                notify("READY=1")
+                return
+            if time.monotonic() >= deadline:
+                raise Unavailable(f"not ready after {self._patience.start:.0f} seconds: {', '.join(late)}; see the log above")
+            self._look(deadline)
+
+    def _look(self, deadline: float | None) -> None:
+        """Wait for the next thing that happens, at most until `deadline`, and deal with it."""
+        moments = [moment for moment in (deadline, *(life.due for life in self._lives)) if moment is not None]
+        ready = self._selector.select(max(0.0, min(moments) - time.monotonic()) if moments else None)
+        self._signals.drain()
+        for key, _ in ready:
+            if isinstance(key.data, _Life):
+                self._hear(key.data)
+        for life in self._lives:
+            if life.pid is not None and (status := _end_of(life.pid)) is not None:
+                self._bury(life, status)
+            if life.due is not None and life.due <= time.monotonic():
+                self._start(life)
+
+    def _start(self, life: _Life) -> None:
+        descriptors = [key.fd for key in self._selector.get_map().values()]
+        others = [other.part.listener.fileno() for other in self._lives if other is not life and other.part.listener]
+        life.pid, life.pipe = fork(life.part, [*descriptors, *others, self._selector.fileno()], self._begin)
+        life.started, life.due = time.monotonic(), None
+        self._selector.register(life.pipe, selectors.EVENT_READ, life)
+
+    def _hear(self, life: _Life) -> None:
+        """Take the first word of a part's process from its pipe, if it has said one."""
+        if life.pipe is None:
+            return
+        try:
+            word = os.read(life.pipe, _LONGEST_WORD)
+        except BlockingIOError:
+            return
+        self._selector.unregister(life.pipe)
+        os.close(life.pipe)
+        life.pipe = None
+        if word.startswith(READY):
+            life.was_ready = True
+            log.info("%s is ready", life.part.name)
+        else:
+            life.complaint = word.decode(errors="replace")
+
+    def _bury(self, life: _Life, status: int) -> None:
+        """Note that a part's process ended unasked, and when to start it again.
+
+        Raises:
+            Unavailable: the part was never ready, so starting it again would not help.
+        """
+        self._hear(life)
+        if life.pipe is not None:  # a process it left behind still holds the other end
+            self._selector.unregister(life.pipe)
+            os.close(life.pipe)
+        life.pid = life.pipe = None
+        how = _described(status)
+        if not life.was_ready:
+            raise Unavailable(life.complaint or f"the part {life.part.name} could not start ({how}); see the log above")
+        life.deaths = 1 if time.monotonic() - life.started >= self._patience.settled else life.deaths + 1
+        delay = min(self._patience.first_delay * 2 ** (life.deaths - 1), self._patience.longest_delay)
+        life.due = time.monotonic() + delay
+        log.error("%s ended unasked (%s); it starts again in %.1f seconds", life.part.name, how, delay)
+
+    def _stop_all(self) -> None:
+        """Stop the parts one after the other; a second request to stop, or a part that does not finish, makes it short."""
+        for life in self._lives:
+            # Nobody shall be left waiting in the queue of a socket that no part serves any more.
+            if life.part.listener is not None:
+                life.part.listener.close()
+            if life.pid is None:
+                continue
+            log.info("stopping %s", life.part.name)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(life.pid, signal.SIGTERM)
+            status = self._wait_for_end(life.pid)
+            if status is None:
+                log.error("%s does not finish; it is killed", life.part.name)
+                _kill_group(life.pid)
+                _, status = os.waitpid(life.pid, 0)
+            log.info("%s stopped (%s)", life.part.name, _described(status))
+            life.pid = None
+            if life.pipe is not None:
+                os.close(life.pipe)
+
+    def _wait_for_end(self, pid: int) -> int | None:
+        deadline = time.monotonic() + self._patience.finish
+        while (status := _end_of(pid)) is None:
+            if time.monotonic() >= deadline or self._signals.requests > 1:
+                return None
+            self._selector.select(min(deadline - time.monotonic(), 1.0))
+            self._signals.drain()
+        return status
+
+
+def _end_of(pid: int) -> int | None:
+    """Return the wait status of a child that has ended, after ending what it left in its process group."""
+    if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        return None
+    _kill_group(pid)  # before it is reaped: until then the number cannot be anybody else's
+    return os.waitpid(pid, 0)[1]
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _described(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    return f"status {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
