@@ -73,7 +73,8 @@ def silent(_ready: Callable[[], None]) -> None:
 
 def holding(ready: Callable[[], None]) -> None:
     """Leave a process behind that keeps everything open that it was given."""
-    subprocess.Popen(["sleep", "1000"], close_fds=False)
+    left = subprocess.Popen(["sleep", "1000"], close_fds=False)
+    note(f"left {left.pid}")
     del ready
     os._exit(3)
 
@@ -81,7 +82,7 @@ def holding(ready: Callable[[], None]) -> None:
 listener = listen("127.0.0.1", 0, "[http] port")
 parts = {
     "two": [Part("echo", lambda ready: echo(listener, ready), listener), Part("job", job)],
-    "deaf": [Part("deaf", deaf), Part("job", job)],
+    "deaf": [Part("echo", lambda ready: echo(listener, ready), listener), Part("deaf", deaf), Part("job", job)],
     "misconfigured": [Part("job", job), Part("misconfigured", misconfigured)],
     "crashing": [Part("job", job), Part("crashing", crashing)],
     "silent": [Part("job", job), Part("silent", silent)],

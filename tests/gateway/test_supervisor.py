@@ -132,12 +132,14 @@ def test_a_parent_that_is_killed_leaves_nobody_behind(tree: Tree) -> None:
 
 def test_a_second_request_kills_a_part_that_does_not_finish(tree: Tree) -> None:
     running = tree("deaf")
-    running.wait_ready()
+    port = running.wait_ready()
     (deaf,) = running.noted("deaf")
     with watched(deaf, *running.noted("job")) as wait_gone:
         running.process.terminate()
         while "stopping deaf" not in running.log:
             os.sched_yield()
+        with pytest.raises(ConnectionRefusedError):  # not left waiting for a part that has stopped
+            ask(port)
         running.process.terminate()
         assert running.end() == 0
         wait_gone()
@@ -168,10 +170,12 @@ def test_a_part_that_never_becomes_ready_is_not_waited_for_without_end(tree: Tre
     assert "not ready after 0 seconds: silent" in running.log.splitlines()[-1]
 
 
-def test_a_process_that_a_dead_part_left_behind_delays_nothing(tree: Tree) -> None:
+def test_a_process_that_a_dead_part_left_behind_delays_nothing_and_is_ended(tree: Tree) -> None:
     running = tree("holding")
     assert running.end() == 1
     assert "the part holding could not start (status 3)" in running.log
+    (left,) = running.noted("left")
+    assert not Path(f"/proc/{left}/cmdline").exists() or Path(f"/proc/{left}/cmdline").read_bytes() == b""
 
 
 def test_the_service_manager_is_told(tree: Tree, tmp_path: Path) -> None:
