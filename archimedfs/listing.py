@@ -1,0 +1,66 @@
+"""An open folder: where its listing stands. One page of children is held at a time, however large the folder is."""
+
+from catalog.pure.nodes import Kind, Node, NodeId
+from catalog.view import View
+
+PAGE = 1000
+
+# A cookie tells where a listing goes on: 0 at the beginning, then `.`, `..`, and each child's row behind those. It stays right
+# whatever is published or removed meanwhile, and needs no memory of what was listed before.
+DOT = 1
+DOT_DOT = 2
+
+
+def cookie_of(node: Node) -> int:
+    """Return the cookie that stands behind a child."""
+    return node.id.row + DOT_DOT
+
+
+class Listing:
+    """The children of one folder as one view shows them, in pages behind a cookie.
+
+    Names come in the order of a key, and each page begins behind the last name of the one before: what was there all the time
+    is listed exactly once.
+    """
+
+    def __init__(self, view: View, folder: NodeId) -> None:
+        self.folder = folder
+        self._view = view
+        self._page: list[Node] = []
+        self._cookies: list[int] = []
+        self._is_last = False
+
+    def held(self, cookie: int) -> list[Node] | None:
+        """Return the children behind the cookie as far as they are at hand: empty at the end, None if `turn` must fetch."""
+        if cookie <= DOT_DOT:
+            return None  # from the beginning: as it is now
+        try:
+            rest = self._page[self._cookies.index(cookie) + 1 :]
+        except ValueError:
+            return None
+        return rest if rest or self._is_last else None
+
+    def turn(self, cookie: int) -> list[Node]:
+        """Fetch the page behind the cookie; empty at the end.
+
+        Raises:
+            NotFound: the folder is not there or not granted any more, or the child that the cookie stood behind is gone.
+        """
+        page = self._view.children(self.folder, self._name_at(cookie), PAGE)
+        is_last = len(page) < PAGE
+        if is_last:
+            # A grant that went away lists nothing: without this, half a folder would look like a whole one.
+            self._view.attributes(self.folder)
+        if page:
+            self._page = page
+            self._cookies = [cookie_of(node) for node in page]
+        self._is_last = is_last
+        return page
+
+    def _name_at(self, cookie: int) -> str:
+        if cookie <= DOT_DOT:
+            return ""
+        if self._cookies and self._cookies[-1] == cookie:
+            return self._page[-1].name
+        # seekdir(3) to another page.
+        return self._view.attributes(NodeId(Kind(self.folder.kind + 1), cookie - DOT_DOT)).name

@@ -1,0 +1,71 @@
+"""An open file: bytes from the page cache at once, from the disk in another thread."""
+
+import os
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import trio
+
+from catalog.pure.errors import Damaged
+from catalog.pure.nodes import Node
+from catalog.view import View
+
+# So many readers may wait for the disk at once; the others wait for them.
+_READERS = 16
+_FIRST_BUFFER = 1 << 20
+
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """A file that is open: by whom, which, and its descriptor. The kernel's read() names nothing but this."""
+
+    view: View
+    node: Node
+    fd: int
+
+
+class Reader:
+    """Reads for all open files of a mount. Belongs to the thread of the event loop."""
+
+    def __init__(self) -> None:
+        self._limiter = trio.CapacityLimiter(_READERS)
+        self._buffer = bytearray(_FIRST_BUFFER)
+
+    async def read(self, handle: Handle, offset: int, size: int) -> Buffer:
+        """Return up to `size` bytes, fewer only at the end of the file.
+
+        What is returned is overwritten by the next call: hand it to pyfuse3, which copies it, before anything else is awaited.
+
+        Raises:
+            Damaged: the stored file is shorter than the catalogue says. (The kernel would take it for the file's end.)
+            OSError: the disk failed.
+        """
+        wanted = min(size, handle.node.size - offset)
+        if wanted <= 0:
+            return b""
+        if wanted > len(self._buffer):
+            self._buffer = bytearray(wanted)
+        ready = memoryview(self._buffer)[:wanted]
+        try:
+            # A hop to another thread costs more than most reads: only for what is not in the page cache.
+            count = os.preadv(handle.fd, [ready], offset, os.RWF_NOWAIT)
+        except BlockingIOError:
+            count = 0
+        if count == wanted:
+            return ready
+        return await trio.to_thread.run_sync(_read_all, handle.fd, offset, wanted, limiter=self._limiter)
+
+
+def _read_all(fd: int, offset: int, wanted: int) -> bytearray:
+    buffer = bytearray(wanted)
+    rest = memoryview(buffer)
+    while rest:
+        count = os.preadv(fd, [rest], offset)
+        if count == 0:
+            raise Damaged("a stored file is shorter than the catalogue says; tell the administrator to run `archimed verify`")
+        rest = rest[count:]
+        offset += count
+    return buffer

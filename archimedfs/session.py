@@ -1,0 +1,108 @@
+"""The life of a mount: mounted, serving, and unmounted whatever ends it. Knows no archive; pyfuse3 allows one a process."""
+
+import contextlib
+import errno
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pyfuse3
+import trio
+
+from archimedfs import mountpoint as mountpoints
+from catalog.pure.errors import Refused
+
+# Linux reads ahead 128 KiB on a FUSE mount unless told otherwise; 1 MiB is the most that one request carries.
+_READ_AHEAD_KB = 1024
+_OPTIONS = frozenset({"nosuid", "nodev", "noexec", "default_permissions", "fsname=archimed", "subtype=archimed"})
+# HUP: the terminal that a mount was started from was closed.
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Operations(pyfuse3.Operations):
+    """What all mounts say of themselves; a mount's handlers are added by a subclass.
+
+    A handler that is missing answers ENOSYS, and the kernel asks no more: no extended attributes, nothing to do on close and
+    fsync, no ACCESS requests (`default_permissions` makes the kernel decide).
+    """
+
+    # Else the kernel may look up inode numbers that somebody guessed (open_by_handle_at).
+    supports_dot_lookup = False
+    enable_writeback_cache = False
+
+    def __init__(self) -> None:
+        self.mounted = trio.Event()
+
+    def init(self) -> None:
+        """Note that the kernel has begun to talk."""
+        self.mounted.set()
+
+
+def run(operations: Operations, mountpoint: Path, options: set[str], on_ready: Callable[[], None]) -> None:
+    """Mount, serve, and return when a signal came or somebody unmounted; must be called in the main thread.
+
+    Args:
+        operations: the mount's handlers.
+        mountpoint: an empty folder.
+        options: mount options, besides those that every mount has.
+        on_ready: called once the mount answers, on the thread that answers: it may not touch the mount itself.
+
+    Raises:
+        Refused: the folder cannot be mounted on, or the system refused.
+    """
+    mountpoints.check(mountpoint)
+    # As the kernel will name it: then nobody here has to look at the mount to find it again.
+    trio.run(_serve, operations, mountpoint.resolve(), options, on_ready, strict_exception_groups=True)
+
+
+async def _serve(operations: Operations, mountpoint: Path, options: set[str], on_ready: Callable[[], None]) -> None:
+    # The signals first: one that came between mounting and listening for it would leave a dead mount.
+    with trio.open_signal_receiver(*_ENDING) as signals:
+        try:
+            pyfuse3.init(operations, str(mountpoint), set(_OPTIONS) | options)
+        except RuntimeError:
+            raise Refused(
+                f"the system refused to mount on {mountpoint}; fusermount3 says why above. To let other users in, "
+                "`user_allow_other` must stand in /etc/fuse.conf"
+            ) from None
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_end_on_signal, signals)
+                nursery.start_soon(_announce, operations, mountpoint, on_ready)
+                await _answer_requests()
+                nursery.cancel_scope.cancel()
+        finally:
+            pyfuse3.close(unmount=True)
+
+
+async def _answer_requests() -> None:
+    try:
+        await pyfuse3.main()
+    except* OSError as errors:
+        # Unmounted by somebody else while closed files were still to be released: an end like any other.
+        if errors.split(_is_end)[1] is not None:
+            raise
+
+
+def _is_end(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.ECONNABORTED
+
+
+async def _end_on_signal(signals: AsyncIterator[int]) -> None:
+    async for _ in signals:
+        pyfuse3.terminate()
+        return
+
+
+async def _announce(operations: Operations, mountpoint: Path, on_ready: Callable[[], None]) -> None:
+    await operations.mounted.wait()
+    _read_further_ahead(mountpoint)
+    on_ready()
+
+
+def _read_further_ahead(mountpoint: Path) -> None:
+    # After the first request: the kernel sets its own value when that is answered. Only root may; others read as before.
+    device = mountpoints.device_of(mountpoint)
+    if device is not None:
+        with contextlib.suppress(OSError):
+            Path(f"/sys/class/bdi/{device}/read_ahead_kb").write_text(str(_READ_AHEAD_KB), encoding="ascii")
