@@ -16,7 +16,7 @@ from deid.cleaner import Cleaner
 from deid.errors import DeidError, Held, ProfileError, Unreadable
 from deid.report import Action, Report
 from deid.rules.model import Profile
-from deid.rules.parse import load_profile
+from deid.rules.parse import examples, load_profile
 
 VERSION = "1"
 """Changes whenever the same file, profile and key would give other bytes."""
@@ -31,5 +31,6 @@ __all__ = [
     "ProfileError",
     "Report",
     "Unreadable",
+    "examples",
     "load_profile",
 ]

@@ -14,7 +14,7 @@ from deid.engine import safe
 from deid.engine.meta import part10_header
 from deid.engine.nodes import Element, Node, Syntax, Writer
 from deid.errors import DeidError, Held, Unreadable
-from deid.facts import SOP_CLASS, SOP_INSTANCE, Facts, facts
+from deid.facts import MODALITY, SOP_CLASS, SOP_INSTANCE, Facts, facts
 from deid.mapping import Mapping
 from deid.report import Action, Report
 from deid.rules.policy import Policy, compiled
@@ -75,7 +75,7 @@ class Cleaner:
             raise Held("a DICOMDIR: it describes a disk, not an image")
         if not sop_class or not instance:
             raise Unreadable("not a DICOM object: it has no SOP class or instance UID")
-        policy = compiled(self._profile, sop_class)
+        policy = compiled(self._profile, sop_class, "DCM_" + known.text(MODALITY))
         self._hold(nodes, known, policy)
         ledger = Ledger()
         clean = Walk(policy, self._values(known, ledger)).clean(nodes)

@@ -5,7 +5,7 @@ A value that is no date in a spelling we know gives None: the caller must not le
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 
 _DA = re.compile(rb"(\d{4})([.\-/]?)(\d{2})\2(\d{2})")
@@ -14,11 +14,11 @@ _DT = re.compile(rb"(\d{4})(\d{2})?(\d{2})?((?:\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,6}
 _TM = re.compile(rb"\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,6})?)?)?|\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?")
 
 
-def _moved(year: bytes, month: bytes | None, day: bytes | None, days: int) -> datetime.date | None:
+def _moved(year: bytes, month: bytes | None, day: bytes | None, days: int) -> dt.date | None:
     """The shifted day; a missing month or day counts from its first."""
     try:
-        start = datetime.date(int(year), int(month or b"1"), int(day or b"1"))
-        return start + datetime.timedelta(days=days)
+        start = dt.date(int(year), int(month or b"1"), int(day or b"1"))
+        return start + dt.timedelta(days=days)
     except (ValueError, OverflowError):
         return None
 

@@ -86,10 +86,10 @@ def _wanted(nodes: list[Node], wanted: Extract, decode: Callable[[bytes], str]) 
     if wanted.creator is None:
         return marks.find(nodes, wanted.tag)
     group = wanted.tag >> 16
-    for node in nodes:
-        if node.tag >> 16 == group and 0x10 <= node.tag & 0xFFFF <= 0xFF and isinstance(node, Element):
-            if decode(node.value).strip(" \0") == wanted.creator:
-                return marks.find(nodes, group << 16 | (node.tag & 0xFF) << 8 | wanted.tag & 0xFF)
+    blocks = [n for n in nodes if n.tag >> 16 == group and 0x10 <= n.tag & 0xFFFF <= 0xFF and isinstance(n, Element)]
+    for node in blocks:
+        if decode(node.value).strip(" \0") == wanted.creator:
+            return marks.find(nodes, group << 16 | (node.tag & 0xFF) << 8 | wanted.tag & 0xFF)
     return None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from ahocorasick_rs import BytesAhoCorasick
@@ -26,6 +27,7 @@ _FREE = 6  # from this length on a hit counts even inside a longer word
 _NAME_PARTS = re.compile(r"[\^=\\\s,;./_\-]+")
 _UID = re.compile(rb"[0-9]+(?:\.[0-9]+){3,}")
 _WIDE_UID = re.compile(rb"(?:[0-9.]\0){9,}")
+_EAST = 0x2E80  # from here on the signs of east Asia
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 PLACEHOLDERS = frozenset(
     {"anonymous", "anonymized", "anonymised", "anon", "unknown", "none", "removed", "patient", "name", "test", "null", "noname"}
@@ -63,11 +65,20 @@ _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "Ä": 
 
 def name_parts(text: str) -> Iterator[str]:
     """The parts of a person's name long enough to be searched for; two signs are enough for those of east Asia."""
-    for part in _NAME_PARTS.split(text):
-        part = part.strip("\0 '\"()")
-        if len(part) >= SHORTEST or (len(part) >= 2 and not part.isascii() and ord(part[0]) > 0x2E80):
-            if part.casefold() not in PLACEHOLDERS:
-                yield part
+    for raw in _NAME_PARTS.split(text):
+        part = raw.strip("\0 '\"()")
+        short = len(part) < SHORTEST and not (len(part) >= 2 and ord(part[0]) > _EAST)
+        if not short and part.casefold() not in PLACEHOLDERS:
+            yield part
+
+
+def _code_parts(text: str) -> Iterator[str]:
+    """The values of an identifier worth a search: not zeros, not terms that any file may hold."""
+    for raw in text.split("\\"):
+        part = raw.strip(" \0")
+        terms = not any(c.isdigit() for c in part) and all(allowed(word) for word in part.casefold().split())
+        if len(part) >= SHORTEST and not terms and part.casefold() not in PLACEHOLDERS and set(part) - set("0 .-"):
+            yield part
 
 
 def date_spellings(value: bytes) -> Iterator[str]:
@@ -89,32 +100,18 @@ def date_spellings(value: bytes) -> Iterator[str]:
 
 def needles(ledger: Ledger, decode: Callable[[bytes], str], encodings: Iterable[str], own: str) -> frozenset[Needle]:
     """What to search for, lower-cased bytes. `own` is text of ours that is in every result: no needle may lie in it."""
+    texts = [(part, "name") for value in ledger.names for part in name_parts(decode(value))]
+    texts += [(part, "code") for value in ledger.codes for part in _code_parts(decode(value))]
+    texts += [(spelling, "date") for value in ledger.dates for spelling in date_spellings(value)]
+    codecs = dict.fromkeys(("utf-8", "utf-16-le", "utf-16-be", "latin-1", *encodings))
     found: set[Needle] = set()
-    codecs = ("utf-8", "utf-16-le", "utf-16-be", "latin-1", *encodings)
-
-    def add(text: str, kind: str) -> None:
+    for text, kind in texts:
         if text.lower() in own:
-            return
+            continue
         for spelling in set(_spellings(text)) if kind == "name" else {text}:
             for codec in codecs:
-                try:
+                with suppress(UnicodeError, LookupError):
                     found.add(Needle(spelling.encode(codec).lower(), kind))
-                except (UnicodeError, LookupError):
-                    continue
-
-    for value in ledger.names:
-        for part in name_parts(decode(value)):
-            add(part, "name")
-    for value in ledger.codes:
-        for part in decode(value).split("\\"):
-            part = part.strip(" \0")
-            if not any(c.isdigit() for c in part) and all(allowed(word) for word in part.casefold().split()):
-                continue  # a machine or place named by terms any file may hold
-            if len(part) >= SHORTEST and part.casefold() not in PLACEHOLDERS and set(part) - set("0 .-"):
-                add(part, "code")
-    for value in ledger.dates:
-        for spelling in date_spellings(value):
-            add(spelling, "date")
     return frozenset(needle for needle in found if len(needle.text) >= SHORTEST)
 
 

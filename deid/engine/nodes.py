@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -122,20 +123,20 @@ class Writer:
             self._items(node, prefix)
             self._put(self._tag(0xFFFE, 0xE0DD) + self._u32(0))
         else:
-            self._counted(lambda n: self._header(node.tag, "SQ", n), lambda: self._items(node, prefix))
+            self._counted(partial(self._header, node.tag, "SQ"), partial(self._items, node, prefix))
 
     def _items(self, node: Sequence, prefix: str) -> None:
         for index, item in enumerate(node.items):
             inner = item_path(prefix, node.tag, index) if self.spans is not None else ""
-            start = self._tag(0xFFFE, 0xE000)
             if item.undefined:
-                self._put(start + self._u32(UNDEFINED))
+                self._put(self._item(UNDEFINED))
                 self.write(item.nodes, inner)
                 self._put(self._tag(0xFFFE, 0xE00D) + self._u32(0))
             else:
-                self._counted(
-                    lambda n: self._tag(0xFFFE, 0xE000) + self._u32(n), lambda i=item, p=inner: self.write(i.nodes, p)
-                )
+                self._counted(self._item, partial(self.write, item.nodes, inner))
+
+    def _item(self, length: int) -> bytes:
+        return self._tag(0xFFFE, 0xE000) + self._u32(length)
 
     def _counted(self, header: Callable[[int], bytes], body: Callable[[], None]) -> None:
         """A header that carries the length of what follows it: its place is kept free until that is known."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydicom import dcmread
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
@@ -55,8 +55,6 @@ def _syntax(dataset: Dataset) -> Syntax:
     uid = str(dataset.file_meta.get("TransferSyntaxUID", "") or "")
     if uid and not all(c in "0123456789." for c in uid):
         raise Unreadable("the transfer syntax is not a UID")
-    if implicit is None or little is None:
-        raise Unreadable("not a DICOM file")
     if uid == _GE_PRIVATE_BIG_PIXELS or uid not in _PLAIN:
         uid = uid or _PLAIN_BY_SHAPE[(bool(implicit), bool(little))]
         return Syntax(uid, bool(implicit), bool(little))
@@ -98,7 +96,7 @@ def _encoded_again(element: DataElement, *, little: bool) -> bytes:
 
 
 def _node(dataset: Dataset, tag: int, depth: int) -> Node:
-    raw = dataset.get_item(tag)
+    raw: Any = dataset.get_item(tag)
     if isinstance(raw, RawDataElement):
         vr = raw.VR or vr_of(tag)
         if vr != "SQ":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,9 @@ _SHAPES = {
     "SRT": re.compile(r"[A-Z]\d?-[0-9A-F]{4,6}"),
     "SNM3": re.compile(r"[A-Z]\d?-[0-9A-F]{4,6}"),
     "LN": re.compile(r"\d{1,7}-\d"),
-    "UCUM": re.compile(r"[A-Za-z0-9%/.\[\]{}*^'()_\-]{1,10}"),
+    "UCUM": re.compile(
+        r"(?:10\*-?\d|[a-zA-Z%]{1,3}\d?)(?:[./](?:[a-zA-Z%]{1,3}-?\d?|\{[a-z]{1,6}\}|10\*-?\d))*|\{[a-z]{1,8}\}|1"
+    ),
     "FMA": re.compile(r"\d{4,6}"),
     "RADLEX": re.compile(r"RID\d{1,6}"),
     "UMLS": re.compile(r"C\d{7}"),
@@ -38,16 +40,8 @@ def _public(scheme: str) -> Mapping[str, str]:
     """Code value -> meaning of a scheme, as pydicom knows it. Loaded when the first code is met."""
     from pydicom.sr._concepts_dict import concepts  # late: large, and many files hold no codes
 
-    found: dict[str, str] = {}
-    for by_code in concepts.get(scheme, {}).values():
-        for value, entry in by_code.items():
-            found[value] = entry[0]
-    return found
-
-
-@cache
-def _units(value: str) -> str | None:
-    return _public("UCUM").get(value)
+    by_keyword: Any = concepts.get(scheme, {})
+    return {value: entry[0] for by_code in by_keyword.values() for value, entry in by_code.items()}
 
 
 def replacements(nodes: Sequence[Node]) -> dict[int, bytes]:

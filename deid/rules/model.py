@@ -32,6 +32,7 @@ class Rule:
     creator: str | None = None
     vr: str | None = None
     sop_classes: frozenset[str] = frozenset()
+    file_types: frozenset[str] = frozenset()
     value: str | None = None
     line: int = 0
 
@@ -45,7 +46,7 @@ class Extract:
     creator: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Profile:
     """A study's de-identification profile. Equal text means equal hash means equal treatment, for one `deid.VERSION`."""
 

@@ -42,7 +42,6 @@ class Verdict:
 
 
 # Gaps of the table, and places where the archive knows better than a dummy. PS3.15 E.1.1 allows stronger measures.
-_EXAM = (0x00100010, 0x00100020, 0x00120040, 0x00120042, 0x00400512, 0x00401002)
 _OWN: dict[int, tuple[str, str]] = {
     0x00100010: ("E", "identity is the exam code"),
     0x00100020: ("E", "identity is the exam code"),
@@ -75,11 +74,15 @@ def _hex(tag: int) -> str:
 class Policy:
     """The compiled profile for one SOP class."""
 
-    def __init__(self, profile: Profile, sop_class: str) -> None:
+    def __init__(self, profile: Profile, sop_class: str, file_type: str = "") -> None:
         self.profile = profile
         self._rows = table.load(profile.standard)
         self._types = table.attribute_types().get(sop_class, {})
-        self._rules = tuple(r for r in profile.rules if not r.sop_classes or sop_class in r.sop_classes)
+        self._rules = tuple(
+            rule
+            for rule in profile.rules
+            if (not rule.sop_classes or sop_class in rule.sop_classes) and (not rule.file_types or file_type in rule.file_types)
+        )
         self._options = set(profile.options)
         self._options -= {"full_dates", "modified_dates"}
         self._options |= {"shift": {"modified_dates"}, "keep": {"full_dates"}}.get(profile.dates, set())
@@ -187,6 +190,6 @@ def _matches(rule: Rule, tag: int, vr: str) -> bool:
 
 
 @lru_cache(maxsize=256)
-def compiled(profile: Profile, sop_class: str) -> Policy:
-    """The policy of a profile for a SOP class, compiled once."""
-    return Policy(profile, sop_class)
+def compiled(profile: Profile, sop_class: str, file_type: str) -> Policy:
+    """The policy of a profile for a SOP class and a file type (``DCM_MR``), compiled once."""
+    return Policy(profile, sop_class, file_type)

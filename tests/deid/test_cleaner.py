@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 from typing import TYPE_CHECKING
 
@@ -62,9 +63,7 @@ def test_visits_keep_their_interval_and_studies_cannot_be_linked(mr: Dataset, sa
         report = deid.Cleaner(profile, b"k" * 32, study, "E001").clean(saved(mr), out)
         return str(report.headers["StudyDate"])
 
-    import datetime
-
-    first, second = (datetime.date.fromisoformat(day(d, "A")) for d in ("20080228", "20080301"))
+    first, second = (dt.date.fromisoformat(day(d, "A")) for d in ("20080228", "20080301"))
     assert (second - first).days == 2
     assert day("20080228", "A") != day("20080228", "B") != "20080228"
 
