@@ -244,6 +244,9 @@ batches = Table(
     Column("findings", Text, nullable=False, comment="JSON array of what the checks and the publish job found; no identities"),
     Column("summary", Text, nullable=False, comment="JSON array, one object per modality and series: counts; no identities"),
     Column("profile_id", _Id, ForeignKey("profiles.id"), nullable=True, comment="profile it was published with; null: not yet"),
+    Column(
+        "approved", SmallInteger, nullable=False, comment="1: who accepted it looked at pixels that may show identities; else 0"
+    ),
     Column("reason", Text, nullable=False, comment="why it was rejected, failed or accepted against findings; '' if none"),
     Column("opened", BigInteger, nullable=False, comment="time of its first file"),
     Column("last_write", BigInteger, nullable=False, comment="time of its newest file, for the quiet time"),
@@ -287,6 +290,7 @@ staged_files = Table(
         comment="JSON of the stored file's digest, size and published headers; '' before it is stored",
     ),
     UniqueConstraint("batch_id", "instance", "variant"),
+    Index("ix_staged_files_instance", "instance"),
     comment="files of a batch; rows go when the batch is published or erased",
     sqlite_autoincrement=True,
 )

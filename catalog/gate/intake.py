@@ -7,7 +7,8 @@ import filecmp
 import itertools
 import os
 import threading
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -18,31 +19,33 @@ from catalog.database import Database
 from catalog.database.tables import batches, sources, staged_files
 from catalog.gate.staging import Staging
 from catalog.pure.batches import State
-from catalog.pure.errors import ArchimedError
+from catalog.pure.errors import ArchimedError, Unavailable
 
 _BUSY = "the staging folder cannot be written"
 
-_OPEN_OF_SOURCE = sa.select(batches.c.id).where(
-    batches.c.state == State.OPEN, batches.c.source_id == sa.bindparam("source_id", type_=sa.BigInteger)
-)
-_OPEN_OF_UPLOADER = sa.select(batches.c.id).where(
-    batches.c.state == State.OPEN,
-    batches.c.source_id.is_(None),
-    batches.c.uploader_id.is_not_distinct_from(sa.bindparam("uploader_id", type_=sa.BigInteger)),
-    batches.c.study_id.is_not_distinct_from(sa.bindparam("study_id", type_=sa.BigInteger)),
-    batches.c.exam_code == sa.bindparam("exam_code"),
-)
 _RIVAL = sa.select(staged_files.c.file).where(
     *(staged_files.c[name] == sa.bindparam(name) for name in ("batch_id", "instance", "variant"))
 )
-_GROW = (
-    batches.update()
-    .where(batches.c.id == sa.bindparam("batch"))
-    .values(
-        files=batches.c.files + sa.bindparam("count"),
-        bytes=batches.c.bytes + sa.bindparam("size", type_=sa.BigInteger),
-        last_write=sa.bindparam("now", type_=sa.BigInteger),
-    )
+_GROWN = batches.update().values(
+    files=batches.c.files + sa.bindparam("count"),
+    bytes=batches.c.bytes + sa.bindparam("size", type_=sa.BigInteger),
+    last_write=sa.bindparam("now", type_=sa.BigInteger),
+)
+_CORRECT = _GROWN.where(batches.c.id == sa.bindparam("batch"))
+
+
+def _grow_one(*of: sa.ColumnElement[bool]) -> sa.UpdateBase:
+    one = sa.select(sa.func.min(batches.c.id)).where(batches.c.state == State.OPEN, *of).scalar_subquery()
+    # The state once more: where another sealed the batch while we waited for its row, there is no open one.
+    return _GROWN.where(batches.c.id == one, batches.c.state == State.OPEN).returning(batches.c.id)
+
+
+_GROW_OF_SOURCE = _grow_one(batches.c.source_id == sa.bindparam("of_source", type_=sa.BigInteger))
+_GROW_OF_UPLOADER = _grow_one(
+    batches.c.source_id.is_(None),
+    batches.c.uploader_id.is_not_distinct_from(sa.bindparam("of_uploader", type_=sa.BigInteger)),
+    batches.c.study_id.is_not_distinct_from(sa.bindparam("of_study", type_=sa.BigInteger)),
+    batches.c.exam_code == sa.bindparam("of_exam"),
 )
 
 
@@ -76,13 +79,13 @@ class Intake:
         self._staging = staging
         self._session = staging.session()
         self._turn = threading.Lock()
-        self._waiting: list[_Row] = []
+        self._waiting: deque[_Row] = deque()
         self._insert_staged = (
             database.insert_new(staged_files)
             .on_conflict_do_nothing(index_elements=["batch_id", "instance", "variant"])
             .returning(staged_files.c.id)
         )
-        self._insert_batch = database.insert_new(batches).on_conflict_do_nothing().returning(batches.c.id)
+        self._insert_batch = database.insert_new(batches).on_conflict_do_nothing()
 
     def source_for(self, ae_title: str, address: str) -> SourceRef | None:
         """Return the source that calls itself `ae_title` from that IP address; None if there is none."""
@@ -150,49 +153,65 @@ class Intake:
         self._waiting.append(row)
         with self._turn:
             if not row.settled:
-                group, self._waiting = self._waiting, []
-                self._insert_group(group)
+                self._insert_group([self._waiting.popleft() for _ in range(len(self._waiting))])
         if row.error is not None:
             raise row.error
 
     def _insert_group(self, group: Sequence["_Row"]) -> None:
+        """Insert rows in one transaction; where that fails for one of them, each in its own."""
         try:
             with durable.translated(_BUSY):
                 self._session.sync_names()
-            now = clock.now()
-            with self._database.write() as connection:
-                for origin, rows in itertools.groupby(sorted(group, key=_by_origin), key=lambda row: row.origin):
-                    batch = self._open_batch(connection, origin, now)
-                    sizes = [row.size for row in rows if self._insert_row(connection, batch, row, now)]
-                    connection.execute(_GROW, {"batch": batch, "count": len(sizes), "size": sum(sizes), "now": now})
+            self._insert_together(group)
         except ArchimedError as error:
             for row in group:
                 row.error = error
+        except sa.exc.SQLAlchemyError:
+            # Say, the source of one was removed meanwhile. Its text quotes values, so nobody gets to see it.
+            if len(group) > 1:
+                for row in group:
+                    self._insert_group([row])
+        else:
+            for row in group:
+                row.error = None
         for row in group:
             row.settled = True
+
+    def _insert_together(self, group: Sequence["_Row"]) -> None:
+        now = clock.now()
+        with self._database.write() as connection:
+            for origin, found in itertools.groupby(sorted(group, key=_by_origin), key=lambda row: row.origin):
+                rows = list(found)
+                batch = self._grow(connection, origin, {"count": len(rows), "size": sum(row.size for row in rows), "now": now})
+                twice = [row.size for row in rows if not self._insert_row(connection, batch, row, now)]
+                if twice:
+                    connection.execute(_CORRECT, {"batch": batch, "count": -len(twice), "size": -sum(twice), "now": now})
 
     def _insert_row(self, connection: sa.Connection, batch: int, row: "_Row", now: int) -> bool:
         key = {"batch_id": batch, "instance": row.instance, "variant": row.variant}
         values = {"file": row.file, "size": row.size, "received": now, "state": "staged", "reason": "", "result": ""}
+        row.rival = None
         if connection.execute(self._insert_staged, key | values).scalar() is not None:
             return True
         row.rival = connection.execute(_RIVAL, key).scalar_one()
         return False
 
-    def _open_batch(self, connection: sa.Connection, origin: Origin, now: int) -> int:
-        """Return the open batch that files of this origin join, made if there is none."""
-        joins = _OPEN_OF_SOURCE if origin.source is not None else _OPEN_OF_UPLOADER
-        of = {"source_id": origin.source, "uploader_id": origin.uploader, "study_id": origin.study, "exam_code": origin.exam}
-        found = connection.execute(joins, of).scalar()
-        if found is not None:
-            return int(found)
-        fresh = {
-            "state": State.OPEN, "files": 0, "bytes": 0, "findings": "[]", "summary": "[]", "reason": "", "decided_by": "",
-            "opened": now, "last_write": now,
-        }  # fmt: skip
-        made = connection.execute(self._insert_batch, of | fresh).scalar()
-        # Another process may have made it between the look and the insert.
-        return int(made) if made is not None else int(connection.execute(joins, of).scalar_one())
+    def _grow(self, connection: sa.Connection, origin: Origin, by: Mapping[str, int]) -> int:
+        """Count files into the open batch that files of this origin join, made if there is none; return it."""
+        grow = _GROW_OF_SOURCE if origin.source is not None else _GROW_OF_UPLOADER
+        of = {"of_source": origin.source, "of_uploader": origin.uploader, "of_study": origin.study, "of_exam": origin.exam}
+        values = {**of, **by}
+        found = connection.execute(grow, values).scalar()
+        if found is None:
+            fresh = {
+                "state": State.OPEN, "source_id": origin.source, "uploader_id": origin.uploader, "study_id": origin.study,
+                "exam_code": origin.exam, "files": 0, "bytes": 0, "findings": "[]", "summary": "[]", "reason": "",
+                "approved": 0, "decided_by": "", "opened": by["now"], "last_write": by["now"],
+            }  # fmt: skip
+            # Another process may have made it meanwhile: then this makes none.
+            connection.execute(self._insert_batch, fresh)
+            found = connection.execute(grow, values).scalar_one()
+        return int(found)
 
 
 class Incoming:
@@ -230,7 +249,7 @@ class Incoming:
 
 @dataclass(slots=True)
 class _Row:
-    """A row that waits to be inserted, and what became of it."""
+    """A row that waits to be inserted, and what became of it: not kept, until somebody says that it was."""
 
     origin: Origin
     file: str
@@ -239,7 +258,9 @@ class _Row:
     variant: int = 0
     settled: bool = False
     rival: str | None = None  # the file that has this instance and variant already
-    error: ArchimedError | None = field(default=None)
+    error: ArchimedError | None = field(
+        default_factory=lambda: Unavailable("the catalogue did not take the file; send it again")
+    )
 
 
 def _by_origin(row: _Row) -> tuple[int, int, int, str]:

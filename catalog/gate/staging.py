@@ -93,6 +93,11 @@ class Staging:
             return {}
         return found
 
+    def copy_about(self, batch: int, other: int) -> None:
+        """Let another batch, which takes over files of this one, know the same."""
+        if about := self.read_about(batch):
+            self.write_about(other, about)
+
     def erase_about(self, batch: int) -> None:
         """Forget what the checks read of a batch, durably."""
         with durable.translated("the staging folder cannot be written"):

@@ -1,0 +1,53 @@
+"""What the publish job needs of de-identification, as Protocols: whoever wires the archive together hands it in."""
+
+from collections.abc import Mapping
+from io import BufferedRandom
+from pathlib import Path
+from typing import Protocol
+
+
+class Cleaned(Protocol):
+    """What came out of one file."""
+
+    @property
+    def headers(self) -> Mapping[str, str | int | float]:
+        """DICOM keywords and values of the clean file by which it is filed."""
+
+    def summary(self) -> Mapping[str, int]:
+        """How many elements each action was applied to."""
+
+
+class Cleaner(Protocol):
+    """Cleans the files of one import, by one profile and one exam code."""
+
+    def clean(self, source: Path, target: BufferedRandom) -> Cleaned:
+        """Write the clean file to `target`.
+
+        The same file gives the same bytes whenever it is cleaned again, so that a publish job can be repeated.
+
+        Raises:
+            Unreadable: the file is not what it should be.
+            Held: it may not be published as it is.
+        """
+
+
+class Deidentification(Protocol):
+    """Makes cleaners."""
+
+    @property
+    def engine(self) -> str:
+        """Name and version of what cleans, kept with every import."""
+
+    def profile_hash(self, profile: str | None) -> str:
+        """Return the hash of a profile's text (None: the default profile).
+
+        Raises:
+            Invalid: the text is not a profile.
+        """
+
+    def cleaner(self, study: str, exam: str, profile: str | None, *, approved: bool) -> Cleaner:
+        """Return a cleaner for an import; `approved`: a named human looked at pixels that may show identities.
+
+        Raises:
+            Invalid: the profile's text is not a profile.
+        """

@@ -1,0 +1,285 @@
+"""Where batches are looked at and decided: list, show, seal, accept, reject, for one principal or for the machine itself.
+
+Who sees a batch is decided in SQL. A batch that may not be seen is not found. Decisions are one transaction each: state, job
+and audit, or nothing. May live here: what a reviewer does. Not: checks, publishing, protocols.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from catalog import clock
+from catalog.audit import Actor, record
+from catalog.database import Database, Row
+from catalog.database.tables import batches, grants, jobs, source_reviewers, sources, staged_files, studies, users
+from catalog.gate.jobs import KIND_OF_EFFECT, JobKind, enqueue
+from catalog.gate.staging import Staging
+from catalog.pure.access import Action, Principal, roles_allowing
+from catalog.pure.batches import Event, State, transition
+from catalog.pure.checks import Severity
+from catalog.pure.errors import Conflict, Invalid, NotFound, Refused
+from catalog.pure.names import check_code, folded
+
+_SEALED_ALREADY = (State.SEALED, State.CHECKED)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchInfo:
+    """A batch as a list shows it. No identities. Times are seconds since 1970 UTC."""
+
+    id: int
+    state: State
+    source: str
+    study: str
+    exam: str
+    files: int
+    bytes: int
+    findings: list[dict[str, Any]]
+    summary: list[dict[str, Any]]
+    follows: int | None
+    reason: str
+    opened: int
+    last_write: int
+    decided_by: str
+    decided: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFileInfo:
+    """A staged file as `show` lists it. No identities."""
+
+    file: int
+    size: int
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchDetails:
+    """A batch as its reviewer sees it. `about` holds identities: patients, dates, series as the scanner named them."""
+
+    batch: BatchInfo
+    files: list[StagedFileInfo]
+    about: dict[str, Any]
+    progress: int
+    job_error: str
+
+
+class Desk:
+    """The gate for one principal; `principal` None is the machine itself, which sees and may decide everything."""
+
+    def __init__(self, database: Database, staging: Staging, actor: Actor, principal: Principal | None) -> None:
+        self._database = database
+        self._staging = staging
+        self._actor = actor
+        self._principal = principal
+
+    def list(self) -> list[BatchInfo]:
+        """Return the batches that may be seen, oldest first."""
+        return [_info(row) for row in self._database.rows(self._visible().order_by(batches.c.id))]
+
+    def info(self, batch_id: int) -> BatchInfo:
+        """Return one batch.
+
+        Raises:
+            NotFound: there is none of that number, or it may not be seen.
+        """
+        row = self._database.row(self._visible().where(batches.c.id == batch_id))
+        if row is None:
+            raise NotFound(f"there is no batch {batch_id}; see `archimed staging list`")
+        return _info(row)
+
+    def show(self, batch_id: int) -> BatchDetails:
+        """Return all a reviewer needs to decide on a batch.
+
+        Raises:
+            NotFound: there is none of that number, or it may not be seen.
+        """
+        info = self.info(batch_id)
+        columns = staged_files.c
+        rows = self._database.rows(
+            sa.select(columns.id, columns.size, columns.state, columns.reason)
+            .where(columns.batch_id == batch_id)
+            .order_by(columns.id)
+        )
+        job = self._database.row(
+            sa.select(jobs.c.done, jobs.c.error).where(jobs.c.batch_id == batch_id).order_by(jobs.c.id.desc()).limit(1)
+        )
+        return BatchDetails(
+            info,
+            [StagedFileInfo(row.id, row.size, row.state, row.reason) for row in rows],
+            self._staging.read_about(batch_id),
+            job.done if job else 0,
+            job.error if job else "",
+        )
+
+    def seal(self, batch_id: int) -> BatchInfo:
+        """Close a batch to more files and have it checked; one that is sealed or checked already stays as it is.
+
+        Raises:
+            NotFound: as `info`.
+            Refused: it is decided already.
+        """
+        info = self.info(batch_id)
+        with self._database.write() as connection:
+            if info.state not in _SEALED_ALREADY:
+                self._move(connection, info, Event.SEAL)
+                self._audit(connection, info, "batch.seal")
+            elif info.state is State.SEALED and not self._has_job(connection, batch_id):
+                enqueue(connection, JobKind.CHECK, batch_id)  # its checks were given up: try again
+        return self.info(batch_id)
+
+    def accept(self, batch_id: int, study: str, exam: str, *, despite: str = "", pixels_approved: bool = False) -> BatchInfo:
+        """Decide that a batch is published into an exam, which is made if it is not there; also tries a failed one again.
+
+        Args:
+            batch_id: the batch.
+            study: code of the study.
+            exam: code of the exam; one that exists gets the files added.
+            despite: why a blocking finding does not matter.
+            pixels_approved: who decides has looked at the images and seen no identity in the pixels.
+
+        Raises:
+            NotFound: no such batch or study, or not granted.
+            Invalid: the exam code is none.
+            Refused: its state, its findings or the role do not allow it.
+            Conflict: somebody else decided in the same moment.
+        """
+        info = self.info(batch_id)
+        check_code(exam, "exam")
+        study_id, code = self._study(study)
+        transition(info.state, Event.RETRY if info.state is State.FAILED else Event.ACCEPT)
+        blocking = [
+            finding for finding in info.findings if finding["severity"] == Severity.BLOCKING and finding["file"] is None
+        ]
+        if blocking and not despite.strip():
+            raise Refused(f"batch {batch_id} cannot be accepted as it is: {blocking[0]['message']}")
+        self._require_good_files(batch_id)
+        with self._database.write() as connection:
+            self._move(
+                connection, info, Event.RETRY if info.state is State.FAILED else Event.ACCEPT, study_id,
+                {"study_id": study_id, "exam_code": exam, "reason": despite, "approved": int(pixels_approved)},
+            )  # fmt: skip
+            # What an earlier attempt held back is tried again.
+            connection.execute(
+                staged_files.update()
+                .where(staged_files.c.batch_id == batch_id, staged_files.c.state == "held")
+                .values(state="staged", reason="")
+            )
+            detail = {"files": info.files, "pixels_approved": pixels_approved} | ({"despite": despite} if despite else {})
+            self._audit(connection, info, "batch.accept", code, {"exam": exam} | detail)
+        return self.info(batch_id)
+
+    def reject(self, batch_id: int, reason: str) -> BatchInfo:
+        """Decide that a batch is not published; its bytes are erased.
+
+        Raises:
+            NotFound: as `info`.
+            Invalid: no reason is given.
+            Refused: it is decided already.
+            Conflict: somebody else decided in the same moment.
+        """
+        if not reason.strip():
+            raise Invalid("say why: --reason TEXT")
+        info = self.info(batch_id)
+        with self._database.write() as connection:
+            self._move(connection, info, Event.REJECT, values={"reason": reason})
+            self._audit(connection, info, "batch.reject", info.study, {"files": info.files})
+        return self.info(batch_id)
+
+    def _move(
+        self,
+        connection: sa.Connection,
+        info: BatchInfo,
+        event: Event,
+        study_id: int | None = None,
+        values: dict[str, Any] | None = None,
+    ) -> None:
+        after, effects = transition(info.state, event)
+        decided = {} if event is Event.SEAL else {"decided_by": self._decider(), "decided": clock.now()}
+        moved = connection.execute(
+            batches.update()
+            .where(batches.c.id == info.id, batches.c.state == info.state)
+            .values({"state": after} | decided | (values or {}))
+        )
+        if moved.rowcount != 1:
+            raise Conflict(f"batch {info.id} was changed by somebody else in this moment; look at it again")
+        for effect in effects:
+            enqueue(connection, KIND_OF_EFFECT[effect], info.id, study_id)
+
+    def _has_job(self, connection: sa.Connection, batch_id: int) -> bool:
+        waiting = sa.select(jobs.c.id).where(jobs.c.batch_id == batch_id, jobs.c.state.in_(("queued", "running")))
+        return connection.execute(waiting).first() is not None
+
+    def _study(self, code: str) -> tuple[int, str]:
+        statement = sa.select(studies.c.id, studies.c.code).where(studies.c.code_key == folded(code))
+        if self._principal is not None:
+            statement = statement.where(
+                sa.exists().where(grants.c.study_id == studies.c.id, grants.c.user_id == self._principal.user_id)
+            )
+        row = self._database.row(statement)
+        if row is None:
+            raise NotFound(f"there is no study {code}; see `archimed study list`")
+        return row.id, row.code
+
+    def _require_good_files(self, batch_id: int) -> None:
+        good = sa.select(staged_files.c.id).where(staged_files.c.batch_id == batch_id, staged_files.c.state != "bad").limit(1)
+        if self._database.row(good) is None:
+            raise Refused(
+                f"batch {batch_id} has no file that can be published; see why with `archimed staging show {batch_id}`"
+            )
+
+    def _decider(self) -> str:
+        return self._actor.acting_as or self._actor.name
+
+    def _audit(
+        self, connection: sa.Connection, info: BatchInfo, action: str, study: str = "", detail: dict[str, Any] | None = None
+    ) -> None:
+        record(
+            connection, actor=self._actor.name, acting_as=self._actor.acting_as, action=action, study=study,
+            subject=f"batch {info.id}", detail=detail,
+        )  # fmt: skip
+
+    def _visible(self) -> sa.Select[*tuple[Any, ...]]:
+        statement = sa.select(
+            batches, sources.c.name.label("source_name"), studies.c.code.label("study_code"), users.c.login.label("uploader")
+        ).select_from(
+            batches.outerjoin(sources, sources.c.id == batches.c.source_id)
+            .outerjoin(studies, studies.c.id == batches.c.study_id)
+            .outerjoin(users, users.c.id == batches.c.uploader_id)
+        )
+        if self._principal is None:
+            return statement
+        user = self._principal.user_id
+        me = users.alias()
+        may_import = sa.exists().where(me.c.id == user, me.c.role.in_(roles_allowing(Action.IMPORT)))
+        reviews = sa.exists().where(source_reviewers.c.source_id == batches.c.source_id, source_reviewers.c.user_id == user)
+        granted = sa.exists().where(grants.c.study_id == batches.c.study_id, grants.c.user_id == user)
+        received = sa.and_(batches.c.source_id.is_not(None), reviews, sa.or_(batches.c.study_id.is_(None), granted))
+        uploaded = sa.and_(
+            batches.c.uploader_id.is_not(None),
+            sa.or_(batches.c.uploader_id == user, granted),
+        )
+        return statement.where(may_import, sa.or_(received, uploaded))
+
+
+def _info(row: Row) -> BatchInfo:
+    return BatchInfo(
+        id=row.id,
+        state=State(row.state),
+        source=row.source_name or (f"upload by {row.uploader}" if row.uploader else ""),
+        study=row.study_code or "",
+        exam=row.exam_code,
+        files=row.files,
+        bytes=row.bytes,
+        findings=json.loads(row.findings),
+        summary=json.loads(row.summary),
+        follows=row.follows,
+        reason=row.reason,
+        opened=row.opened,
+        last_write=row.last_write,
+        decided_by=row.decided_by,
+        decided=row.decided,
+    )

@@ -1,0 +1,57 @@
+"""The erase job: the staged bytes and rows of a batch that is published or rejected go, and with them every identity."""
+
+import sqlalchemy as sa
+
+from catalog.database import Database
+from catalog.database.tables import staged_files
+from catalog.gate.checking import Stop
+from catalog.gate.jobs import Job, Queue
+from catalog.gate.staging import Staging
+
+_CHUNK = 500
+
+
+class Eraser:
+    """Runs erase jobs, and clears away what a receiver that died left without a row."""
+
+    def __init__(self, database: Database, staging: Staging, queue: Queue) -> None:
+        self._database = database
+        self._staging = staging
+        self._queue = queue
+
+    def run(self, job: Job, stop: Stop) -> None:
+        """Erase what is staged of the job's batch.
+
+        Raises:
+            Conflict: another worker took the job over.
+            Unavailable: the job can be tried again.
+        """
+        chunk = (
+            sa.select(staged_files.c.id, staged_files.c.file)
+            .where(staged_files.c.batch_id == job.batch_id)
+            .order_by(staged_files.c.id)
+            .limit(_CHUNK)
+        )
+        while rows := self._database.rows(chunk):
+            stop()
+            self._staging.erase([row.file for row in rows])
+            with self._database.write() as connection:
+                connection.execute(staged_files.delete().where(staged_files.c.id.in_([row.id for row in rows])))
+        self._staging.erase_about(job.batch_id)
+        with self._database.write() as connection:
+            self._queue.finish(connection, job)
+
+    def sweep(self) -> None:
+        """Remove files that were never acknowledged: those without a row, of receivers that are gone."""
+        for folder, files in self._staging.ended_sessions():
+            known = {
+                row.file
+                for start in range(0, len(files), _CHUNK)
+                for row in self._database.rows(
+                    sa.select(staged_files.c.file).where(staged_files.c.file.in_(files[start : start + _CHUNK]))
+                )
+            }
+            lost = [file for file in files if file not in known]
+            self._staging.erase(lost)
+            if len(lost) == len(files):
+                self._staging.remove_session(folder)

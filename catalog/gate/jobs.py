@@ -1,0 +1,189 @@
+"""The queue: jobs put in by the transaction that wants them, taken by one worker at a time, taken over when it dies.
+
+May live here: queueing, claiming, leases. Not: what a job does.
+"""
+
+import os
+import socket
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from catalog import clock
+from catalog.database import Database
+from catalog.database.tables import jobs
+from catalog.pure.batches import Effect
+from catalog.pure.errors import Conflict
+
+LEASE_SECONDS = 60
+_LONGEST_PAUSE = 600
+
+
+class JobKind(StrEnum):
+    """What a job does with its batch."""
+
+    CHECK = "check"
+    PUBLISH = "publish"
+    ERASE = "erase"
+
+
+KIND_OF_EFFECT = {
+    Effect.QUEUE_CHECK: JobKind.CHECK,
+    Effect.QUEUE_PUBLISH: JobKind.PUBLISH,
+    Effect.QUEUE_ERASE: JobKind.ERASE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job that this worker holds."""
+
+    id: int
+    kind: JobKind
+    batch_id: int
+    study_id: int | None
+    attempts: int
+
+
+def enqueue(connection: sa.Connection, kind: JobKind, batch_id: int, study_id: int | None = None) -> int:
+    """Queue a job in the caller's transaction and return its number."""
+    values = {
+        "kind": kind, "batch_id": batch_id, "study_id": study_id, "state": "queued", "attempts": 0, "not_before": 0, "lease": 0,
+        "worker": "", "done": 0, "error": "", "created": clock.now(),
+    }  # fmt: skip
+    return int(connection.execute(jobs.insert().values(values).returning(jobs.c.id)).scalar_one())
+
+
+def worker_name() -> str:
+    """Return a name for this process that no other process has or will have on this machine since it booted."""
+    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
+
+
+class Queue:
+    """The jobs as one worker sees them.
+
+    Args:
+        worker: its name, from `worker_name`.
+    """
+
+    def __init__(self, database: Database, worker: str) -> None:
+        self._database = database
+        self._worker = worker
+
+    def claim(self, batch_id: int | None = None) -> Job | None:
+        """Take the oldest job that may run now; None if there is none.
+
+        Per study one job runs at a time, so that names in an exam are given by one hand. A running job whose lease ran out, or
+        whose worker on this machine is gone, is taken over.
+
+        Args:
+            batch_id: take a job of this batch only.
+        """
+        now = clock.now()
+        self._release_dead()
+        other = jobs.alias()
+        same_study_runs = sa.exists().where(
+            other.c.study_id == jobs.c.study_id, other.c.state == "running", other.c.lease > now, other.c.id != jobs.c.id
+        )
+        ready = (
+            sa.select(jobs.c.id)
+            .where(
+                sa.or_(
+                    sa.and_(jobs.c.state == "queued", jobs.c.not_before <= now),
+                    sa.and_(jobs.c.state == "running", jobs.c.lease <= now),
+                ),
+                ~same_study_runs,
+            )
+            .order_by(jobs.c.id)
+            .limit(1)
+        )
+        if batch_id is not None:
+            ready = ready.where(jobs.c.batch_id == batch_id)
+        if self._database.row(ready) is None:
+            return None  # the usual answer, without taking the write lock
+        with self._database.write() as connection:
+            if not self._database.is_sqlite:
+                # Two workers must not each see no running job of a study and take one of it each.
+                connection.execute(sa.text("lock table jobs in share row exclusive mode"))
+            row = connection.execute(
+                jobs.update()
+                .where(jobs.c.id == ready.scalar_subquery())
+                .values(state="running", attempts=jobs.c.attempts + 1, worker=self._worker, lease=now + LEASE_SECONDS)
+                .returning(jobs.c.id, jobs.c.kind, jobs.c.batch_id, jobs.c.study_id, jobs.c.attempts)
+            ).first()
+        return Job(row.id, JobKind(row.kind), row.batch_id, row.study_id, row.attempts) if row else None
+
+    def renew(self, job: Job) -> None:
+        """Hold the job for another lease."""
+        with self._database.write() as connection:
+            connection.execute(self._mine(job).values(lease=clock.now() + LEASE_SECONDS))
+
+    def progress(self, connection: sa.Connection, job: Job, done: int) -> None:
+        """Note in the caller's transaction how many files are worked through; hold the job for another lease.
+
+        Raises:
+            Conflict: another worker took the job over; the caller must stop without a trace.
+        """
+        held = connection.execute(self._mine(job).values(done=done, lease=clock.now() + LEASE_SECONDS))
+        if held.rowcount != 1:
+            raise Conflict("another worker took this job over")
+
+    def finish(self, connection: sa.Connection, job: Job) -> None:
+        """Mark the job done in the caller's transaction.
+
+        Raises:
+            Conflict: another worker took the job over; the caller must stop without a trace.
+        """
+        held = connection.execute(self._mine(job).values(state="done", lease=0, error="", ended=clock.now()))
+        if held.rowcount != 1:
+            raise Conflict("another worker took this job over")
+
+    def retry_later(self, job: Job, error: str) -> None:
+        """Give the job back; it may run again after a pause that doubles with each attempt."""
+        pause = min(2**job.attempts, _LONGEST_PAUSE)
+        with self._database.write() as connection:
+            connection.execute(
+                self._mine(job).values(state="queued", lease=0, worker="", error=error, not_before=clock.now() + pause)
+            )
+
+    def give_up(self, connection: sa.Connection, job: Job, error: str) -> None:
+        """Mark the job failed for good in the caller's transaction."""
+        connection.execute(self._mine(job).values(state="failed", lease=0, error=error, ended=clock.now()))
+
+    def release(self, job: Job) -> None:
+        """Give the job back at once, as if it had not been begun."""
+        with self._database.write() as connection:
+            connection.execute(self._mine(job).values(state="queued", lease=0, worker="", attempts=jobs.c.attempts - 1))
+
+    def _mine(self, job: Job) -> sa.Update:
+        return jobs.update().where(jobs.c.id == job.id, jobs.c.worker == self._worker, jobs.c.state == "running")
+
+    def _release_dead(self) -> None:
+        """Give back the jobs of workers of this machine that are no more, without waiting for their lease."""
+        running = self._database.rows(sa.select(jobs.c.id, jobs.c.worker).where(jobs.c.state == "running"))
+        dead = [row for row in running if row.worker != self._worker and _is_dead(row.worker)]
+        if dead:
+            with self._database.write() as connection:
+                for row in dead:
+                    connection.execute(
+                        jobs.update()
+                        .where(jobs.c.id == row.id, jobs.c.worker == row.worker, jobs.c.state == "running")
+                        .values(state="queued", lease=0, worker="")
+                    )
+
+
+def _started(pid: int) -> str:
+    # Field 22 of /proc/PID/stat, counted behind the command name, which may hold blanks and brackets: start time in ticks.
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+
+
+def _is_dead(worker: str) -> bool:
+    host, pid, started = worker.rsplit(":", 2)
+    if host != socket.gethostname():
+        return False
+    try:
+        return _started(int(pid)) != started
+    except (FileNotFoundError, ProcessLookupError):
+        return True

@@ -1,0 +1,278 @@
+"""The publish job: de-identify, store, catalogue. The only thing that writes to the store (DESIGN, law 3).
+
+In chunks: each file is cleaned into the store's private folder, the chunk is made durable and put in place, and then its rows
+say so. When all are stored, one transaction makes the series, the files, the audit and the batch's new state. Killed anywhere,
+the job begins at the first file that no row calls stored: cleaning again gives the same bytes and so the same object, and what
+is not in the catalogue yet is not there for anybody.
+
+May live here: the order of these steps. Not: how a file is cleaned, what it is called.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from catalog import clock, durable
+from catalog.audit import record
+from catalog.changes import ChangeKind, announce
+from catalog.database import Database, Row
+from catalog.database.tables import batches, profiles, staged_files, studies
+from catalog.filetypes.dicom import describe
+from catalog.gate import shelf
+from catalog.gate.checking import Stop
+from catalog.gate.deidentification import Cleaner, Deidentification
+from catalog.gate.jobs import KIND_OF_EFFECT, Job, Queue, enqueue
+from catalog.gate.staging import Staging
+from catalog.pure.batches import Event, State, transition
+from catalog.pure.checks import Finding, Severity
+from catalog.pure.errors import Held, Unreadable
+from catalog.pure.filing import Plan, StoredFile, plan
+from catalog.store import Deposit, LocalStore, StoredObject
+
+_CHUNK_FILES = 64
+_CHUNK_BYTES = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Import:
+    """The batch that is being published."""
+
+    batch: Row
+    study: str
+    profile_id: int
+    profile: str | None
+
+
+class Publisher:
+    """Runs publish jobs."""
+
+    def __init__(
+        self, database: Database, staging: Staging, store: LocalStore, deidentification: Deidentification, queue: Queue
+    ) -> None:
+        self._database = database
+        self._staging = staging
+        self._store = store
+        self._deidentification = deidentification
+        self._queue = queue
+
+    def run(self, job: Job, stop: Stop) -> None:
+        """Publish the job's batch.
+
+        Raises:
+            Conflict: another worker took the job over.
+            Invalid: the study's profile cannot be used.
+            OutOfSpace, Unavailable: the job can be tried again.
+        """
+        this = self._begin(job)
+        cleaner = self._deidentification.cleaner(
+            this.study, this.batch.exam_code, this.profile, approved=bool(this.batch.approved)
+        )
+        deposit = self._store.deposit(this.study, f"{job.batch_id}")
+        try:
+            while rows := self._next_chunk(job.batch_id):
+                self._publish_chunk(job, rows, cleaner, deposit, stop)
+        finally:
+            deposit.close()
+        self._file(job, this)
+
+    def _begin(self, job: Job) -> _Import:
+        """Return the import, with its profile as it was when its first attempt began."""
+        with self._database.write() as connection:
+            row = connection.execute(
+                sa.select(batches, studies.c.code, studies.c.profile.label("study_profile"))
+                .select_from(batches.join(studies, studies.c.id == batches.c.study_id))
+                .where(batches.c.id == job.batch_id)
+            ).one()
+            if row.profile_id is None:
+                profile_id = self._keep_profile(connection, row.study_profile)
+                connection.execute(batches.update().where(batches.c.id == job.batch_id).values(profile_id=profile_id))
+            else:
+                profile_id = row.profile_id
+            text = connection.execute(sa.select(profiles.c.text).where(profiles.c.id == profile_id)).scalar_one()
+        return _Import(row, row.code, profile_id, text)
+
+    def _keep_profile(self, connection: sa.Connection, text: str | None) -> int:
+        key = {"hash": self._deidentification.profile_hash(text), "engine": self._deidentification.engine}
+        connection.execute(self._database.insert_new(profiles).values(key | {"text": text}).on_conflict_do_nothing())
+        same = sa.select(profiles.c.id).where(*(profiles.c[name] == value for name, value in key.items()))
+        return int(connection.execute(same).scalar_one())
+
+    def _next_chunk(self, batch_id: int) -> list[Row]:
+        columns = staged_files.c
+        rows = self._database.rows(
+            sa.select(columns.id, columns.file, columns.size)
+            .where(columns.batch_id == batch_id, columns.state == "staged")
+            .order_by(columns.id)
+            .limit(_CHUNK_FILES)
+        )
+        chunk, size = [], 0
+        for row in rows:
+            chunk.append(row)
+            size += row.size
+            if size >= _CHUNK_BYTES:
+                break
+        return chunk
+
+    def _publish_chunk(self, job: Job, rows: Sequence[Row], cleaner: Cleaner, deposit: Deposit, stop: Stop) -> None:
+        outcomes = []
+        for row in rows:
+            stop()
+            outcomes.append({"row": row.id} | self._publish_file(row, cleaner, deposit))
+        deposit.settle()
+        with self._database.write() as connection:
+            connection.execute(_OUTCOME, outcomes)
+            stored = sa.select(sa.func.count()).where(
+                staged_files.c.batch_id == job.batch_id, staged_files.c.state.in_(("stored", "held"))
+            )
+            self._queue.progress(connection, job, connection.execute(stored).scalar_one())
+
+    def _publish_file(self, row: Row, cleaner: Cleaner, deposit: Deposit) -> dict[str, str]:
+        """Clean one file into the deposit; a file that may not or cannot be published fails alone (DESIGN, law 8)."""
+        source = self._staging.path(row.file)
+        if not source.exists():
+            return {"new_state": "held", "new_reason": "its bytes are missing from the staging folder", "new_result": ""}
+        with durable.translated("the publish job cannot go on"):
+            target = deposit.new()
+            try:
+                cleaned = cleaner.clean(source, target)
+                describe(cleaned.headers)  # what cannot be filed is found out now, not when all are stored
+            except (Held, Unreadable) as error:
+                deposit.discard(target)
+                return {"new_state": "held", "new_reason": str(error), "new_result": ""}
+            except BaseException:
+                deposit.discard(target)
+                raise
+            stored = deposit.add(target)
+        return {"new_state": "stored", "new_reason": "", "new_result": _as_json(stored, cleaned.headers, cleaned.summary())}
+
+    def _file(self, job: Job, this: _Import) -> None:
+        """Give everything that is stored its place, in one transaction."""
+        rows = self._database.rows(
+            sa.select(staged_files.c.id, staged_files.c.result)
+            .where(staged_files.c.batch_id == job.batch_id, staged_files.c.state == "stored")
+            .order_by(staged_files.c.id)
+        )
+        results = {row.id: json.loads(row.result) for row in rows}
+        stored = [_stored_file(number, result) for number, result in results.items()]
+        with self._database.write() as connection:
+            self._queue.finish(connection, job)
+            if not stored:
+                self._fail(connection, this)
+                return
+            exam = shelf.exam(connection, this.batch.study_id, this.batch.exam_code)
+            placed = plan(stored, shelf.known_series(connection, exam))
+            self._store.write_manifest(this.study, _manifest_name(this.batch), _manifest(this, placed, results))
+            shelf.put(connection, this.batch.study_id, exam, this.batch.exam_code, job.batch_id, placed)
+            left = self._leave_behind(connection, this, placed)
+            self._close(connection, this, placed, left)
+
+    def _fail(self, connection: sa.Connection, this: _Import) -> None:
+        """Leave a batch of which nothing could be published as it is, for its reviewer to mend or reject."""
+        after, _ = transition(State(this.batch.state), Event.PUBLISH_FAILED)
+        left = self._left(connection, this)
+        reason = "no file could be published; see the reason of each"
+        values = {"state": after, "reason": reason, "findings": _with(this.batch.findings, left)}
+        connection.execute(batches.update().where(batches.c.id == this.batch.id).values(values))
+
+    def _left(self, connection: sa.Connection, this: _Import) -> dict[int, str]:
+        """Return the files of the batch that are not published, with the reason of each."""
+        rows = connection.execute(
+            sa.select(staged_files.c.id, staged_files.c.reason)
+            .where(staged_files.c.batch_id == this.batch.id, staged_files.c.state.in_(("held", "bad")))
+            .order_by(staged_files.c.id)
+        )
+        return {row.id: row.reason for row in rows}
+
+    def _leave_behind(self, connection: sa.Connection, this: _Import, placed: Plan) -> dict[int, str]:
+        """Move what was not published into a batch of its own, checked, for its reviewer to reject or try again."""
+        if placed.contradicting:
+            reason = "an instance of this UID is archived already, with other content"
+            outcome = {"new_state": "held", "new_reason": reason, "new_result": ""}
+            connection.execute(_OUTCOME, [{"row": file.staged} | outcome for file in placed.contradicting])
+        left = self._left(connection, this)
+        if not left:
+            return left
+        here = sa.and_(staged_files.c.batch_id == this.batch.id, staged_files.c.state.in_(("held", "bad")))
+        now = clock.now()
+        values = {
+            "state": State.CHECKED, "source_id": this.batch.source_id, "uploader_id": this.batch.uploader_id,
+            "study_id": this.batch.study_id, "exam_code": this.batch.exam_code, "follows": this.batch.id, "files": len(left),
+            "bytes": connection.execute(sa.select(sa.func.sum(staged_files.c.size)).where(here)).scalar_one(),
+            "findings": _with("[]", left), "summary": "[]", "reason": "", "approved": 0, "opened": now, "last_write": now,
+            "decided_by": "",
+        }  # fmt: skip
+        number = connection.execute(batches.insert().values(values).returning(batches.c.id)).scalar_one()
+        state = sa.case((staged_files.c.state == "bad", "bad"), else_="staged")
+        connection.execute(staged_files.update().where(here).values(batch_id=number, state=state, result=""))
+        self._staging.copy_about(this.batch.id, number)
+        return left
+
+    def _close(self, connection: sa.Connection, this: _Import, placed: Plan, left: Mapping[int, str]) -> None:
+        after, effects = transition(State(this.batch.state), Event.PUBLISHED)
+        values = {"state": after, "findings": _with(this.batch.findings, left)}
+        connection.execute(batches.update().where(batches.c.id == this.batch.id).values(values))
+        for effect in effects:
+            enqueue(connection, KIND_OF_EFFECT[effect], this.batch.id)
+        count = sum(len(series.files) for series in placed.series)
+        record(
+            connection, actor="worker", acting_as=this.batch.decided_by, action="batch.publish", study=this.study,
+            subject=f"batch {this.batch.id}",
+            detail={
+                "exam": this.batch.exam_code, "files": count, "known": len(placed.known), "left": len(left),
+                "profile": this.profile_id,
+            },
+        )  # fmt: skip
+        announce(connection, ChangeKind.PUBLISHED, study_id=this.batch.study_id)
+
+
+_OUTCOME = (
+    staged_files.update()
+    .where(staged_files.c.id == sa.bindparam("row"))
+    .values(state=sa.bindparam("new_state"), reason=sa.bindparam("new_reason"), result=sa.bindparam("new_result"))
+)
+
+
+def _with(findings: str, left: Mapping[int, str]) -> str:
+    """Return the batch's findings, and one for each file that was not published and is not named by them yet."""
+    before = json.loads(findings)
+    named = {finding["file"] for finding in before if finding["severity"] == Severity.ERROR}
+    added = [
+        Finding("publish", Severity.ERROR, reason, number).as_dict() for number, reason in left.items() if number not in named
+    ]
+    return json.dumps(before + added)
+
+
+def _as_json(stored: StoredObject, headers: Mapping[str, str | int | float], done: Mapping[str, int]) -> str:
+    return json.dumps({"sha256": stored.digest.hex(), "size": stored.size, "headers": dict(headers), "done": dict(done)})
+
+
+def _stored_file(number: int, result: Mapping[str, Any]) -> StoredFile:
+    return StoredFile(number, bytes.fromhex(result["sha256"]), result["size"], describe(result["headers"]))
+
+
+def _manifest_name(batch: Row) -> str:
+    # The time keeps names apart when a catalogue was put back from a backup and gives a batch's number again.
+    return f"{batch.opened:010d}-{batch.id:08d}"
+
+
+def _manifest(this: _Import, placed: Plan, results: Mapping[int, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return one entry a file: enough to read the study, or to rebuild its catalogue, from its folder alone."""
+    return [
+        {
+            "exam": this.batch.exam_code,
+            "series": series.name,
+            "name": file.name,
+            "sha256": file.stored.digest.hex(),
+            "size": file.stored.size,
+            "file_type": file.stored.description.file_type,
+            "identity": file.stored.description.identity.hex(),
+            "series_identity": file.stored.description.series.hex(),
+            "acquired": file.stored.description.acquired,
+            "headers": results[file.stored.staged]["headers"],
+        }
+        for series in placed.series
+        for file in series.files
+    ]

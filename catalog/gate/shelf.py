@@ -1,0 +1,72 @@
+"""Rows of the tree: what an exam holds, and putting a plan's series and files into it. Used by the publish job alone."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from catalog import clock
+from catalog.database.tables import exams, files, series
+from catalog.pure.filing import KnownSeries, Plan, PlannedSeries
+from catalog.pure.names import folded
+
+
+def exam(connection: sa.Connection, study_id: int, code: str) -> int | None:
+    """Return the row of an exam, None if it is not there yet."""
+    found = sa.select(exams.c.id).where(exams.c.study_id == study_id, exams.c.code_key == folded(code))
+    row: int | None = connection.execute(found).scalar()
+    return row
+
+
+def known_series(connection: sa.Connection, exam_id: int | None) -> list[KnownSeries]:
+    """Return the series of an exam with their files."""
+    if exam_id is None:
+        return []
+    rows = connection.execute(sa.select(series.c.id, series.c.name, series.c.identity).where(series.c.exam_id == exam_id))
+    return [KnownSeries(row.id, row.name, row.identity, _known_files(connection, row.id)) for row in rows.all()]
+
+
+def _known_files(connection: sa.Connection, series_id: int) -> dict[bytes, tuple[bytes, int]]:
+    rows = connection.execute(
+        sa.select(files.c.identity, files.c.sha256, files.c.name_key).where(files.c.series_id == series_id)
+    )
+    return {row.identity: (row.sha256, _number(row.name_key)) for row in rows}
+
+
+def put(connection: sa.Connection, study_id: int, exam_id: int | None, code: str, batch_id: int, placed: Plan) -> None:
+    """Make the exam if it is not there, and the plan's series and files."""
+    if not placed.series:
+        return
+    now = clock.now()
+    acquired = min((one.acquired for one in placed.series if one.acquired is not None), default=None)
+    if exam_id is None:
+        values = {"study_id": study_id, "code": code, "code_key": folded(code), "acquired": acquired, "added": now}
+        exam_id = connection.execute(exams.insert().values(values).returning(exams.c.id)).scalar_one()
+    for one in placed.series:
+        row = one.row if one.row is not None else _make_series(connection, study_id, exam_id, one, now)
+        connection.execute(files.insert(), _rows(one, row, batch_id, now))
+
+
+def _make_series(connection: sa.Connection, study_id: int, exam_id: int, one: PlannedSeries, now: int) -> int:
+    values = {
+        "exam_id": exam_id, "study_id": study_id, "number": one.first.series_number, "file_type": one.first.file_type,
+        "description": one.first.series_description, "identity": one.first.series, "name": one.name,
+        "name_key": folded(one.name), "acquired": one.acquired, "added": now,
+    }  # fmt: skip
+    return int(connection.execute(series.insert().values(values).returning(series.c.id)).scalar_one())
+
+
+def _rows(one: PlannedSeries, series_id: int, batch_id: int, now: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "series_id": series_id, "name_key": folded(file.name),
+            "name": None if folded(file.name) == file.name else file.name,
+            "size": file.stored.size, "sha256": file.stored.digest, "identity": file.stored.description.identity,
+            "acquired": file.stored.description.acquired, "added": now, "batch_id": batch_id,
+        }
+        for file in one.files
+    ]  # fmt: skip
+
+
+def _number(name_key: str) -> int:
+    stem = name_key.partition(".")[0]
+    return int(stem) if stem.isdecimal() else 0

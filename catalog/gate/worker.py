@@ -1,0 +1,157 @@
+"""The worker: seals what is quiet, runs the jobs of the queue one after the other, clears up. One a process.
+
+May live here: which job runs when, and what becomes of it when it fails. Not: what a job does.
+"""
+
+import logging
+import threading
+
+import sqlalchemy as sa
+
+from catalog import clock
+from catalog.database import Database
+from catalog.database.tables import batches
+from catalog.gate.checking import Checker
+from catalog.gate.deidentification import Deidentification
+from catalog.gate.erasing import Eraser
+from catalog.gate.jobs import LEASE_SECONDS, Job, JobKind, Queue, enqueue, worker_name
+from catalog.gate.publishing import Publisher
+from catalog.gate.staging import Staging
+from catalog.pure.batches import Event, State, transition
+from catalog.pure.errors import ArchimedError, Conflict, Invalid, Unavailable
+from catalog.store import LocalStore
+
+_log = logging.getLogger(__name__)
+
+_POLL_SECONDS = 0.5
+_SWEEP_SECONDS = 600
+_MOST_ATTEMPTS = 8
+
+
+class _StoppedError(Exception):
+    """The worker is asked to stop: the job goes back into the queue."""
+
+
+class Worker:
+    """Runs jobs in this process.
+
+    Args:
+        quiet_seconds: a batch that received nothing for so long is sealed.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        staging: Staging,
+        store: LocalStore,
+        deidentification: Deidentification,
+        *,
+        quiet_seconds: int,
+    ) -> None:
+        self._database = database
+        self._quiet_seconds = quiet_seconds
+        self._queue = Queue(database, worker_name())
+        self._eraser = Eraser(database, staging, self._queue)
+        self._runners = {
+            JobKind.CHECK: Checker(database, staging, self._queue).run,
+            JobKind.PUBLISH: Publisher(database, staging, store, deidentification, self._queue).run,
+            JobKind.ERASE: self._eraser.run,
+        }
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set. A catalogue that does not answer is waited for."""
+        swept = 0
+        while not stop.is_set():
+            try:
+                if clock.now() - swept >= _SWEEP_SECONDS:
+                    self._eraser.sweep()
+                    swept = clock.now()
+                self.seal_quiet()
+                busy = self.run_one(stop)
+            except ArchimedError as error:
+                _log.warning("worker waits: %s", error)
+                busy = False
+            if not busy:
+                stop.wait(_POLL_SECONDS)
+
+    def seal_quiet(self) -> None:
+        """Seal every open batch that has been quiet for long enough."""
+        quiet = sa.and_(batches.c.state == State.OPEN, batches.c.last_write <= clock.now() - self._quiet_seconds)
+        if self._database.row(sa.select(batches.c.id).where(quiet).limit(1)) is None:
+            return
+        after, _ = transition(State.OPEN, Event.SEAL)
+        with self._database.write() as connection:
+            sealed = (
+                connection.execute(batches.update().where(quiet).values(state=after).returning(batches.c.id)).scalars().all()
+            )
+            for number in sealed:
+                enqueue(connection, JobKind.CHECK, number)
+
+    def run_one(self, stop: threading.Event, batch_id: int | None = None) -> bool:
+        """Run one job if there is one that may run now; return whether there was.
+
+        Args:
+            stop: set, it ends the job at its next file; it goes on another time.
+            batch_id: a job of this batch only.
+        """
+        job = self._queue.claim(batch_id)
+        if job is None:
+            return False
+        ended = threading.Event()
+        keeper = threading.Thread(target=self._keep_lease, args=(job, ended), name="lease", daemon=True)
+        keeper.start()
+        try:
+            self._run(job, stop)
+        finally:
+            ended.set()
+            keeper.join()
+        return True
+
+    def _run(self, job: Job, stop: threading.Event) -> None:
+        def between_files() -> None:
+            if stop.is_set():
+                raise _StoppedError
+
+        where = f"job {job.id} ({job.kind} batch {job.batch_id})"
+        try:
+            self._runners[job.kind](job, between_files)
+        except _StoppedError:
+            self._queue.release(job)
+        except Conflict:
+            _log.warning("%s was taken over by another worker", where)
+        except ArchimedError as error:
+            # A value that cannot be used stays so however often it is tried.
+            self._failed(job, where, str(error), again=not isinstance(error, Invalid))
+        except Exception as error:  # noqa: BLE001 - a fault of the program must not end the worker, nor lose the batch
+            # The text of an unexpected error may quote a file: its type and place must do.
+            frame = error.__traceback__
+            while frame is not None and frame.tb_next is not None:
+                frame = frame.tb_next
+            place = f"{frame.tb_frame.f_code.co_filename.rpartition('/')[2]}:{frame.tb_lineno}" if frame else "?"
+            self._failed(job, where, f"a fault of the program ({type(error).__name__} at {place})")
+        else:
+            _log.info("%s done", where)
+
+    def _failed(self, job: Job, where: str, reason: str, *, again: bool = True) -> None:
+        if again and job.attempts < _MOST_ATTEMPTS:
+            _log.warning("%s failed, will be tried again: %s", where, reason)
+            self._queue.retry_later(job, reason)
+            return
+        _log.error("%s failed for good: %s", where, reason)
+        with self._database.write() as connection:
+            self._queue.give_up(connection, job, reason)
+            if job.kind is JobKind.PUBLISH:
+                after, _ = transition(State.ACCEPTED, Event.PUBLISH_FAILED)
+                connection.execute(
+                    batches.update()
+                    .where(batches.c.id == job.batch_id, batches.c.state == State.ACCEPTED)
+                    .values(state=after, reason=reason)
+                )
+
+    def _keep_lease(self, job: Job, ended: threading.Event) -> None:
+        while not ended.wait(LEASE_SECONDS / 4):
+            try:
+                self._queue.renew(job)
+            except Unavailable:
+                _log.warning("job %d: the lease could not be renewed", job.id)
+        self._database.drop_reader()

@@ -1,0 +1,141 @@
+"""Where the files of an import go: series folders and file names, decided once, before anything is written to the catalogue.
+
+The decision depends on nothing but what is handed in, so that a publish job that is repeated decides the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from catalog.pure.names import file_name, folded, number_files, series_name, unique_name
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a published file says of itself, as its file type reads it.
+
+    `identity` (16 bytes) tells files of a series apart, `series` (16 bytes) the series of an exam. `acquired` is in seconds
+    since 1970 UTC. None where the file does not say.
+    """
+
+    file_type: str
+    extension: str
+    identity: bytes
+    series: bytes
+    series_number: int
+    series_description: str
+    number: int | None
+    acquired: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file that is in the store and waits for its place in the tree."""
+
+    staged: int
+    digest: bytes
+    size: int
+    description: Description
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSeries:
+    """A series the exam has already: `files` maps the identity of each file to its digest and its number."""
+
+    row: int
+    name: str
+    identity: bytes
+    files: Mapping[bytes, tuple[bytes, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFile:
+    """A file and the name it gets."""
+
+    stored: StoredFile
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSeries:
+    """A series to be made, or added to where `row` is not None."""
+
+    row: int | None
+    name: str
+    first: Description
+    acquired: int | None
+    files: tuple[PlannedFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where everything goes. `known` are archived already, byte for byte; `contradicting` are, with other bytes."""
+
+    series: tuple[PlannedSeries, ...]
+    known: tuple[StoredFile, ...]
+    contradicting: tuple[StoredFile, ...]
+
+
+def plan(files: Sequence[StoredFile], exam: Sequence[KnownSeries]) -> Plan:
+    """Decide where files go in an exam that has these series already.
+
+    Files of one series keep the order of their instance numbers; a number that is missing or taken is replaced by the next
+    free one above all others.
+    """
+    by_series: dict[bytes, list[StoredFile]] = {}
+    for file in files:
+        by_series.setdefault(file.description.series, []).append(file)
+    known_series = {series.identity: series for series in exam}
+    taken_names = {folded(series.name) for series in exam}
+    planned: list[PlannedSeries] = []
+    known: list[StoredFile] = []
+    contradicting: list[StoredFile] = []
+    for identity, members in sorted(by_series.items(), key=lambda item: _order_of_series(item[1])):
+        series = known_series.get(identity)
+        fresh = _fresh(members, series, known, contradicting)
+        if not fresh:
+            continue
+        first = fresh[0].description
+        name = series.name if series else unique_name(_name(first), taken_names)
+        taken_names.add(folded(name))
+        moments = [file.description.acquired for file in fresh if file.description.acquired is not None]
+        planned.append(
+            PlannedSeries(series.row if series else None, name, first, min(moments, default=None), _named(fresh, series))
+        )
+    return Plan(tuple(planned), tuple(known), tuple(contradicting))
+
+
+def _fresh(
+    members: Sequence[StoredFile], series: KnownSeries | None, known: list[StoredFile], contradicting: list[StoredFile]
+) -> list[StoredFile]:
+    """Return the members that are not in the archive yet, in order; the others go to the two lists."""
+    seen = {identity: digest for identity, (digest, _) in series.files.items()} if series else {}
+    fresh = []
+    for file in sorted(members, key=_order_in_series):
+        identity = file.description.identity
+        if identity not in seen:
+            seen[identity] = file.digest
+            fresh.append(file)
+        else:
+            (known if seen[identity] == file.digest else contradicting).append(file)
+    return fresh
+
+
+def _named(files: Sequence[StoredFile], series: KnownSeries | None) -> tuple[PlannedFile, ...]:
+    taken = {number for _, number in series.files.values()} if series else set()
+    numbers = number_files([file.description.number for file in files], taken)
+    return tuple(
+        PlannedFile(file, file_name(number, file.description.extension)) for file, number in zip(files, numbers, strict=True)
+    )
+
+
+def _name(first: Description) -> str:
+    return series_name(max(first.series_number, 0), first.file_type, first.series_description)
+
+
+def _order_in_series(file: StoredFile) -> tuple[bool, int, int, int]:
+    about = file.description
+    return (about.number is None, about.number or 0, about.acquired or 0, file.staged)
+
+
+def _order_of_series(members: Sequence[StoredFile]) -> tuple[int, int]:
+    return (members[0].description.series_number, min(file.staged for file in members))

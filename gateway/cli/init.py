@@ -1,0 +1,109 @@
+"""`archimed init`: the catalogue, the folders and the key, so that everything else finds them."""
+
+import os
+import secrets
+from pathlib import Path
+
+import click
+import sqlalchemy as sa
+
+from catalog import durable
+from catalog.database import Database, migrate
+from catalog.database.tables import files
+from catalog.pure.errors import Refused
+from gateway.cli.common import configuration
+from gateway.config import Config
+from gateway.wiring import database_url, open_staging, open_store
+
+_KEY_BYTES = 32
+
+
+@click.command()
+def init() -> None:
+    """Create or upgrade the catalogue, its folders and the key.
+
+    Harmless when all is there: nothing is emptied, and the key is never replaced.
+
+    \b
+    Example:
+      archimed --config ./archimed.toml init
+    """
+    for line in prepare(configuration()):
+        click.echo(line)
+
+
+def prepare(config: Config) -> list[str]:
+    """Bring everything the configuration names into being and return what was done, a line each.
+
+    Raises:
+        Refused: the key is missing though files were published with it, or is not a key.
+        Unavailable, OutOfSpace: the disk or the database refuses.
+    """
+    database = Database(database_url(config))
+    try:
+        done = [_upgrade(database)]
+        open_store(config).prepare()
+        done.append(f"store {config.store.path}")
+        open_staging(config).prepare()
+        done.append(f"staging {config.staging.path}")
+        done.append(_prepare_key(config.deid.key_file, database))
+    finally:
+        database.close()
+    return done
+
+
+def _upgrade(database: Database) -> str:
+    with durable.translated("the catalogue cannot be made"):
+        before = migrate.current(database) if not database.is_sqlite or _sqlite_file(database).exists() else None
+        migrate.upgrade(database)
+    after = migrate.newest()
+    where = database.url.render_as_string(hide_password=True)
+    if before is None:
+        return f"catalogue {where} created at revision {after}"
+    return f"catalogue {where} " + (f"upgraded from {before} to {after}" if before != after else f"is at revision {after}")
+
+
+def _sqlite_file(database: Database) -> Path:
+    return Path(database.url.database or "")
+
+
+def _prepare_key(file: Path, database: Database) -> str:
+    if _is_key(file):
+        return f"key {file} kept"
+    if database.row(sa.select(files.c.id).limit(1)) is not None:
+        raise Refused(
+            f"the key {file} is missing though files were published with it; bring it back from the backup: with another key"
+            " the same patient gets other pseudonyms"
+        )
+    with durable.translated("the key cannot be made"):
+        _write_new(file, secrets.token_bytes(_KEY_BYTES).hex().encode() + b"\n")
+    return f"key {file} created; keep a copy of it apart from the archive"
+
+
+def _is_key(file: Path) -> bool:
+    with durable.translated("the key cannot be read"):
+        try:
+            content = file.read_bytes()
+        except FileNotFoundError:
+            return False
+    try:
+        if len(bytes.fromhex(content.decode("ascii"))) == _KEY_BYTES:
+            return True
+    except ValueError:
+        pass
+    raise Refused(f"{file} is no key: 64 hexadecimal digits are needed; bring it back from the backup")
+
+
+def _write_new(file: Path, content: bytes) -> None:
+    # A link, not a rename: it fails where a rename would replace the key that another `init` has just made.
+    durable.make_folder(file.parent)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        with durable.create_file(temporary) as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(opened.fileno())
+        file.hardlink_to(temporary)
+    finally:
+        temporary.unlink(missing_ok=True)
+    durable.sync_folder(file.parent)

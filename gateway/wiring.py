@@ -1,0 +1,83 @@
+"""From the configuration to working parts: which class stands behind each, with what it is given.
+
+Every part is opened by whoever uses it, in the process that uses it; nothing here is shared or remembered.
+"""
+
+import os
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from catalog.database import Database, migrate
+from catalog.gate.intake import Intake
+from catalog.gate.staging import Staging
+from catalog.gate.worker import Worker
+from catalog.pure.errors import Refused
+from catalog.store import LocalStore
+from catalog.view import Archive
+from gateway.config import Config, read_secret
+from gateway.deidentification import StandardDeidentification
+
+
+def database_url(config: Config) -> str:
+    """Return the catalogue's URL with its password, if it has one: hand it to `Database` and to nobody else.
+
+    Raises:
+        ConfigError: the password's file cannot be read.
+    """
+    if config.catalog.password_file is None:
+        return config.catalog.url
+    password = read_secret(config.catalog.password_file, "the catalogue's password")
+    return sa.engine.make_url(config.catalog.url).set(password=password).render_as_string(hide_password=False)
+
+
+def open_database(config: Config) -> Database:
+    """Open the catalogue, which must have the shape this program needs.
+
+    Raises:
+        Refused: it does not exist, has another shape, or this Unix user may not use it.
+        Unavailable: it does not answer.
+    """
+    database = Database(database_url(config))
+    if database.is_sqlite:
+        _check_access(Path(config.catalog.url.removeprefix("sqlite:///")))
+    migrate.require_newest(database)
+    return database
+
+
+def open_store(config: Config) -> LocalStore:
+    """Open the store."""
+    return LocalStore(config.store.path)
+
+
+def open_archive(config: Config, database: Database) -> Archive:
+    """Open catalogue and store together, as what views are made from."""
+    return Archive(database, open_store(config))
+
+
+def open_staging(config: Config) -> Staging:
+    """Open the staging folder."""
+    return Staging(config.staging.path)
+
+
+def open_intake(config: Config, database: Database) -> Intake:
+    """Open what receives files in this process."""
+    return Intake(database, open_staging(config))
+
+
+def open_worker(config: Config, database: Database) -> Worker:
+    """Open what runs the jobs in this process."""
+    return Worker(
+        database, open_staging(config), open_store(config), StandardDeidentification(config.deid.key_file),
+        quiet_seconds=config.staging.quiet_seconds,
+    )  # fmt: skip
+
+
+def _check_access(file: Path) -> None:
+    # SQLite says the same of a missing folder, a forbidden one and a file that is no database.
+    try:
+        exists = file.exists()
+    except PermissionError:
+        exists = True
+    if exists and not os.access(file, os.R_OK | os.W_OK):
+        raise Refused(f"you may not use the catalogue {file}; run this as the user that owns it")
