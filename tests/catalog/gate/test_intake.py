@@ -1,6 +1,7 @@
 """Receiving: what is committed is there, once, and what is not leaves nothing."""
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from catalog.database.tables import audit, batches, sources, staged_files
 from catalog.gate.intake import Intake, SourceRef
 from catalog.gate.staging import Staging
+from catalog.pure.errors import Unavailable
 from tests.builders import BuiltArchive
 
 
@@ -136,3 +138,40 @@ def test_a_session_is_ended_only_when_its_process_is(staging: Staging, intake: I
     finally:
         intake._session = staging.session()  # the fixture closes it
     assert files == [f"{folder.name}/1"]
+
+
+def test_files_of_a_source_that_was_removed_are_not_acknowledged_and_hurt_no_others(
+    built_anywhere: BuiltArchive, staging: Staging, intake: Intake, source: SourceRef, tmp_path: Path
+) -> None:
+    removed = SourceRef(99, "GONE")
+
+    def try_to_send(number: int) -> bool:
+        try:
+            send(intake, removed if number % 2 else source, f"1.{number}", b"%d" % number)
+        except Unavailable:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(try_to_send, range(40))) == [True, False] * 20
+    assert sorted(int(content) for _, content in staged(built_anywhere, staging)) == list(range(0, 40, 2))
+    assert len(on_disk(tmp_path)) == 20
+
+
+def test_whatever_goes_wrong_within_a_shared_commit_nobody_is_told_it_was_kept(
+    built_anywhere: BuiltArchive, staging: Staging, intake: Intake, source: SourceRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several = threading.Event()
+
+    def fail(_group: object) -> None:
+        several.set()
+        raise MemoryError
+
+    monkeypatch.setattr(intake, "_insert_together", fail)
+    with ThreadPoolExecutor(4) as threads:
+        with intake._turn:
+            sent = [threads.submit(send, intake, source, f"1.{number}", b"x") for number in range(4)]
+            while len(intake._waiting) < 4:
+                several.wait(0.01)
+        assert all(isinstance(one.exception(), MemoryError | Unavailable) for one in sent)
+    assert staged(built_anywhere, staging) == []

@@ -69,6 +69,12 @@ class Door(Place):
     def peer(self) -> Peer:
         return Peer(self.port)
 
+    def settle(self) -> None:
+        """Wait until every association has ended."""
+        for thread in list(self.receiver._open.values()):
+            thread.join(30)
+            assert not thread.is_alive()
+
     def stop(self) -> None:
         self.receiver.stop()
         self.thread.join(30)

@@ -149,7 +149,7 @@ def test_a_sender_that_dies_within_a_file_leaves_nothing(door: Door, caplog: pyt
     with door.peer().associate() as peer:
         assert peer.store(b"1.2.2", b"whole") == SUCCESS
         peer.send(p_data(pdv(1, 3, c_store(b"1.2.3"))) + p_data(pdv(1, 0, b"x" * 10_000)))
-    door.stop()
+    door.settle()
     assert door.data_sets() == [b"whole"]
     assert len(door.on_disk()) == 1
     assert "association of MR1 aborted: it closed the connection without a release" in caplog.messages
@@ -205,5 +205,5 @@ def test_a_request_after_the_release_is_not_read(door: Door) -> None:
     with door.peer().associate() as peer:
         peer.send(RELEASE + p_data(pdv(1, 3, c_store(b"1.2.3"))) + p_data(pdv(1, 2, b"late")))
         assert peer.pdu()[0] == 6
-    door.stop()
+    door.settle()
     assert door.staged() == []
