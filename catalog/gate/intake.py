@@ -206,7 +206,7 @@ class Intake:
             fresh = {
                 "state": State.OPEN, "source_id": origin.source, "uploader_id": origin.uploader, "study_id": origin.study,
                 "exam_code": origin.exam, "files": 0, "bytes": 0, "findings": "[]", "summary": "[]", "reason": "",
-                "decided_by": "", "opened": by["now"], "last_write": by["now"],
+                "approved": 0, "decided_by": "", "opened": by["now"], "last_write": by["now"],
             }  # fmt: skip
             # Another process may have made it meanwhile: then this makes none.
             connection.execute(self._insert_batch, fresh)
