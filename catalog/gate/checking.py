@@ -45,38 +45,36 @@ class Checker:
         """
         columns = staged_files.c
         rows = self._database.rows(
-            sa.select(columns.id, columns.file, columns.instance, columns.variant)
-            .where(columns.batch_id == job.batch_id)
-            .order_by(columns.id)
+            sa.select(columns.id, columns.file, columns.instance).where(columns.batch_id == job.batch_id).order_by(columns.id)
         )
         elsewhere = self._elsewhere(job.batch_id)
         seen: list[tuple[CheckedFile, DicomFacts | None]] = []
         for count, row in enumerate(rows, 1):
             stop()
-            seen.append(self._look(row.id, row.file, row.variant, elsewhere.get(row.instance)))
+            seen.append(self._look(row.id, row.file, elsewhere.get(row.instance)))
             if count % _PROGRESS_EVERY == 0:
                 with self._database.write() as connection:
                     self._queue.progress(connection, job, count)
         self._staging.write_about(job.batch_id, _about([facts for _, facts in seen if facts is not None], self._staging))
         self._write(job, [file for file, _ in seen])
 
-    def _look(self, number: int, file: str, variant: int, elsewhere: int | None) -> tuple[CheckedFile, DicomFacts | None]:
+    def _look(self, number: int, file: str, elsewhere: int | None) -> tuple[CheckedFile, DicomFacts | None]:
         try:
             facts = read_facts(self._staging.path(file))
         except Unreadable as error:
-            return CheckedFile(number, problem=str(error), variant=variant), None
+            return CheckedFile(number, problem=str(error)), None
         except FileNotFoundError:
-            return CheckedFile(number, problem="its bytes are missing from the staging folder", variant=variant), None
+            return CheckedFile(number, problem="its bytes are missing from the staging folder"), None
         digest = self._staging.digest
         checked = CheckedFile(
             file=number,
+            instance=digest(f"instance {facts.sop_instance}").hex(),
             patient=digest(f"patient {facts.patient_id} {'' if facts.patient_id else facts.patient_name}").hex(),
             study=digest(f"study {facts.study}").hex(),
             series=digest(f"series {facts.series}").hex(),
             modality=facts.modality,
             series_number=facts.series_number,
             same_in_meta=facts.meta_instance == facts.sop_instance,
-            variant=variant,
             elsewhere=elsewhere,
         )
         return checked, facts

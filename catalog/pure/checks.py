@@ -37,19 +37,19 @@ class Finding:
 class CheckedFile:
     """What the rules see of a staged file. Digests are keyed; '' where the file says nothing.
 
-    `problem` says why the file cannot be read, '' if it can; then nothing else is known of it. `variant` is above 0 for other
-    bytes under the same instance UID; `elsewhere` is another batch that has the same instance, None if there is none.
+    `problem` says why the file cannot be read, '' if it can; if not, nothing else is known of it. `elsewhere` is another batch
+    that has the same instance, None if there is none.
     """
 
     file: int
     problem: str = ""
+    instance: str = ""
     patient: str = ""
     study: str = ""
     series: str = ""
     modality: str = ""
     series_number: int | None = None
     same_in_meta: bool = True
-    variant: int = 0
     elsewhere: int | None = None
 
 
@@ -92,14 +92,16 @@ def one_study(files: Sequence[CheckedFile]) -> Iterator[Finding]:
 
 def duplicates(files: Sequence[CheckedFile]) -> Iterator[Finding]:
     """One instance should be there once."""
+    seen: set[str] = set()
     for file in files:
-        if file.variant:
+        if file.instance and file.instance in seen:
             yield Finding(
                 "duplicates",
                 Severity.WARNING,
-                "this file claims to be the same instance as another with other content; only the first will be archived",
+                "this file is the same instance as another, with other bytes; only the first will be archived",
                 file.file,
             )
+        seen.add(file.instance)
     for batch, count in sorted(Counter(file.elsewhere for file in files if file.elsewhere is not None).items()):
         yield Finding("duplicates", Severity.WARNING, f"{count} of the files {_wait(count)} in batch {batch} too")
 
