@@ -1,0 +1,113 @@
+"""The front of the HTTP door: who asks, for which part, and what status an error becomes. It reads nothing itself.
+
+    /              OPTIONS and PROPFIND, for Windows, which looks here first
+    /archive/...   the read-only archive
+    /healthz       alive? the only part without a login, beside OPTIONS of `/`, which says what any server of this kind would
+    /metrics       figures, for anybody who can log in
+
+Figures are not left open to loopback: behind a proxy on the same machine everybody comes from there. They hold no identity, so
+a user without grants and a token of scope `read` is all that a monitoring system needs. New parts (`/staging/`, `/desk/`) are
+entries of `_Front._parts`.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from werkzeug.wrappers import Response
+
+from catalog.administration import Scope
+from catalog.pure.errors import ArchimedError, NotFound, Refused, Unavailable
+from catalog.view import Archive
+from gateway.http import answers, service
+from gateway.http.answers import Answer
+from gateway.http.credentials import Authenticator
+from gateway.http.faults import describe
+from gateway.http.metrics import Metrics
+from gateway.http.readonly import ARCHIVE, CAPABILITIES, Tree
+from gateway.http.requests import Environ, has_body, is_probe, segments
+
+WSGIApplication: TypeAlias = Callable[[Environ, Any], Iterable[bytes]]
+
+_log = logging.getLogger(__name__)
+_READING = frozenset({"GET", "HEAD", "PROPFIND"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of the door: the scope it asks for (None: any), and what answers there."""
+
+    scope: Scope | None
+    answer: Callable[[list[str], Environ], Answer]
+
+
+def make_app(archive: Archive, authenticator: Authenticator) -> WSGIApplication:
+    """Return the WSGI application. Call it in the process that serves, not before a fork."""
+    return _Front(archive, authenticator)
+
+
+class _Front:
+    def __init__(self, archive: Archive, authenticator: Authenticator) -> None:
+        self._archive = archive
+        self._authenticator = authenticator
+        self._metrics = Metrics()
+        self._service = service.make_service(self._metrics)
+        tree = Tree()
+        self._parts = {
+            "": _Part(None, tree.answer),
+            ARCHIVE: _Part(Scope.READ, tree.answer),
+            service.METRICS: _Part(None, self._service_answer),
+        }
+
+    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        began = time.perf_counter()
+        answer = self._answer(environ)
+        if answer.status_code >= 400 and has_body(environ) and "archimed.body_read" not in environ:
+            # What comes next on this connection is a body that nobody reads.
+            environ.get("archimed.close", lambda: None)()
+        part = environ.get("archimed.part", "none")
+        self._metrics.observe(part, environ["REQUEST_METHOD"], answer.status_code, time.perf_counter() - began)
+        return answer(environ, start_response)
+
+    def _answer(self, environ: Environ) -> Answer:
+        try:
+            return self._dispatch(environ)
+        except Unavailable as error:
+            _log.warning("%s", error)
+            return answers.failure(error)
+        except ArchimedError as error:
+            return answers.failure(error)
+        except TimeoutError:
+            return answers.text(408, "the request's body did not arrive")
+        except Exception as error:  # noqa: BLE001 - one request fails, with a line that repeats nothing of it
+            _log.error("a request failed unexpectedly: %s", describe(error))
+            return answers.text(500, "something went wrong here; the log says where")
+
+    def _dispatch(self, environ: Environ) -> Answer:
+        method = environ["REQUEST_METHOD"]
+        if environ.get("PATH_INFO") == f"/{service.HEALTH}":
+            return self._service_answer([service.HEALTH], environ)
+        header = environ.get("HTTP_AUTHORIZATION")
+        if header is None and method == "OPTIONS" and environ.get("PATH_INFO") in {"/", "*"}:
+            return Response(status=200, headers=CAPABILITIES)
+        if method in _READING and is_probe(environ):
+            raise NotFound("there is no such file or folder")
+        session = self._authenticator.authenticate(header)
+        names = segments(environ)
+        first = names[0] if names else ""
+        part = self._parts.get(first)
+        if first == "*" and method == "OPTIONS":
+            return Response(status=200, headers=CAPABILITIES)
+        if part is None:
+            raise NotFound("there is no such file or folder")
+        environ["archimed.part"] = first or "root"
+        if part.scope is not None and part.scope not in session.scopes:
+            raise Refused(f"this token is not good for that; make one with `archimed token create --scope {part.scope}`")
+        environ["archimed.view"] = self._archive.view(session.principal)
+        return part.answer(names, environ)
+
+    def _service_answer(self, _names: list[str], environ: Environ) -> Answer:
+        environ["archimed.part"] = "service"
+        return Response.from_app(self._service.wsgi_app, environ)

@@ -1,0 +1,174 @@
+"""The archive as wsgidav sees it, and a file's headers and bytes.
+
+wsgidav (4.4) is asked for what it does well on a tree nobody writes: the headers of a file, its byte ranges, If-Range. What
+it does wrongly there is decided before it is asked (`conditions`, `readonly`); listings are written by hand (`properties`); and
+it is asked for HEAD only, because it would copy a file's bytes through Python, where the server can have the kernel send them.
+"""
+
+import logging
+from io import FileIO
+from typing import Any
+
+from werkzeug.http import http_date
+from werkzeug.wrappers import Response
+from wsgidav.dav_error import DAVError
+from wsgidav.dav_provider import DAVCollection, DAVNonCollection, DAVProvider
+from wsgidav.request_resolver import RequestResolver
+from wsgidav.wsgidav_app import WsgiDAVApp
+
+from catalog.pure.errors import NotADirectory, NotFound
+from catalog.pure.nodes import Node
+from gateway.http import answers, conditions
+from gateway.http.media import media_type
+from gateway.http.properties import etag
+from gateway.http.requests import Environ, view_of
+
+# Its lines repeat logins, paths and headers; ours are written by `gateway.http.server`.
+logging.getLogger("wsgidav").setLevel(logging.CRITICAL)
+
+_SHARE = "/archive"
+# A browser must not run what somebody archived, nor show it again after a grant is gone.
+_FILE_HEADERS = (
+    ("Cache-Control", "private, no-cache"),
+    ("Content-Security-Policy", "sandbox"),
+    ("X-Content-Type-Options", "nosniff"),
+)
+
+
+class ArchivedFolder(DAVCollection):  # type: ignore[misc] # wsgidav has no types
+    """A folder of the archive."""
+
+    def __init__(self, path: str, environ: Environ, node: Node) -> None:
+        super().__init__(path, environ)
+        self.node = node
+
+    def get_member_names(self) -> list[str]:
+        """Return the names in it."""
+        return [node.name for node in view_of(self.environ).walk(self.node.id)]
+
+
+class ArchivedFile(DAVNonCollection):  # type: ignore[misc] # wsgidav has no types
+    """A file of the archive."""
+
+    def __init__(self, path: str, environ: Environ, node: Node) -> None:
+        super().__init__(path, environ)
+        self.node = node
+
+    def get_content(self) -> FileIO:
+        """Open its bytes."""
+        return _open(self.node, self.environ)
+
+    def get_content_length(self) -> int:
+        """Return its size in bytes."""
+        return self.node.size
+
+    def get_content_type(self) -> str:
+        """Return its media type."""
+        return media_type(self.node.name)
+
+    def get_etag(self) -> str:
+        """Return its digest."""
+        return etag(self.node)
+
+    def get_last_modified(self) -> int:
+        """Return its time in seconds since 1970."""
+        return self.node.mtime
+
+    def support_etag(self) -> bool:
+        """Return that it has one."""
+        return True
+
+    def support_ranges(self) -> bool:
+        """Return that parts can be asked for."""
+        return True
+
+
+class ArchiveProvider(DAVProvider):  # type: ignore[misc] # wsgidav has no types
+    """The whole tree as one share, seen through the view that the request brought along."""
+
+    def is_readonly(self) -> bool:
+        """Return that nothing can be written."""
+        return True
+
+    def get_resource_inst(self, path: str, environ: Environ) -> ArchivedFolder | ArchivedFile | None:
+        """Return what is at a path of this request's view."""
+        try:
+            node = find(path, environ)
+        except NotFound:
+            return None
+        return (ArchivedFolder if node.is_folder else ArchivedFile)(path, environ, node)
+
+
+def find(path: str, environ: Environ) -> Node:
+    """Return the node at a path of this request's view; looked up once a request, however often it is asked for.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found: dict[str, Node] = environ.setdefault("archimed.nodes", {})
+    if path not in found:
+        try:
+            found[path] = view_of(environ).resolve(path)
+        except NotADirectory:
+            raise NotFound("there is no such file or folder") from None
+    return found[path]
+
+
+def _open(node: Node, environ: Environ) -> FileIO:
+    return FileIO(view_of(environ).open(node.id).fd)
+
+
+class Files:
+    """Answers GET and HEAD of files."""
+
+    def __init__(self) -> None:
+        self._app = WsgiDAVApp(
+            {
+                "provider_mapping": {_SHARE: ArchiveProvider()},
+                "middleware_stack": [RequestResolver],
+                "logging": {"enable": False},
+                "verbose": 1,
+                "lock_storage": None,
+                "property_manager": None,
+            }
+        )
+
+    def answer(self, path: str, environ: Environ) -> answers.Answer:
+        """Return the answer to a GET or HEAD of a file's path in this request's view.
+
+        Raises:
+            NotFound: it is not there, or not granted (any more).
+            Damaged, Unavailable: its bytes are not there, or not now.
+        """
+        node = find(path, environ)
+        decided = conditions.decided(environ, etag(node), node.mtime)
+        if decided is not None:
+            # A cache takes over what a 304 says of a file.
+            headers = [("ETag", f'"{etag(node)}"'), ("Last-Modified", http_date(node.mtime)), *_FILE_HEADERS]
+            return Response(status=decided, headers=headers, content_type=media_type(node.name))
+        asked = conditions.simplified(environ)
+        share_path = (_SHARE + path).encode().decode("latin-1")
+        asked.update({"REQUEST_METHOD": "HEAD", "PATH_INFO": share_path, "wsgidav.auth.user_name": ""})
+        try:
+            status, headers = self._headers(asked)
+        except DAVError as error:
+            return Response(status=error.value, headers=error.add_headers)
+        headers = [(name, value) for name, value in headers if name != "Date"] + list(_FILE_HEADERS)
+        if environ["REQUEST_METHOD"] == "HEAD":
+            return answers.FileAnswer(status, headers)
+        file = _open(node, environ)
+        file.seek(_start(dict(headers)))
+        return answers.FileAnswer(status, headers, file)
+
+    def _headers(self, environ: Environ) -> tuple[str, list[tuple[str, str]]]:
+        got: list[Any] = []
+        for _ in self._app(environ, lambda status, headers, _error=None: got.extend((status, headers))):
+            pass
+        status, headers = got
+        return status, headers
+
+
+def _start(headers: dict[str, str]) -> int:
+    # `Content-Range: bytes 5-9/10`
+    content_range = headers.get("Content-Range")
+    return int(content_range.split()[1].partition("-")[0]) if content_range else 0

@@ -1,0 +1,58 @@
+"""Counters of the HTTP door for Prometheus, by method, status and part of the door: never by a login, a path or a code.
+
+With several worker processes each keeps its own, in the folder that `gateway.http.server` names in PROMETHEUS_MULTIPROC_DIR;
+whoever is asked adds them up.
+"""
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+_METHODS = frozenset({
+    "OPTIONS", "GET", "HEAD", "PROPFIND", "PROPPATCH", "PUT", "DELETE", "COPY", "MOVE", "MKCOL", "LOCK", "UNLOCK", "POST",
+})  # fmt: skip
+
+
+class Metrics:
+    """What is counted. Make one in each process, after it was forked."""
+
+    def __init__(self) -> None:
+        # Imported here, not above: the module decides when it is imported whether there are several processes.
+        from prometheus_client import CollectorRegistry, Counter, Histogram
+
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "archimed_http_requests", "Requests answered", ["part", "method", "status"], registry=self._registry
+        )
+        self._seconds = Histogram(
+            "archimed_http_answer_seconds",
+            "Time until an answer could begin to be sent",
+            ["part"],
+            buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10),
+            registry=self._registry,
+        )
+
+    def observe(self, part: str, method: str, status: int, seconds: float) -> None:
+        """Count a request."""
+        self._requests.labels(part, method if method in _METHODS else "other", str(status)).inc()
+        self._seconds.labels(part).observe(seconds)
+
+    def text(self) -> tuple[bytes, str]:
+        """Return the figures of all processes and their content type."""
+        from prometheus_client import generate_latest
+        from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+        return generate_latest(self._whole()), CONTENT_TYPE_PLAIN_0_0_4
+
+    def _whole(self) -> "CollectorRegistry":
+        if _FOLDER not in os.environ:
+            return self._registry
+        from prometheus_client import CollectorRegistry
+        from prometheus_client.multiprocess import MultiProcessCollector
+
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # so in prometheus-client
+        return registry

@@ -1,0 +1,213 @@
+"""gunicorn, told what this appliance needs: processes with threads on a socket that is bound already, limits, log lines.
+
+Knows no archive: it is handed a function that makes the application, and calls it in each worker process after the fork, so
+that no database connection is carried over one. TLS is the proxy's: gunicorn stays on loopback or a private network behind it.
+
+A client that stalls holds one thread for `STALLED_SECONDS` at most, whether it stops sending its headers, its body, or reading.
+"""
+
+import logging
+import os
+import shutil
+import signal
+import socket
+import struct
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger
+
+from catalog.pure.errors import Unavailable
+from gateway.http.faults import describe
+
+_WSGIApplication: TypeAlias = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+STALLED_SECONDS = 60
+GRACEFUL_SECONDS = 10
+_CONNECTIONS_PER_WORKER = 500
+_KEEPALIVE_SECONDS = 15
+_LONGEST_LINE = 8190
+_LONGEST_HEADER = 16_384
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it, for its owner alone
+
+_log = logging.getLogger(__name__)
+_requests = logging.getLogger("gateway.http.requests")
+
+
+def run(
+    app_factory: Callable[[], _WSGIApplication], fd: int, *, workers: int, threads: int, on_ready: Callable[[], None]
+) -> None:
+    """Serve until SIGTERM or SIGINT, then let running requests end, for `GRACEFUL_SECONDS` at most.
+
+    It takes over this process: its signals, its children, and for the time of the call its environment.
+
+    Args:
+        app_factory: makes the application; called once in each worker process.
+        fd: a bound TCP socket, listening or not; it is closed in the end.
+        workers: the number of processes.
+        threads: the number of threads in each, which is how many requests it answers at a time.
+        on_ready: called in this process once the first worker answers.
+
+    Raises:
+        Unavailable: the application could not be made.
+    """
+    owner = os.getpid()
+    folder = tempfile.mkdtemp(prefix="archimed-http-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    # Telling systemd is the supervisor's; a header may not move the root.
+    os.environ.pop("NOTIFY_SOCKET", None)
+    os.environ.pop("SCRIPT_NAME", None)
+    _limit_stalling(fd)
+    try:
+        _Application(app_factory, fd, workers, threads, folder, on_ready).run()
+    except SystemExit as end:
+        if os.getpid() != owner:
+            # A worker: the caller's clean-up is the caller's, not its copy's.
+            logging.shutdown()
+            os._exit(end.code if isinstance(end.code, int) else 1)
+        if end.code:
+            raise Unavailable("the HTTP server ended because its workers cannot start; the log says why") from None
+    finally:
+        if os.getpid() == owner:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+
+
+def _limit_stalling(fd: int) -> None:
+    # Connections inherit it from the socket that accepts them; gunicorn itself waits for headers without a limit.
+    listener = socket.socket(fileno=os.dup(fd))
+    with listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", STALLED_SECONDS, 0))
+
+
+class _Application(BaseApplication):  # type: ignore[misc] # gunicorn has no types
+    def __init__(
+        self,
+        factory: Callable[[], _WSGIApplication],
+        fd: int,
+        workers: int,
+        threads: int,
+        folder: str,
+        on_ready: Callable[[], None],
+    ) -> None:
+        self._factory = factory
+        self._on_ready = on_ready
+        self._settings = {
+            "bind": f"fd://{fd}",
+            "workers": workers,
+            "threads": threads,
+            "worker_class": "gthread",
+            "worker_connections": max(_CONNECTIONS_PER_WORKER, 2 * threads),
+            "worker_tmp_dir": folder,
+            "graceful_timeout": GRACEFUL_SECONDS,
+            "keepalive": _KEEPALIVE_SECONDS,
+            "limit_request_line": _LONGEST_LINE,
+            "limit_request_field_size": _LONGEST_HEADER,
+            "forwarder_headers": "",
+            "control_socket_disable": True,
+            "logger_class": _Lines,
+            "pre_request": _remember,
+            "child_exit": _forget_figures,
+            "proc_name": "archimed-http",
+        }
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> _WSGIApplication:
+        app = self._factory()
+
+        def served(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+            environ["gunicorn.socket"].settimeout(STALLED_SECONDS)
+            environ["archimed.close"] = _current.request.force_close
+            return app(environ, start_response)
+
+        return served
+
+    def run(self) -> None:
+        master = _Master(self, self._on_ready)
+        self.cfg.set("post_worker_init", master.note_worker)
+        master.run()
+
+
+class _Master(Arbiter):  # type: ignore[misc] # gunicorn has no types
+    """The master process; tells when the first worker answers, which gunicorn has no hook for."""
+
+    def __init__(self, app: _Application, on_ready: Callable[[], None]) -> None:
+        self._on_ready: Callable[[], None] | None = on_ready
+        self._heard, self._tell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        super().__init__(app)
+
+    def note_worker(self, _worker: Any) -> None:
+        """Say, in a worker, that it answers."""
+        os.write(self._tell, b"1")
+        # Wakes the master's loop; without a dead child it does nothing else there.
+        os.kill(self.pid, signal.SIGCHLD)
+
+    def manage_workers(self) -> None:
+        """Keep up the number of workers; called in each turn of the master's loop."""
+        super().manage_workers()
+        if self._on_ready is not None and self._has_heard():
+            on_ready, self._on_ready = self._on_ready, None
+            on_ready()
+
+    def _has_heard(self) -> bool:
+        try:
+            return bool(os.read(self._heard, 1))
+        except BlockingIOError:
+            return False
+
+
+_current = threading.local()
+
+
+def _remember(_worker: Any, request: Any) -> None:
+    # The application is called next in this thread; gunicorn's environ has no way to close a connection.
+    _current.request = request
+
+
+def _forget_figures(_master: Any, worker: Any) -> None:
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call] # so in prometheus-client
+
+
+class _Lines(Logger):  # type: ignore[misc] # gunicorn has no types
+    """gunicorn's messages as ordinary log records, without what a client sent: a path may be a name, a header a password."""
+
+    def setup(self, cfg: Any) -> None:
+        """Leave handlers and levels to the process."""
+        self.cfg = cfg
+        self._access_log_enabled = _requests.isEnabledFor(logging.INFO)
+        self.error_log = _log
+
+    def exception(self, msg: str, *_args: Any, **_kwargs: Any) -> None:
+        """Write where an error came from."""
+        _log.error("%s: %s", msg.partition(" %")[0], describe(sys.exception()))
+
+    def warning(self, msg: str, *args: Any, **_kwargs: Any) -> None:
+        """Write a warning; of a request that could not be parsed, only that there was one."""
+        if msg.startswith("Invalid request from ip="):
+            _log.info("a request could not be parsed")
+        else:
+            _log.warning(msg, *args)
+
+    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
+        """Write one line a request, with the path only of what is in the archive."""
+        _requests.info(
+            "%s %s %s %s bytes %d ms",
+            environ["REQUEST_METHOD"] if "archimed.part" in environ else "-",
+            environ.get("archimed.logged_path", f"({environ.get('archimed.part', 'refused')})"),
+            str(resp.status).partition(" ")[0],
+            resp.sent or resp.response_length or 0,
+            request_time / timedelta(milliseconds=1),
+        )
