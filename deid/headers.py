@@ -37,6 +37,12 @@ _FORMATS = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": "d"}
 _LONGEST = 1024
 
 
+def tags(extract: tuple[Extract, ...]) -> frozenset[int]:
+    """The top-level tags of the standard that `collect` reads."""
+    moments = {tag for pair in _MOMENTS for tag in pair}
+    return frozenset({*_TAGS.values(), 0x0008002A, *moments, *(e.tag for e in extract if e.creator is None)})
+
+
 def collect(
     nodes: list[Node], syntax: Syntax, decode: Callable[[bytes], str], extract: tuple[Extract, ...]
 ) -> dict[str, str | int | float]:

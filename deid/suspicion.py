@@ -10,6 +10,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+HEADERS = {
+    "SOPClassUID": 0x00080016,
+    "Modality": 0x00080060,
+    "ImageType": 0x00080008,
+    "ConversionType": 0x00080064,
+    "BurnedInAnnotation": 0x00280301,
+}
 _MODALITIES = {
     "US": "ultrasound images usually carry names at their edge",
     "IVUS": "intravascular ultrasound images usually carry names at their edge",

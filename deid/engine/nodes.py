@@ -23,7 +23,7 @@ class Element:
 
     tag: int
     vr: str
-    value: bytes
+    value: bytes = field(repr=False)
     undefined: bool = False
 
 

@@ -104,7 +104,9 @@ def _node(dataset: Dataset, tag: int, depth: int) -> Node:
             undefined = raw.length == UNDEFINED
             if not undefined and len(value) != raw.length:
                 raise Unreadable("the file is cut short")
-            return Element(int(tag), "OB" if undefined else vr, value, undefined)
+            if undefined and (raw.is_implicit_VR or vr not in ("OB", "OW")):
+                vr = "OB"  # PS3.5 A.4: encapsulated pixel data
+            return Element(int(tag), vr, value, undefined)
     element = dataset[tag]
     if element.VR != "SQ":
         return Element(int(tag), str(element.VR), _encoded_again(element, little=dataset.original_encoding[1] is not False))

@@ -136,6 +136,8 @@ class Policy:
         chosen = [(option, row.options[option]) for option in row.options if option in self._options]
         if chosen:
             option, action = min(chosen, key=lambda pair: _OPTION_ORDER[pair[1]])
+            if option == "patient_chars" and vr in TEXT_VRS:
+                action = "C"  # what is typed about a patient is text first
             return Verdict(action, f"{self.profile.standard} {option}", vr)
         action = table.resolve(row.basic, self._types.get(tag))
         if vr in DATE_VRS and self.profile.dates == "shift" and action == "D":

@@ -33,7 +33,7 @@ _WIDTH = {"US": 2, "SS": 2, "OW": 2, "UL": 4, "SL": 4, "FL": 4, "AT": 4, "OF": 4
 _DIGITS_BEFORE_90 = 89
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Ledger:
     """What happened to one file so far: actions for the report, removed values for the leak check."""
 
@@ -44,7 +44,7 @@ class Ledger:
     uids: set[bytes] = field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Values:
     """Cleans values of one file: `exam` and `study` codes, the subject's shift in `days`, words never to keep."""
 

@@ -1,0 +1,62 @@
+"""The leak check of one exam's files: the needles of a file, the automaton for them, and the judgement of a hit.
+
+Joins `leak` (which knows bytes) with a file's ledger. Decides only whether a clean file may go out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deid import leak
+from deid.engine.nodes import Writer
+from deid.errors import Held
+
+if TYPE_CHECKING:
+    from deid.engine.nodes import Node, Syntax
+    from deid.facts import Facts
+    from deid.rules.values import Ledger
+
+_STANDARD = b"1.2.840.10008."
+_OWN_WORDS = "archimed basic application confidentiality level profile retain longitudinal temporal information modified"
+_MOST_SEARCHES = 64
+
+
+class Check:
+    """Leak checks for one (study, exam); the automata are kept, for the files of an exam share most of their identities."""
+
+    def __init__(self, exam: str, study: str) -> None:
+        self._own = f"{exam} {study} {_OWN_WORDS}".lower()
+        self._searches: dict[tuple[object, ...], leak.Search] = {}
+
+    def _search(self, ledger: Ledger, known: Facts) -> leak.Search:
+        key = (frozenset(ledger.names), frozenset(ledger.codes), frozenset(ledger.dates), known.encodings)
+        search = self._searches.get(key)
+        if search is None:
+            if len(self._searches) >= _MOST_SEARCHES:
+                self._searches.clear()
+            search = leak.Search(leak.needles(ledger, known.decode, known.encodings, self._own))
+            self._searches[key] = search
+        return search
+
+    def clear(self, data: bytes, ledger: Ledger, known: Facts) -> bool:
+        """Whether nothing removed lies in the encoded header. A False may still be excused by `judge`."""
+        return not (self._search(ledger, known).hits(data.lower()) or leak.uid_hits(data, _old_uids(ledger)))
+
+    def judge(self, header: list[Node], syntax: Syntax, ledger: Ledger, known: Facts) -> None:
+        """Raise `Held` for the first hit in the header that nothing excuses, with its tag path."""
+        writer = Writer(syntax, spans=True)
+        writer.write(header)
+        spans, data = writer.spans or [], b"".join(writer.chunks)
+        for at in leak.uid_hits(data, _old_uids(ledger)):
+            path = next((path for start, end, path, _ in spans if start <= at < end), None)
+            raise Held("a removed UID is still in the file", path)
+        changed = {path for path, action, _, _ in ledger.actions if action == "C"}
+        for start, end, needle in self._search(ledger, known).hits(data.lower()):
+            span = next((s for s in spans if s[0] < end and start < s[1]), (start, end, "", "UN"))
+            if not leak.excused(needle, span[3], data[span[0] : span[1]], ours=span[2] in changed):
+                raise Held(f"a removed {needle.kind} is still in the file", span[2] or None)
+
+
+def _old_uids(ledger: Ledger) -> frozenset[bytes]:
+    parts = {part.strip(b" \0") for value in ledger.uids for part in value.split(b"\\")}
+    return frozenset(uid for uid in parts if uid.count(b".") >= 3 and not uid.startswith(_STANDARD))

@@ -1,0 +1,492 @@
+"""The fast engine: walks little-endian headers, copies what stays untouched as whole spans, never reads pixel data.
+
+Only structure lives here: verdicts come from the policy, values from `rules.values`, as for the safe engine, which must give
+the same bytes. Whatever is unusual raises `NotFast`, and the safe engine takes the file: this module never guesses.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from deid.engine.nodes import (
+    ITEM,
+    ITEM_END,
+    LONG_VRS,
+    SEQUENCE_END,
+    UNDEFINED,
+    Element,
+    Sequence,
+    Syntax,
+    Writer,
+    item_path,
+    tag_text,
+)
+from deid.engine.safe import DEEPEST, vr_of
+from deid.rules import codes
+from deid.rules.policy import DATE_VRS, NUMERIC_VRS, TEXT_VRS, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from deid.engine.nodes import Node
+    from deid.rules.policy import Policy
+    from deid.rules.values import Values
+
+IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
+_ENCAPSULATED = "1.2.840.10008.1.2.4."
+_RLE = "1.2.840.10008.1.2.5"
+_PIXELS, _DOCUMENT = 0x7FE00010, 0x00420011
+_LAST_FACT = 0x00380010
+_VRS = {vr.encode(): vr for vr in NUMERIC_VRS | TEXT_VRS | DATE_VRS}
+_VRS |= {vr.encode(): vr for vr in ("AE", "AS", "CS", "DS", "IS", "OB", "PN", "SQ", "UI", "UN", "UR")}
+_LONG = {vr.encode() for vr in LONG_VRS}
+_EXPLICIT = struct.Struct("<HH2sH").unpack_from
+_IMPLICIT = struct.Struct("<HHL").unpack_from
+_U32 = struct.Struct("<L").unpack_from
+_ORPHAN = Verdict("X", "private, of nobody", "UN")
+_ODD_SEQUENCE = Verdict("X", "a sequence where none should be", "UN")
+_UNSEEN_SEQUENCE = Verdict("X", "a sequence that cannot be looked into", "UN")
+
+
+class NotFast(Exception):
+    """This file is for the safe engine."""
+
+
+Piece = bytes | memoryview
+
+
+@dataclass(slots=True)
+class Clean:
+    """A clean file in pieces. `header`: all but pixel data; `nodes`: the top-level elements the caller wanted."""
+
+    pieces: list[Piece]
+    header: list[Piece]
+    nodes: list[Node]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A file's data set: where it begins and how it is encoded."""
+
+    data: memoryview
+    start: int
+    syntax: Syntax
+
+
+def open_file(data: memoryview) -> Opened:
+    """Read the file meta information. `NotFast` unless it is plain Part 10 in a little-endian syntax of the standard."""
+    if len(data) < 148 or data[128:132] != b"DICM" or bytes(data[132:140]) != b"\x02\0\0\0UL\x04\0":
+        raise NotFast
+    end = 144 + _U32(data, 140)[0]
+    if end > len(data):
+        raise NotFast
+    at, uid = 144, ""
+    while at + 8 <= end:
+        group, element, vr, length = _EXPLICIT(data, at)
+        at += 8
+        if vr in _LONG:
+            if at + 4 > end:
+                raise NotFast
+            length = _U32(data, at)[0]
+            at += 4
+        if group != 2 or at + length > end:
+            raise NotFast
+        if element == 0x10:
+            uid = bytes(data[at : at + length]).decode("latin-1").strip(" \0")
+        at += length
+    if at != end or not (uid in (IMPLICIT, EXPLICIT, _RLE) or uid.startswith(_ENCAPSULATED)):
+        raise NotFast
+    return Opened(data, end, Syntax(uid, implicit=uid == IMPLICIT, little=True))
+
+
+class Headers:
+    """Reads element headers of one file, in either of the two encodings."""
+
+    def __init__(self, opened: Opened) -> None:
+        self.data = opened.data
+        self.implicit = opened.syntax.implicit
+        self.end = len(opened.data)
+
+    def element(self, at: int, end: int) -> tuple[int, str, int, int]:
+        """(tag, VR, where the value begins, its length or `UNDEFINED`)."""
+        if at + 8 > end:
+            raise NotFast
+        data = self.data
+        if self.implicit:
+            group, element, length = _IMPLICIT(data, at)
+            tag, value = group << 16 | element, at + 8
+            vr = vr_of(tag)
+            if length == UNDEFINED and tag != _PIXELS:
+                vr = "SQ"
+        else:
+            group, element, raw, length = _EXPLICIT(data, at)
+            tag, value = group << 16 | element, at + 8
+            known = _VRS.get(raw)
+            if known is None or (known == "UN" and not group & 1):
+                raise NotFast
+            vr = known
+            if raw in _LONG:
+                if at + 12 > end:
+                    raise NotFast
+                length = _U32(data, value)[0]
+                value += 4
+        if length != UNDEFINED and (value + length > end or length & 1):
+            raise NotFast
+        if length == UNDEFINED and vr != "SQ" and tag != _PIXELS:
+            raise NotFast
+        return tag, vr, value, length
+
+    def item(self, at: int, end: int) -> tuple[int, int]:
+        """(tag, length) of an item or delimiter."""
+        if at + 8 > end:
+            raise NotFast
+        group, element, length = _IMPLICIT(self.data, at)
+        return group << 16 | element, length
+
+    def skip(self, value: int, length: int, end: int, depth: int = 0) -> int:
+        """Where the sequence of this value ends."""
+        if length != UNDEFINED:
+            return value + length
+        if depth > DEEPEST:
+            raise NotFast
+        at = value
+        while True:
+            tag, size = self.item(at, end)
+            at += 8
+            if tag == SEQUENCE_END:
+                return at
+            if tag != ITEM:
+                raise NotFast
+            if size != UNDEFINED:
+                at += size
+                continue
+            while True:
+                if self.item(at, end)[0] == ITEM_END:
+                    at += 8
+                    break
+                _, _, inner, inner_length = self.element(at, end)
+                at = self.skip(inner, inner_length, end, depth + 1)
+
+    def fragments(self, at: int) -> int:
+        """Where encapsulated pixel data ends: their delimiter included."""
+        while True:
+            tag, size = self.item(at, self.end)
+            at += 8
+            if tag == SEQUENCE_END:
+                return at
+            if tag != ITEM or at + size > self.end:
+                raise NotFast
+            at += size
+
+
+def top_level(opened: Opened, wanted: frozenset[int]) -> list[Node]:
+    """The wanted elements among the first groups: what the cleaning of all others depends on."""
+    headers, found = Headers(opened), []
+    at, end = opened.start, headers.end
+    while at < end:
+        tag, vr, value, length = headers.element(at, end)
+        if tag > _LAST_FACT:
+            break
+        at = headers.skip(value, length, end)
+        if tag in wanted:
+            found.append(Element(tag, vr, bytes(opened.data[value:at])))
+    return found
+
+
+@dataclass(slots=True)
+class _Level:
+    """One data set being copied: `pieces` so far, and where the span not yet copied begins."""
+
+    pieces: list[Piece]
+    start: int
+    changed: bool = False
+    creators: dict[tuple[int, int], tuple[int, int, int, bytes]] = field(default_factory=dict)
+    kept: set[tuple[int, int]] = field(default_factory=set)
+
+
+class Engine:
+    """Cleans one file. `marks`: encoded elements to put in at the top level, by tag; `wanted`: top-level tags to hand back."""
+
+    def __init__(
+        self, opened: Opened, policy: Policy, values: Values, marks: Mapping[int, bytes], wanted: Callable[[int], bool]
+    ) -> None:
+        self._data = opened.data
+        self._headers = Headers(opened)
+        self._opened = opened
+        self._policy = policy
+        self._values = values
+        self._marks = dict(sorted(marks.items()))
+        self._wanted = wanted
+        self._nodes: list[Node] = []
+        self._header_pieces: list[Piece] = []
+
+    def clean(self) -> Clean:
+        """The whole data set."""
+        level = _Level([], self._opened.start)
+        bulk: list[int] = []
+        marks = iter(self._marks.items())
+        mark = next(marks, None)
+        at, end, last = self._opened.start, self._headers.end, 0
+        coded = self._coded(at, end, UNDEFINED)
+        while at < end:
+            try:
+                tag, vr, value, length = self._headers.element(at, end)
+            except NotFast:
+                if last == _PIXELS:
+                    self._cut(level, at, end)
+                    break
+                raise
+            if tag <= last:
+                if last == _PIXELS:
+                    self._cut(level, at, end)
+                    break
+                raise NotFast
+            while mark is not None and mark[0] <= tag:
+                self._flush(level, at)
+                level.pieces.append(mark[1])
+                if mark[0] == tag and tag >> 16 != 0x0010:
+                    raise NotFast  # marked before: what is there must be added to
+                level.changed = True
+                mark = next(marks, None)
+            last = tag
+            if tag == _DOCUMENT:
+                raise NotFast  # whether it may pass is decided on the whole file
+            if tag == _PIXELS:
+                at = self._pixels(level, bulk, (at, vr, value, length))
+            else:
+                at = self._element(level, (at, tag, vr, value, length), coded, "", 0)
+        self._flush(level, min(at, end))
+        level.pieces.extend(piece for _, piece in ([mark] if mark else []))
+        level.pieces.extend(piece for _, piece in marks)
+        self._settle(level, "")
+        header = [piece for index, piece in enumerate(level.pieces) if index not in bulk]
+        return Clean(level.pieces, header, self._nodes)
+
+    def _cut(self, level: _Level, at: int, end: int) -> None:
+        """Drop what follows the pixel data and is no element: nobody knows what it is."""
+        self._flush(level, at)
+        level.start = end
+        level.changed = True
+
+    def _pixels(self, level: _Level, bulk: list[int], element: tuple[int, str, int, int]) -> int:
+        at, vr, value, length = element
+        verdict = self._policy.standard(_PIXELS, vr)
+        if verdict.action != "K":
+            raise NotFast
+        after = self._headers.fragments(value) if length == UNDEFINED else value + length
+        self._flush(level, at)
+        bulk.append(len(level.pieces))
+        level.pieces.append(self._data[at:after])
+        level.start = after
+        return after
+
+    def _flush(self, level: _Level, at: int) -> None:
+        if level.start < at:
+            level.pieces.append(self._data[level.start : at])
+        level.start = at
+
+    def _coded(self, at: int, end: int, length: int) -> Mapping[int, bytes]:
+        """What the codes of this data set shall say, if it is a code (they come first in an item)."""
+        nodes: list[Node] = []
+        while at + 8 <= end and (length != UNDEFINED or self._headers.item(at, end)[0] != ITEM_END):
+            tag, vr, value, size = self._headers.element(at, end)
+            if tag > codes.MEANING:
+                break
+            if vr == "SQ":
+                at = self._headers.skip(value, size, end)
+                continue
+            if tag in (codes.VALUE, codes.SCHEME):
+                nodes.append(Element(tag, vr, bytes(self._data[value : value + size])))
+            at = value + size
+        return codes.replacements(nodes)
+
+    def _dataset(self, at: int, end: int, length: int, prefix: str, depth: int) -> tuple[int, list[Piece] | None]:
+        """(where the item's elements end, its pieces or None if nothing changed)."""
+        if depth > DEEPEST:
+            raise NotFast
+        level = _Level([], at)
+        coded = self._coded(at, end, length)
+        last = 0
+        while at < end:
+            if length == UNDEFINED and self._headers.item(at, end)[0] == ITEM_END:
+                break
+            tag, vr, value, size = self._headers.element(at, end)
+            if tag <= last or (size == UNDEFINED and vr != "SQ"):
+                raise NotFast
+            last = tag
+            at = self._element(level, (at, tag, vr, value, size), coded, prefix, depth)
+        else:
+            if length == UNDEFINED:
+                raise NotFast
+        self._flush(level, at)
+        self._settle(level, prefix)
+        return at, level.pieces if level.changed else None
+
+    def _element(
+        self, level: _Level, element: tuple[int, int, str, int, int], coded: Mapping[int, bytes], prefix: str, depth: int
+    ) -> int:
+        at, tag, vr, value, length = element
+        if tag >> 16 & 1:
+            if 0x10 <= tag & 0xFFFF <= 0xFF and vr != "SQ":
+                return self._creator(level, element, depth)
+            block = (tag >> 16, tag >> 8 & 0xFF)
+            creator = level.creators.get(block)
+            verdict = _ORPHAN if creator is None else self._private(tag, vr, creator[3])
+        else:
+            block = None
+            if tag in coded and vr != "SQ":
+                self._put(level, (at, value + length), tag, vr, coded[tag], bytes(self._data[value : value + length]))
+                return value + length
+            verdict = self._policy.standard(tag, vr)
+        if vr == "SQ":
+            after, stays = self._sequence(level, element, verdict, prefix, depth)
+        else:
+            after, stays = value + length, self._value(level, element, verdict, prefix, depth)
+        if stays and block is not None:
+            level.kept.add(block)
+        return after
+
+    def _private(self, tag: int, vr: str, creator: bytes) -> Verdict:
+        return self._policy.private(tag, vr, creator.decode("latin-1").strip(" \0"))
+
+    def _creator(self, level: _Level, element: tuple[int, int, str, int, int], depth: int) -> int:
+        """Held back: whether it stays depends on what follows in its block."""
+        at, tag, vr, value, length = element
+        self._flush(level, at)
+        data = bytes(self._data[value : value + length])
+        level.creators[(tag >> 16, tag & 0xFF)] = (len(level.pieces), at, value + length, data)
+        level.pieces.append(self._data[at : value + length])
+        level.start = value + length
+        if not depth and self._wanted(tag):
+            self._nodes.append(Element(tag, vr, data))
+        return value + length
+
+    def _settle(self, level: _Level, prefix: str) -> None:
+        """Take out the creators of blocks of which nothing is left."""
+        for block, (index, _, _, data) in level.creators.items():
+            if block not in level.kept:
+                level.pieces[index] = b""
+                level.changed = True
+                tag = block[0] << 16 | block[1]
+                self._values.note(_ORPHAN, tag, prefix + tag_text(tag), data, kept=False)
+
+    def _value(self, level: _Level, element: tuple[int, int, str, int, int], verdict: Verdict, prefix: str, depth: int) -> bool:
+        at, tag, vr, value, length = element
+        wanted = not depth and self._wanted(tag)
+        marked = not depth and tag in self._marks
+        if verdict.action == "K" and verdict.vr != "AS" and not wanted:
+            return True
+        if verdict.vr == "SQ" and verdict.action != "X":
+            verdict = _UNSEEN_SEQUENCE
+        old = bytes(self._data[value : value + length])
+        new = self._values.clean(verdict, tag, old)
+        if new is not old:
+            self._values.note(verdict, tag, prefix + tag_text(tag), old, kept=new is not None)
+        if marked:
+            self._put(level, (at, value + length), tag, vr, None, old)
+        elif new is not old:
+            self._put(level, (at, value + length), tag, vr, new, old)
+        if wanted and new is not None:
+            self._nodes.append(Element(tag, vr, new))
+        return new is not None
+
+    def _put(self, level: _Level, span: tuple[int, int], tag: int, vr: str, new: bytes | None, old: bytes) -> None:
+        """Replace the element that lies in `span`."""
+        if new == old:
+            return
+        self._flush(level, span[0])
+        if new is not None:
+            writer = Writer(self._opened.syntax)
+            writer.write([Element(tag, vr, new)])
+            level.pieces.extend(writer.chunks)
+        level.start = span[1]
+        level.changed = True
+
+    def _sequence(
+        self, level: _Level, element: tuple[int, int, str, int, int], verdict: Verdict, prefix: str, depth: int
+    ) -> tuple[int, bool]:
+        """(where it ends, whether it stays)."""
+        at, tag, _, value, length = element
+        end = self._headers.end if length == UNDEFINED else value + length
+        if verdict.action in "XZ" or verdict.vr not in ("SQ", "UN"):
+            if verdict.action not in "XZ":
+                verdict = _ODD_SEQUENCE
+            self._values.note(verdict, tag, prefix + tag_text(tag), b"", kept=False)
+            after = self._lost(tag, value, length, end, prefix, depth)
+            self._flush(level, at)
+            if verdict.action == "Z":
+                writer = Writer(self._opened.syntax)
+                writer.write([Sequence(tag, [])])
+                level.pieces.extend(writer.chunks)
+            level.start, level.changed = after, True
+            return after, verdict.action == "Z"
+        pieces, after, changed = self._items(element, end, prefix, depth)
+        if changed:
+            self._flush(level, at)
+            header = bytes(self._data[at : value - 4])
+            size = UNDEFINED if length == UNDEFINED else sum(map(len, pieces))
+            level.pieces.append(header + size.to_bytes(4, "little"))
+            level.pieces.extend(pieces)
+            level.start, level.changed = after, True
+        return after, True
+
+    def _items(
+        self, element: tuple[int, int, str, int, int], end: int, prefix: str, depth: int
+    ) -> tuple[list[Piece], int, bool]:
+        _, tag, _, value, length = element
+        pieces: list[Piece] = []
+        at, index, changed = value, 0, False
+        while at < end or length == UNDEFINED:
+            item, size = self._headers.item(at, end)
+            if item == SEQUENCE_END and length == UNDEFINED:
+                pieces.append(self._data[at : at + 8])
+                return pieces, at + 8, changed
+            stop = end if size == UNDEFINED else at + 8 + size
+            if item != ITEM or stop > end:
+                raise NotFast
+            after, inner = self._dataset(at + 8, stop, size, item_path(prefix, tag, index), depth + 1)
+            done = after + 8 if size == UNDEFINED else after
+            if inner is None:
+                pieces.append(self._data[at:done])
+            else:
+                changed = True
+                total = UNDEFINED if size == UNDEFINED else sum(map(len, inner))
+                pieces.append(b"\xfe\xff\x00\xe0" + total.to_bytes(4, "little"))
+                pieces.extend(inner)
+                if size == UNDEFINED:
+                    pieces.append(self._data[after:done])
+            at, index = done, index + 1
+        return pieces, at, changed
+
+    def _lost(self, tag: int, value: int, length: int, end: int, prefix: str, depth: int) -> int:
+        """Note the identities in a sequence that goes; gives where it ends."""
+        if depth > DEEPEST:
+            raise NotFast
+        at = value
+        while at < end or length == UNDEFINED:
+            item, size = self._headers.item(at, end)
+            at += 8
+            if item == SEQUENCE_END and length == UNDEFINED:
+                return at
+            stop = end if size == UNDEFINED else at + size
+            if item != ITEM or stop > end:
+                raise NotFast
+            while at < stop:
+                if size == UNDEFINED and self._headers.item(at, stop)[0] == ITEM_END:
+                    at += 8
+                    break
+                inner, vr, inner_value, inner_length = self._headers.element(at, stop)
+                if vr == "SQ":
+                    inner_end = stop if inner_length == UNDEFINED else inner_value + inner_length
+                    at = self._lost(inner, inner_value, inner_length, inner_end, prefix, depth + 1)
+                    continue
+                if inner_length == UNDEFINED:
+                    raise NotFast
+                at = inner_value + inner_length
+                if not inner >> 16 & 1:
+                    verdict = self._policy.standard(inner, vr)
+                    if verdict.action != "K":
+                        self._values.remember(verdict.vr, inner, bytes(self._data[inner_value:at]))
+        return at
