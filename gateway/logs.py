@@ -13,7 +13,6 @@ import time
 import traceback
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
 
 from catalog.pure.errors import ArchimedError
 
@@ -21,8 +20,8 @@ _OWN = ("archimedfs", "catalog", "deid", "gateway")
 _FRAMES = 12
 
 
-def configure(part: str, form: Literal["json", "text"] = "json", level: str = "info") -> None:
-    """Send the process's log lines to stderr, `part` in each; uncaught exceptions and warnings too.
+def configure(part: str, form: str = "json", level: str = "info") -> None:
+    """Send the process's log lines to stderr, `part` in each and in the form `json` or `text`; uncaught exceptions too.
 
     Calling it again replaces what was configured: a child process names its own part.
     """

@@ -1,0 +1,99 @@
+"""`archimed serve`: the appliance as one process tree, each part in a process of its own."""
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+
+import click
+
+from gateway import logs
+from gateway.cli.common import configuration
+from gateway.config import Config
+from gateway.supervisor import Part, Supervisor, address_of, listen, stop_on_sigterm
+
+_log = logging.getLogger(__name__)
+
+_TOUCHES_IN_QUIET_TIME = 3
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(["http", "dicom", "worker"]), metavar="[http] [dicom] [worker]")
+def serve(names: Sequence[str]) -> None:
+    """Serve WebDAV (http), receive DICOM (dicom), check and publish (worker); without a name, all three.
+
+    Prints one line `ready http=HOST:PORT dicom=HOST:PORT` when it accepts work. SIGTERM or Ctrl-C stops it in order; a part
+    that dies is started again.
+
+    \b
+    Examples:
+      archimed serve
+      archimed serve dicom worker
+    """
+    config = configuration()
+    form = "text" if sys.stderr.isatty() else config.log.format
+    logs.configure("supervisor", form, config.log.level)
+    for warning in config.warnings:
+        _log.warning("%s", warning)
+    parts = [make(config) for name, make in _MAKERS.items() if name in names or not names]
+    addresses = [f"{part.name}={address_of(part.listener)}" for part in reversed(parts) if part.listener is not None]
+    supervisor = Supervisor(parts, lambda name: logs.configure(name, form, config.log.level))
+    supervisor.run(lambda: click.echo(" ".join(["ready", *addresses])))
+
+
+# Each part's modules are imported in the parent, once for all its lives; what it opens, it opens in its own process.
+
+
+def _http(config: Config) -> Part:
+    from gateway.http import server
+    from gateway.http.app import WSGIApplication, make_app
+    from gateway.http.credentials import Credentials, TokenBackend
+    from gateway.wiring import open_archive, open_database
+
+    listener = listen(config.http.host, config.http.port, "[http] port")
+
+    def make() -> WSGIApplication:
+        database = open_database(config)
+        return make_app(open_archive(config, database), Credentials(database, [TokenBackend(database)]))
+
+    def run(ready: Callable[[], None]) -> None:
+        server.run(make, listener.detach(), workers=config.http.workers, threads=config.http.threads, on_ready=ready)
+
+    return Part("http", run, listener)
+
+
+def _dicom(config: Config) -> Part:
+    from gateway import dicom
+    from gateway.wiring import open_database, open_intake
+
+    listener = listen(config.dicom.host, config.dicom.port, "[dicom] port")
+    settings = dicom.Settings(
+        ae_title=config.dicom.ae_title,
+        accept_any_called=config.dicom.accept_any_called,
+        associations=config.dicom.max_associations,
+        touch_seconds=config.staging.quiet_seconds / _TOUCHES_IN_QUIET_TIME,
+    )
+
+    def run(ready: Callable[[], None]) -> None:
+        intake = open_intake(config, open_database(config))
+        try:
+            dicom.run(intake, listener, settings, ready)
+        finally:
+            intake.close()
+
+    return Part("dicom", run, listener)
+
+
+def _worker(config: Config) -> Part:
+    from gateway.wiring import open_database, open_worker
+
+    def run(ready: Callable[[], None]) -> None:
+        worker = open_worker(config, open_database(config))
+        stop = stop_on_sigterm()
+        ready()
+        worker.run(stop)
+
+    return Part("worker", run)
+
+
+# In the order in which they are stopped: what brings work in goes first.
+_MAKERS = {"dicom": _dicom, "http": _http, "worker": _worker}
