@@ -1,0 +1,113 @@
+"""`archimed mount`: the archive as a read-only folder, for one user, in the foreground or behind the terminal."""
+
+import os
+import pwd
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from catalog import durable
+from catalog.administration import principal
+from catalog.pure.errors import Refused, Unavailable
+from gateway.cli.common import configuration, unix_login
+from gateway.cli.frame import FAILED
+from gateway.config import Config
+
+_READY = b"ready"
+
+
+@click.command()
+@click.argument("mountpoint", type=click.Path(path_type=Path))
+@click.option("--user", "login", metavar="LOGIN", help="Whose tree; your own Unix login without.")
+@click.option("--foreground", is_flag=True, help="Stay, and unmount on Ctrl-C or SIGTERM.")
+@click.option("--allow-other", is_flag=True, help="Let in the Unix user LOGIN when another one mounts, such as root.")
+@click.option(
+    "--log-file", type=click.Path(path_type=Path), metavar="FILE",
+    help="Where a mount in the background writes its log; nowhere without.",
+)  # fmt: skip
+def mount(mountpoint: Path, login: str | None, foreground: bool, allow_other: bool, log_file: Path | None) -> None:
+    """Mount the archive as a read-only folder, as one user sees it.
+
+    The folder must be there and empty. Without --foreground the command ends as soon as the mount can be used.
+
+    \b
+    Examples:
+      archimed mount ~/archive
+      archimed mount /srv/archive/ada --user ada --allow-other --foreground
+    """
+    config, where, who = configuration(), mountpoint.absolute(), login or unix_login()
+    if foreground:
+        _serve(config, where, who, allow_other, lambda: click.echo(f"mounted {where} for {who}; Ctrl-C unmounts"))
+        return
+    log = _open_log(log_file)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        os.setsid()
+        # Until it is ready it keeps this terminal, and writes there why it failed.
+        _serve(config, where, who, allow_other, lambda: _detach(log, writing))
+        return
+    os.close(writing)
+    _await_ready(child, reading)
+    click.echo(f"mounted {where} for {who}; unmount with: fusermount3 -u {where}")
+
+
+def _serve(config: Config, mountpoint: Path, login: str, allow_other: bool, on_ready: Callable[[], None]) -> None:
+    # Late: nothing that makes threads may be loaded before the fork.
+    from archimedfs import archive
+    from archimedfs import mountpoint as mountpoints
+    from archimedfs.calling import InThread, inline
+    from gateway import logs
+    from gateway.wiring import open_archive, open_database
+
+    mountpoints.check(mountpoint)
+    logs.configure("mount", config.log.format, config.log.level)
+    database = open_database(config)
+    try:
+        user = principal(database, login)
+        uid, gid = _unix_user(user.login) if allow_other else (os.getuid(), os.getgid())
+        archive.run(
+            open_archive(config, database).view(user), mountpoint, owner_uid=uid, owner_gid=gid, allow_other=allow_other,
+            caller=inline if database.is_sqlite else InThread(), on_ready=on_ready,
+        )  # fmt: skip
+    finally:
+        database.close()
+
+
+def _unix_user(login: str) -> tuple[int, int]:
+    try:
+        entry = pwd.getpwnam(login)
+    except KeyError:
+        raise Refused(f"there is no Unix user {login} on this machine to let in; mount without --allow-other") from None
+    return entry.pw_uid, entry.pw_gid
+
+
+def _open_log(file: Path | None) -> int:
+    with durable.translated(f"the log file {file} cannot be written"):
+        return os.open(file or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+
+def _detach(log: int, writing: int) -> None:
+    """Let go of the terminal and tell the waiting command that the mount answers."""
+    os.chdir("/")
+    for target, source in ((0, os.open(os.devnull, os.O_RDONLY)), (1, log), (2, log)):
+        os.dup2(source, target)
+    os.write(writing, _READY)
+    os.close(writing)
+
+
+def _await_ready(child: int, reading: int) -> None:
+    try:
+        with os.fdopen(reading, "rb") as pipe:
+            if pipe.read() == _READY:
+                return
+        _, status = os.waitpid(child, 0)
+    except KeyboardInterrupt:
+        os.kill(child, signal.SIGTERM)
+        raise
+    if os.WIFEXITED(status):
+        raise click.exceptions.Exit(os.WEXITSTATUS(status) or FAILED)
+    raise Unavailable("the mount was killed before it was ready; see why with --foreground")

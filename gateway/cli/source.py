@@ -1,0 +1,91 @@
+"""`archimed source`: the scanners and centres that may send."""
+
+from dataclasses import asdict
+
+import click
+
+from catalog import administration
+from gateway.cli.administering import actor, catalogue
+from gateway.cli.common import as_option, json_option
+from gateway.cli.output import moment, print_records
+
+_reviewers = click.option(
+    "--reviewer", "reviewers", multiple=True, required=True, metavar="LOGIN",
+    help="Who sees and decides what it sends; repeat for several.",
+)  # fmt: skip
+
+
+@click.group()
+def source() -> None:
+    """Name the scanners and centres that may send, and who reviews what they send.
+
+    \b
+    Example:
+      archimed source add MR1 --ae SIEMENS_MR --host 192.0.2.7 --reviewer ada
+    """
+
+
+@source.command()
+@click.argument("name")
+@click.option("--ae", "ae_title", required=True, metavar="AETITLE", help="The AE title it calls itself.")
+@click.option("--host", default="", metavar="ADDRESS", help="IP address it must call from; any without.")
+@_reviewers
+@click.option("--study", metavar="CODE", help="Study its data belong to; decided at the gate without.")
+@as_option
+def add(name: str, ae_title: str, host: str, reviewers: tuple[str, ...], study: str | None, acting_as: str) -> None:
+    """Let a scanner or centre send.
+
+    \b
+    Example:
+      archimed source add MR1 --ae SIEMENS_MR --host 192.0.2.7 --reviewer ada --reviewer bob
+    """
+    with catalogue() as database:
+        administration.add_source(
+            database, actor(acting_as), name, ae_title=ae_title, host=host, reviewers=reviewers, study=study
+        )
+    click.echo(f"source {name} added")
+
+
+@source.command("set-reviewers")
+@click.argument("name")
+@_reviewers
+@as_option
+def set_reviewers(name: str, reviewers: tuple[str, ...], acting_as: str) -> None:
+    """Replace the people who see and decide what a source sends.
+
+    \b
+    Example:
+      archimed source set-reviewers MR1 --reviewer ada --reviewer bob
+    """
+    with catalogue() as database:
+        administration.set_reviewers(database, actor(acting_as), name, reviewers)
+    click.echo(f"source {name} is reviewed by {', '.join(reviewers)}")
+
+
+@source.command()
+@click.argument("name")
+@as_option
+def remove(name: str, acting_as: str) -> None:
+    """Let a source send no longer.
+
+    \b
+    Example:
+      archimed source remove MR1
+    """
+    with catalogue() as database:
+        administration.remove_source(database, actor(acting_as), name)
+    click.echo(f"source {name} removed")
+
+
+@source.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """List all sources.
+
+    \b
+    Example:
+      archimed source list
+    """
+    with catalogue() as database:
+        found = [{**asdict(each), "created": moment(each.created)} for each in administration.list_sources(database)]
+    print_records(found, ("name", "ae_title", "host", "study", "reviewers"), as_json=as_json)

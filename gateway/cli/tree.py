@@ -1,0 +1,116 @@
+"""`archimed ls`, `stat`, `cat`: the tree as one user sees it, without a mount.
+
+PATH begins at the user's root: `2008-0003/E001`.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from catalog.administration import principal
+from catalog.pure.nodes import Node
+from catalog.view import View
+from gateway.cli.administering import catalogue
+from gateway.cli.common import configuration, json_option, unix_login
+from gateway.cli.output import moment, print_record
+from gateway.wiring import open_archive
+
+_CHUNK = 1 << 20
+
+_path = click.argument("path", metavar="PATH")
+_as = click.option("--as", "login", metavar="LOGIN", help="Whose tree; your own Unix login without.")
+
+
+@click.command()
+@click.argument("path", metavar="[PATH]", default="")
+@_as
+@click.option("-l", "long", is_flag=True, help="Also show sizes and times.")
+@json_option
+def ls(path: str, login: str | None, long: bool, as_json: bool) -> None:
+    """List a folder of the archive as a user sees it.
+
+    \b
+    Example:
+      archimed ls -l 2008-0003/E001 --as ada
+    """
+    with _view(login) as view:
+        node = view.resolve(path)
+        nodes = view.walk(node.id) if node.is_folder else iter([node])
+        if as_json:
+            _print_array(_record(each) for each in nodes)
+        else:
+            for each in nodes:
+                print(_line(each) if long else _shown(each))  # not echo, which flushes each line
+
+
+@click.command()
+@_path
+@_as
+@json_option
+def stat(path: str, login: str | None, as_json: bool) -> None:
+    """Show what is known of one place in the archive.
+
+    \b
+    Example:
+      archimed stat 2008-0003/E001/003_DCM_MR_t1_mprage/00001.dcm --as ada
+    """
+    with _view(login) as view:
+        record = _record(view.resolve(path))
+    print_record({"path": "/".join(filter(None, path.split("/"))), **record}, as_json=as_json)
+
+
+@click.command()
+@_path
+@_as
+def cat(path: str, login: str | None) -> None:
+    """Write an archived file's bytes to standard output.
+
+    \b
+    Example:
+      archimed cat 2008-0003/E001/003_DCM_MR_t1_mprage/00001.dcm --as ada > 1.dcm
+    """
+    with _view(login) as view:
+        opened = view.open(view.resolve(path).id)
+        try:
+            while chunk := os.read(opened.fd, _CHUNK):
+                sys.stdout.buffer.write(chunk)
+        finally:
+            opened.close()
+
+
+@contextmanager
+def _view(login: str | None) -> Iterator[View]:
+    with catalogue() as database:
+        yield open_archive(configuration(), database).view(principal(database, login or unix_login()))
+
+
+def _record(node: Node) -> dict[str, Any]:
+    record = {
+        "name": node.name,
+        "kind": node.id.kind.name.lower(),
+        "mtime": moment(node.mtime),
+        "changed": moment(node.changed),
+    }
+    return record if node.is_folder else {**record, "size": node.size, "sha256": node.digest.hex()}
+
+
+def _shown(node: Node) -> str:
+    return f"{node.name}/" if node.is_folder else node.name
+
+
+def _line(node: Node) -> str:
+    return f"{'' if node.is_folder else node.size:>14}  {moment(node.mtime)}  {_shown(node)}"
+
+
+def _print_array(records: Iterator[dict[str, Any]]) -> None:
+    """Print a JSON array as its elements come: a folder may hold twenty thousand."""
+    before = "["
+    for record in records:
+        print(before + json.dumps(record, ensure_ascii=False), end="")
+        before = ",\n "
+    print("[]" if before == "[" else "]")
