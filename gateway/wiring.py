@@ -5,18 +5,20 @@ Every part is opened by whoever uses it, in the process that uses it; nothing he
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from catalog.database import Database, migrate
+from catalog.database import Database, shape
 from catalog.gate.intake import Intake
 from catalog.gate.staging import Staging
-from catalog.gate.worker import Worker
 from catalog.pure.errors import Refused
 from catalog.store import LocalStore
 from catalog.view import Archive
 from gateway.config import Config, read_secret
-from gateway.deidentification import StandardDeidentification
+
+if TYPE_CHECKING:
+    from catalog.gate.worker import Worker
 
 
 def database_url(config: Config) -> str:
@@ -41,7 +43,7 @@ def open_database(config: Config) -> Database:
     database = Database(database_url(config))
     if database.is_sqlite:
         _check_access(Path(config.catalog.url.removeprefix("sqlite:///")))
-    migrate.require_newest(database)
+    shape.require_newest(database)
     return database
 
 
@@ -65,8 +67,11 @@ def open_intake(config: Config, database: Database) -> Intake:
     return Intake(database, open_staging(config))
 
 
-def open_worker(config: Config, database: Database) -> Worker:
+def open_worker(config: Config, database: Database) -> "Worker":
     """Open what runs the jobs in this process."""
+    from catalog.gate.worker import Worker  # late: DICOM libraries, which listing a folder does without
+    from gateway.deidentification import StandardDeidentification
+
     return Worker(
         database, open_staging(config), open_store(config), StandardDeidentification(config.deid.key_file),
         quiet_seconds=config.staging.quiet_seconds,

@@ -88,7 +88,11 @@ class Database:
 
     def insert_new(self, table: sa.Table) -> "sqlite.Insert | postgresql.Insert":
         """Return an INSERT that can say `on_conflict_do_nothing`, in the dialect of this database."""
-        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+        if self.is_sqlite:
+            return sqlite.insert(table)
+        from sqlalchemy.dialects import postgresql  # late: a tenth of the start of a command on SQLite
+
+        return postgresql.insert(table)
 
     def drop_reader(self) -> None:
         """Close this thread's reading connection; the next read opens another."""

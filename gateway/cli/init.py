@@ -8,7 +8,7 @@ import click
 import sqlalchemy as sa
 
 from catalog import durable
-from catalog.database import Database, migrate
+from catalog.database import Database, migrate, shape
 from catalog.database.tables import files
 from catalog.pure.errors import Refused
 from gateway.cli.common import configuration
@@ -54,17 +54,13 @@ def prepare(config: Config) -> list[str]:
 
 def _upgrade(database: Database) -> str:
     with durable.translated("the catalogue cannot be made"):
-        before = migrate.current(database) if not database.is_sqlite or _sqlite_file(database).exists() else None
+        before, after = shape.current(database), shape.newest()
+        shape.require_not_newer(database)
         migrate.upgrade(database)
-    after = migrate.newest()
     where = database.url.render_as_string(hide_password=True)
     if before is None:
         return f"catalogue {where} created at revision {after}"
     return f"catalogue {where} " + (f"upgraded from {before} to {after}" if before != after else f"is at revision {after}")
-
-
-def _sqlite_file(database: Database) -> Path:
-    return Path(database.url.database or "")
 
 
 def _prepare_key(file: Path, database: Database) -> str:
