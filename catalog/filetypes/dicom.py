@@ -23,7 +23,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileDataset
 from pydicom.errors import InvalidDicomError
 from pydicom.tag import Tag
-from pydicom.uid import MediaStorageDirectoryStorage
+from pydicom.uid import UID, MediaStorageDirectoryStorage
 
 from catalog.pure.errors import Unreadable
 from catalog.pure.filing import Description
@@ -68,6 +68,7 @@ class DicomFacts:
     sex: str
     study_date: str
     study_description: str
+    lacks_pixels: bool
 
 
 def describe(headers: Mapping[str, str | int | float]) -> Description:
@@ -152,6 +153,7 @@ def _facts(reader: "_BoundedReader", size: int) -> DicomFacts:
             sex=_text(dataset, "PatientSex"),
             study_date=_text(dataset, "StudyDate"),
             study_description=_text(dataset, "StudyDescription"),
+            lacks_pixels=_lacks_pixels(dataset),
         )
     if dataset.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
         raise Unreadable("a DICOMDIR is the index of a disc, not an image; send the images themselves")
@@ -168,6 +170,12 @@ def _require_whole(dataset: FileDataset, reader: "_BoundedReader", size: int) ->
         raw: object = dataset.get_item(tag, keep_deferred=True) if tag in dataset else None
         if isinstance(raw, RawDataElement) and expected and raw.length < expected:
             raise Unreadable(f"the pixels are truncated: {raw.length} of {expected} bytes are there")
+
+
+def _lacks_pixels(dataset: FileDataset) -> bool:
+    """Whether it is an image by its SOP class and has no pixels: files cut off between two elements look like that."""
+    is_image = UID(_uid(dataset, "SOPClassUID")).name.endswith("Image Storage")
+    return is_image and not any(tag in dataset for tag in (*_PIXEL_TAGS, "PixelDataProviderURL"))
 
 
 def _native_pixel_bytes(dataset: FileDataset) -> int:

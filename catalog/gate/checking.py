@@ -75,6 +75,7 @@ class Checker:
             modality=facts.modality,
             series_number=facts.series_number,
             same_in_meta=facts.meta_instance == facts.sop_instance,
+            lacks_pixels=facts.lacks_pixels,
             elsewhere=elsewhere,
         )
         return checked, facts

@@ -50,6 +50,7 @@ class CheckedFile:
     modality: str = ""
     series_number: int | None = None
     same_in_meta: bool = True
+    lacks_pixels: bool = False
     elsewhere: int | None = None
 
 
@@ -118,7 +119,19 @@ def consistent(files: Sequence[CheckedFile]) -> Iterator[Finding]:
             )
 
 
-RULES: tuple[Rule, ...] = (readable, one_patient, one_study, duplicates, consistent)
+def has_pixels(files: Sequence[CheckedFile]) -> Iterator[Finding]:
+    """An image without pixels may be the first half of a file."""
+    for file in files:
+        if file.lacks_pixels:
+            yield Finding(
+                "has_pixels",
+                Severity.WARNING,
+                "it is an image by its SOP class but has no pixels: cut off, or sent without them; look at it before accepting",
+                file.file,
+            )
+
+
+RULES: tuple[Rule, ...] = (readable, one_patient, one_study, duplicates, consistent, has_pixels)
 
 
 def check(files: Sequence[CheckedFile]) -> list[Finding]:

@@ -1,13 +1,25 @@
-"""A gate over an empty archive, on each database."""
+"""A gate over an empty archive, on each database: a source with its reviewer, a study, an intake, a desk, a worker."""
 
+import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from catalog.gate.intake import Intake
+from catalog import administration
+from catalog.audit import Actor
+from catalog.gate.desk import BatchInfo, Desk
+from catalog.gate.intake import Intake, SourceRef
 from catalog.gate.staging import Staging
+from catalog.gate.worker import Worker
+from catalog.pure.access import Role
+from catalog.view import View
+from gateway.deidentification import StandardDeidentification
 from tests.builders import BuiltArchive
+
+ROOT = Actor("root")
+STUDY = "2008-0003"
 
 
 @pytest.fixture
@@ -22,3 +34,78 @@ def intake(built_anywhere: BuiltArchive, staging: Staging) -> Iterator[Intake]:
     intake = Intake(built_anywhere.database, staging)
     yield intake
     intake.close()
+
+
+class Gate:
+    """What happens at the gate, in few words."""
+
+    def __init__(self, built: BuiltArchive, staging: Staging, intake: Intake) -> None:
+        self.built, self.staging, self.intake = built, staging, intake
+        self.database, self.store = built.database, built.store
+        administration.create_study(self.database, self.store, ROOT, STUDY)
+        administration.create_study(self.database, self.store, ROOT, "other")
+        for login, role in (("ada", Role.STANDARD), ("bob", Role.STANDARD), ("lea", Role.LIMITED)):
+            administration.add_user(self.database, ROOT, login, role)
+            administration.add_grant(self.database, ROOT, login, STUDY)
+        administration.add_source(self.database, ROOT, "MR1", ae_title="MR1", reviewers=["ada"])
+        source = intake.source_for("MR1", "127.0.0.1")
+        assert source is not None
+        self.source: SourceRef = source
+        key = built.folder / "deid.key"
+        key.write_text("ab" * 32)
+        self.deidentification = StandardDeidentification(key)
+        self.worker = Worker(self.database, staging, self.store, self.deidentification, quiet_seconds=60)
+        self.desk = Desk(self.database, staging, ROOT, None)
+
+    def receive(self, *contents: bytes) -> int:
+        """Receive files from the scanner and return their batch."""
+        for number, content in enumerate(contents):
+            incoming = self.intake.begin(self.source)
+            os.write(incoming.fd, content)
+            incoming.commit(f"{number} {hash(content)}")
+        return self.desk.list()[-1].id
+
+    def work(self) -> None:
+        """Run all jobs that may run now."""
+        while self.worker.run_one(threading.Event()):
+            pass
+
+    def checked(self, *contents: bytes) -> BatchInfo:
+        """Receive files, seal them and have them checked."""
+        batch = self.receive(*contents)
+        self.desk.seal(batch)
+        self.work()
+        return self.desk.info(batch)
+
+    def published(self, *contents: bytes, exam: str = "E001", study: str = STUDY, **how: object) -> BatchInfo:
+        """Receive files and have them published."""
+        batch = self.checked(*contents).id
+        self.desk.accept(batch, study, exam, **how)  # type: ignore[arg-type] # as the caller says
+        self.work()
+        return self.desk.info(batch)
+
+    def desk_of(self, login: str) -> Desk:
+        """Return the gate as a user sees it."""
+        principal = administration.principal(self.database, login)
+        return Desk(self.database, self.staging, Actor("root", login), principal)
+
+    def view(self, login: str = "ada") -> View:
+        """Return the archive as a user sees it."""
+        return self.built.view(login)
+
+    def names(self, path: str, login: str = "ada") -> list[str]:
+        """Return what a folder of the archive holds."""
+        view = self.view(login)
+        return [node.name for node in view.walk(view.resolve(path).id)]
+
+    def read(self, path: str, login: str = "ada") -> bytes:
+        """Return the bytes of an archived file."""
+        view = self.view(login)
+        opened = view.open(view.resolve(path).id)
+        with os.fdopen(opened.fd, "rb") as file:
+            return file.read()
+
+
+@pytest.fixture
+def gate(built_anywhere: BuiltArchive, staging: Staging, intake: Intake) -> Gate:
+    return Gate(built_anywhere, staging, intake)

@@ -1,0 +1,147 @@
+"""The desk: who sees a batch, who decides, and what a decision does."""
+
+import pytest
+import sqlalchemy as sa
+
+from catalog import administration
+from catalog.audit import entries
+from catalog.database.tables import staged_files
+from catalog.gate.upload import upload
+from catalog.pure.access import Role
+from catalog.pure.batches import State
+from catalog.pure.errors import Conflict, Invalid, NotFound, Refused
+from tests.catalog.gate.conftest import ROOT, STUDY, Gate
+from tests.synthetic import image
+
+
+def test_received_data_are_seen_by_the_sources_reviewers_only(gate: Gate) -> None:
+    batch = gate.receive(image())
+    assert [info.id for info in gate.desk_of("ada").list()] == [batch]
+    for login in ("bob", "lea"):
+        desk = gate.desk_of(login)
+        assert desk.list() == []
+        for attempt in (desk.show, desk.seal, lambda n, d=desk: d.accept(n, STUDY, "E1"), lambda n, d=desk: d.reject(n, "no")):
+            with pytest.raises(NotFound):
+                attempt(batch)
+
+
+def test_a_reviewer_whose_role_falls_sees_nothing_any_more(gate: Gate) -> None:
+    batch = gate.receive(image())
+    desk = gate.desk_of("ada")
+    administration.set_role(gate.database, ROOT, "ada", Role.LIMITED)
+    assert desk.list() == []
+    with pytest.raises(NotFound):
+        desk.seal(batch)
+
+
+def test_uploads_are_seen_by_the_uploader_and_who_may_import_into_the_study(gate: Gate, tmp_path) -> None:
+    (tmp_path / "a.dcm").write_bytes(image())
+    ada = administration.principal(gate.database, "ada")
+    batch = upload(gate.database, gate.intake, ROOT, ada, [tmp_path / "a.dcm"], study=STUDY, exam="E1")
+    private = upload(gate.database, gate.intake, ROOT, ada, [tmp_path / "a.dcm"])
+    assert [info.id for info in gate.desk_of("ada").list()] == [batch, private]
+    assert [info.id for info in gate.desk_of("bob").list()] == [batch]
+    assert gate.desk_of("lea").list() == []
+
+
+def test_a_limited_user_brings_nothing(gate: Gate, tmp_path) -> None:
+    (tmp_path / "a.dcm").write_bytes(image())
+    with pytest.raises(Refused):
+        upload(gate.database, gate.intake, ROOT, administration.principal(gate.database, "lea"), [tmp_path / "a.dcm"])
+
+
+def test_a_batch_is_accepted_only_into_a_study_that_is_granted(gate: Gate) -> None:
+    batch = gate.checked(image()).id
+    with pytest.raises(NotFound):
+        gate.desk_of("ada").accept(batch, "other", "E001")
+    gate.desk_of("ada").accept(batch, STUDY, "E001")
+    assert gate.desk.info(batch).decided_by == "ada"
+
+
+def test_an_open_batch_is_not_accepted(gate: Gate) -> None:
+    with pytest.raises(Refused, match="seal it first"):
+        gate.desk.accept(gate.receive(image()), STUDY, "E001")
+
+
+@pytest.mark.parametrize("exam", ["", "_x", "a/b", "..", "x" * 65, "E 1"])
+def test_an_exam_code_must_be_one(gate: Gate, exam: str) -> None:
+    batch = gate.checked(image()).id
+    with pytest.raises(Invalid):
+        gate.desk.accept(batch, STUDY, exam)
+    assert gate.desk.info(batch).state is State.CHECKED
+
+
+def test_sealing_twice_is_sealing_once(gate: Gate) -> None:
+    batch = gate.receive(image())
+    assert gate.desk.seal(batch).state is State.SEALED
+    assert gate.desk.seal(batch).state is State.SEALED
+    gate.work()
+    assert gate.desk.seal(batch).state is State.CHECKED
+
+
+def test_of_two_reviewers_one_wins_and_the_other_is_told(gate: Gate) -> None:
+    administration.set_reviewers(gate.database, ROOT, "MR1", ["ada", "bob"])
+    batch = gate.checked(image()).id
+    late = gate.desk_of("bob").info(batch)
+    gate.desk_of("ada").accept(batch, STUDY, "E001")
+    desk = gate.desk_of("bob")
+    with pytest.raises(Refused):
+        desk.reject(batch, "mine")
+    desk.info = lambda _: late  # type: ignore[method-assign] # bob decides on what he saw
+    with pytest.raises(Conflict, match="somebody else"):
+        desk.reject(batch, "mine")
+    assert gate.desk.info(batch).decided_by == "ada"
+
+
+def test_two_patients_are_accepted_only_with_a_reason(gate: Gate) -> None:
+    batch = gate.checked(image(), image(instance=2), image(instance=3, patient_id="OTHER")).id
+    with pytest.raises(Refused, match="2 patients"):
+        gate.desk.accept(batch, STUDY, "E001")
+    gate.desk.accept(batch, STUDY, "E001", despite="same person, two cards")
+    assert gate.desk.info(batch).reason == "same person, two cards"
+
+
+def test_a_batch_without_a_good_file_is_not_accepted(gate: Gate) -> None:
+    batch = gate.checked(b"no dicom at all").id
+    with pytest.raises(Refused, match="no file that can be published"):
+        gate.desk.accept(batch, STUDY, "E001")
+
+
+def test_rejecting_erases_bytes_and_what_was_read_of_them(gate: Gate) -> None:
+    batch = gate.checked(image()).id
+    assert gate.staging.read_about(batch)["patients"][0]["name"] == "Doe^Jane"
+    gate.desk.reject(batch, "wrong study")
+    gate.work()
+    assert gate.desk.info(batch).state is State.REJECTED
+    assert gate.staging.read_about(batch) == {}
+    assert gate.database.rows(sa.select(staged_files)) == []
+    assert not list((gate.built.folder / "var/staging/received").glob("*/[0-9]*"))
+
+
+def test_rejecting_needs_a_reason(gate: Gate) -> None:
+    with pytest.raises(Invalid):
+        gate.desk.reject(gate.receive(image()), "  ")
+
+
+def test_decisions_are_audited_with_both_names(gate: Gate) -> None:
+    batch = gate.checked(image()).id
+    gate.desk_of("ada").accept(batch, STUDY, "E001")
+    last = entries(gate.database)[-1]
+    assert (last.actor, last.acting_as, last.action, last.study) == ("root", "ada", "batch.accept", STUDY)
+    assert (last.subject, last.detail["exam"]) == (f"batch {batch}", "E001")
+
+
+def test_quiet_batches_are_sealed_and_busy_ones_are_not(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = gate.receive(image())
+    gate.worker.seal_quiet()
+    assert gate.desk.info(batch).state is State.OPEN
+    from catalog import clock
+
+    later = clock.now() + 61
+    monkeypatch.setattr(clock, "now", lambda: later)
+    gate.intake.touch(gate.source)
+    gate.worker.seal_quiet()
+    assert gate.desk.info(batch).state is State.OPEN
+    monkeypatch.setattr(clock, "now", lambda: later + 60)
+    gate.worker.seal_quiet()
+    assert gate.desk.info(batch).state is State.SEALED
