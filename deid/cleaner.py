@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from deid import headers, marks
 from deid.check import Check
-from deid.engine import fast, safe
+from deid.engine import fast, safe, scan
 from deid.engine.meta import part10_header
 from deid.engine.nodes import Element, Node, Syntax, Writer
 from deid.errors import DeidError, Held, Unreadable
@@ -80,7 +80,7 @@ class Cleaner:
             if self._engine == "fast":
                 try:
                     return self._fast(source, target)
-                except fast.NotFast:
+                except scan.NotFast:
                     pass
             return self._safe(source, target)
         except DeidError as error:
@@ -97,19 +97,19 @@ class Cleaner:
             size = stream.seek(0, 2)
             stream.seek(0)
             data = stream.read() if size < _MAPPED_FROM else mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-        opened = fast.open_file(memoryview(data))
-        top = fast.top_level(opened, _TOP)
+        opened = scan.open_file(memoryview(data))
+        top = scan.top_level(opened, _TOP)
         known = facts(top)
         sop_class, instance = known.text(SOP_CLASS), known.text(SOP_INSTANCE)
         suspicious = not self._pixels_approved and suspicion(_suspicious(top, known), pixels=True)
         if suspicious or not sop_class or not instance or sop_class == _DIRECTORY:
-            raise fast.NotFast
+            raise scan.NotFast
         ledger = Ledger()
         policy = self._policy(known)
         engine = fast.Engine(opened, policy, self._values(known, ledger), self._encoded_marks(opened.syntax), self._wanted)
         clean = engine.clean()
         if not self._check.clear(b"".join(clean.header), ledger, known):
-            raise fast.NotFast  # the safe engine knows more of the file, and can say where
+            raise scan.NotFast  # the safe engine knows more of the file, and can say where
         found = headers.collect(clean.nodes, opened.syntax, known.decode, self._profile.extract)
         target.write(part10_header(sop_class, self.map_uid(instance), opened.syntax.uid))
         target.writelines(clean.pieces)

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from deid.rules.values import Values
 
 DEEPEST = 64
+PIXEL_DATA = 0x7FE00010
 _ORPHAN = Verdict("X", "private, of nobody", "UN")
+_UNENDING = Verdict("X", "of no length, and no pixel data", "UN")
 _ODD_SEQUENCE = Verdict("X", "a sequence where none should be", "UN")
 
 
@@ -72,6 +74,8 @@ class Walk:
             return self._sequence(node, verdict, prefix, depth)
         if verdict.vr == "SQ" and verdict.action != "X":
             verdict = Verdict("X", "a sequence that cannot be looked into", "UN")
+        if node.undefined and node.tag != PIXEL_DATA:
+            verdict = _UNENDING
         new = self._values.clean(verdict, node.tag, node.value)
         if new is node.value:
             return node

@@ -6,26 +6,14 @@ the same bytes. Whatever is unusual raises `NotFast`, and the safe engine takes 
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deid.engine.nodes import (
-    ITEM,
-    ITEM_END,
-    LONG_VRS,
-    SEQUENCE_END,
-    UNDEFINED,
-    Element,
-    Sequence,
-    Syntax,
-    Writer,
-    item_path,
-    tag_text,
-)
-from deid.engine.safe import DEEPEST, vr_of
+from deid.engine.nodes import ITEM, ITEM_END, SEQUENCE_END, UNDEFINED, Element, Sequence, Writer, item_path, tag_text
+from deid.engine.safe import DEEPEST
+from deid.engine.scan import PIXELS, Headers, NotFast, Opened
 from deid.rules import codes
-from deid.rules.policy import DATE_VRS, NUMERIC_VRS, TEXT_VRS, Verdict
+from deid.rules.policy import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,24 +22,10 @@ if TYPE_CHECKING:
     from deid.rules.policy import Policy
     from deid.rules.values import Values
 
-IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
-_ENCAPSULATED = "1.2.840.10008.1.2.4."
-_RLE = "1.2.840.10008.1.2.5"
-_PIXELS, _DOCUMENT = 0x7FE00010, 0x00420011
-_LAST_FACT = 0x00380010
-_VRS = {vr.encode(): vr for vr in NUMERIC_VRS | TEXT_VRS | DATE_VRS}
-_VRS |= {vr.encode(): vr for vr in ("AE", "AS", "CS", "DS", "IS", "OB", "PN", "SQ", "UI", "UN", "UR")}
-_LONG = {vr.encode() for vr in LONG_VRS}
-_EXPLICIT = struct.Struct("<HH2sH").unpack_from
-_IMPLICIT = struct.Struct("<HHL").unpack_from
-_U32 = struct.Struct("<L").unpack_from
+_DOCUMENT = 0x00420011
 _ORPHAN = Verdict("X", "private, of nobody", "UN")
 _ODD_SEQUENCE = Verdict("X", "a sequence where none should be", "UN")
 _UNSEEN_SEQUENCE = Verdict("X", "a sequence that cannot be looked into", "UN")
-
-
-class NotFast(Exception):
-    """This file is for the safe engine."""
 
 
 Piece = bytes | memoryview
@@ -64,135 +38,6 @@ class Clean:
     pieces: list[Piece]
     header: list[Piece]
     nodes: list[Node]
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A file's data set: where it begins and how it is encoded."""
-
-    data: memoryview
-    start: int
-    syntax: Syntax
-
-
-def open_file(data: memoryview) -> Opened:
-    """Read the file meta information. `NotFast` unless it is plain Part 10 in a little-endian syntax of the standard."""
-    if len(data) < 148 or data[128:132] != b"DICM" or bytes(data[132:140]) != b"\x02\0\0\0UL\x04\0":
-        raise NotFast
-    end = 144 + _U32(data, 140)[0]
-    if end > len(data):
-        raise NotFast
-    at, uid = 144, ""
-    while at + 8 <= end:
-        group, element, vr, length = _EXPLICIT(data, at)
-        at += 8
-        if vr in _LONG:
-            if at + 4 > end:
-                raise NotFast
-            length = _U32(data, at)[0]
-            at += 4
-        if group != 2 or at + length > end:
-            raise NotFast
-        if element == 0x10:
-            uid = bytes(data[at : at + length]).decode("latin-1").strip(" \0")
-        at += length
-    if at != end or not (uid in (IMPLICIT, EXPLICIT, _RLE) or uid.startswith(_ENCAPSULATED)):
-        raise NotFast
-    return Opened(data, end, Syntax(uid, implicit=uid == IMPLICIT, little=True))
-
-
-class Headers:
-    """Reads element headers of one file, in either of the two encodings."""
-
-    def __init__(self, opened: Opened) -> None:
-        self.data = opened.data
-        self.implicit = opened.syntax.implicit
-        self.end = len(opened.data)
-
-    def element(self, at: int, end: int) -> tuple[int, str, int, int]:
-        """(tag, VR, where the value begins, its length or `UNDEFINED`)."""
-        if at + 8 > end:
-            raise NotFast
-        data = self.data
-        if self.implicit:
-            group, element, length = _IMPLICIT(data, at)
-            tag, value = group << 16 | element, at + 8
-            vr = vr_of(tag)
-            if length == UNDEFINED and tag != _PIXELS:
-                vr = "SQ"
-        else:
-            group, element, raw, length = _EXPLICIT(data, at)
-            tag, value = group << 16 | element, at + 8
-            known = _VRS.get(raw)
-            if known is None or (known == "UN" and not group & 1):
-                raise NotFast
-            vr = known
-            if raw in _LONG:
-                if at + 12 > end:
-                    raise NotFast
-                length = _U32(data, value)[0]
-                value += 4
-        if length != UNDEFINED and (value + length > end or length & 1):
-            raise NotFast
-        if length == UNDEFINED and vr != "SQ" and tag != _PIXELS:
-            raise NotFast
-        return tag, vr, value, length
-
-    def item(self, at: int, end: int) -> tuple[int, int]:
-        """(tag, length) of an item or delimiter."""
-        if at + 8 > end:
-            raise NotFast
-        group, element, length = _IMPLICIT(self.data, at)
-        return group << 16 | element, length
-
-    def skip(self, value: int, length: int, end: int, depth: int = 0) -> int:
-        """Where the sequence of this value ends."""
-        if length != UNDEFINED:
-            return value + length
-        if depth > DEEPEST:
-            raise NotFast
-        at = value
-        while True:
-            tag, size = self.item(at, end)
-            at += 8
-            if tag == SEQUENCE_END:
-                return at
-            if tag != ITEM:
-                raise NotFast
-            if size != UNDEFINED:
-                at += size
-                continue
-            while True:
-                if self.item(at, end)[0] == ITEM_END:
-                    at += 8
-                    break
-                _, _, inner, inner_length = self.element(at, end)
-                at = self.skip(inner, inner_length, end, depth + 1)
-
-    def fragments(self, at: int) -> int:
-        """Where encapsulated pixel data ends: their delimiter included."""
-        while True:
-            tag, size = self.item(at, self.end)
-            at += 8
-            if tag == SEQUENCE_END:
-                return at
-            if tag != ITEM or at + size > self.end:
-                raise NotFast
-            at += size
-
-
-def top_level(opened: Opened, wanted: frozenset[int]) -> list[Node]:
-    """The wanted elements among the first groups: what the cleaning of all others depends on."""
-    headers, found = Headers(opened), []
-    at, end = opened.start, headers.end
-    while at < end:
-        tag, vr, value, length = headers.element(at, end)
-        if tag > _LAST_FACT:
-            break
-        at = headers.skip(value, length, end)
-        if tag in wanted:
-            found.append(Element(tag, vr, bytes(opened.data[value:at])))
-    return found
 
 
 @dataclass(slots=True)
@@ -234,12 +79,12 @@ class Engine:
             try:
                 tag, vr, value, length = self._headers.element(at, end)
             except NotFast:
-                if last == _PIXELS:
+                if last == PIXELS:
                     self._cut(level, at, end)
                     break
                 raise
             if tag <= last:
-                if last == _PIXELS:
+                if last == PIXELS:
                     self._cut(level, at, end)
                     break
                 raise NotFast
@@ -253,7 +98,7 @@ class Engine:
             last = tag
             if tag == _DOCUMENT:
                 raise NotFast  # whether it may pass is decided on the whole file
-            if tag == _PIXELS:
+            if tag == PIXELS:
                 at = self._pixels(level, bulk, (at, vr, value, length))
             else:
                 at = self._element(level, (at, tag, vr, value, length), coded, "", 0)
@@ -272,7 +117,7 @@ class Engine:
 
     def _pixels(self, level: _Level, bulk: list[int], element: tuple[int, str, int, int]) -> int:
         at, vr, value, length = element
-        verdict = self._policy.standard(_PIXELS, vr)
+        verdict = self._policy.standard(PIXELS, vr)
         if verdict.action != "K":
             raise NotFast
         after = self._headers.fragments(value) if length == UNDEFINED else value + length

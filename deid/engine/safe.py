@@ -5,8 +5,10 @@ pydicom warns and logs with values of the file in its messages, so both are kept
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from pydicom import dcmread
@@ -26,16 +28,48 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 DEEPEST = 64
+_HEAD = 1 << 16
+_LARGEST_INFLATED = 1 << 30
 _GE_PRIVATE_BIG_PIXELS = "1.2.840.113619.5.2"
 logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+
+
+class _Bounded(io.BufferedReader):
+    """A file that never sets memory aside for more bytes than it has: hostile lengths ask for gigabytes."""
+
+    def __init__(self, source: Path) -> None:
+        super().__init__(io.FileIO(source))
+        self._size = self.seek(0, 2)
+        self.seek(0)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """At most what is left."""
+        left = max(0, self._size - self.tell())
+        return super().read(left if size is None or size < 0 else min(size, left))
+
+
+def _refuse_bombs(stream: _Bounded) -> None:
+    """A deflated data set may not grow beyond all proportion."""
+    head = stream.read(_HEAD)
+    stream.seek(0)
+    if DeflatedExplicitVRLittleEndian.encode() + b"\0" not in head or head[132:140] != b"\x02\0\0\0UL\x04\0":
+        return
+    stream.seek(144 + int.from_bytes(head[140:144], "little"))
+    inflater, grown = zlib.decompressobj(wbits=-15), 0
+    while (packed := inflater.unconsumed_tail or stream.read(_HEAD)) and not inflater.eof:
+        grown += len(inflater.decompress(packed, _HEAD * 16))
+        if grown > _LARGEST_INFLATED:
+            raise Unreadable("the deflated data set is too large")
+    stream.seek(0)
 
 
 def read(source: Path) -> tuple[list[Node], Syntax]:
     """The data set of a file without its meta information, as it lies there, and its syntax."""
     try:
-        with warnings.catch_warnings(record=True) as said:
+        with warnings.catch_warnings(record=True) as said, _Bounded(source) as stream:
             warnings.simplefilter("always")
-            dataset = dcmread(source, force=True)
+            _refuse_bombs(stream)
+            dataset = dcmread(stream, force=True)
             nodes = _nodes(dataset, 0)
     except Unreadable as error:
         raise Unreadable(error.reason) from None
