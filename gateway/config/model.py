@@ -53,7 +53,7 @@ class Dicom:
     `accept_any_called`: also take associations that call another AE title than ours.
     """
 
-    ae_title: Annotated[str, values.text(1, 16)] = "ARCHIMED"
+    ae_title: Annotated[str, values.ae_title] = "ARCHIMED"
     host: Annotated[str, values.text(1, 255)] = "127.0.0.1"
     port: Annotated[int, _PORT] = 11112
     max_associations: Annotated[int, values.whole(1, 1000)] = 32

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
+from catalog.pure.addresses import check_ae_title
+from catalog.pure.errors import Invalid
+
 T = TypeVar("T")
 Reader: TypeAlias = Callable[[object, Path], T]
 
@@ -29,6 +32,14 @@ def text(shortest: int, longest: int) -> Reader[str]:
         return found
 
     return read
+
+
+def ae_title(value: object, _folder: Path) -> str:
+    """Read an AE title."""
+    try:
+        return check_ae_title(_of_type(value, str))
+    except Invalid as error:
+        raise ValueError(str(error)) from None
 
 
 def whole(smallest: int, largest: int) -> Reader[int]:
