@@ -33,6 +33,8 @@ _COMMANDS = {
     "stat": ("tree", "Show what is known of one place in the archive."),
     "cat": ("tree", "Write an archived file's bytes to standard output."),
     "mount": ("mount", "Mount the archive as a read-only folder."),
+    "serve": ("serve", "Serve WebDAV, receive DICOM, check and publish."),
+    "demo": ("demo", "Show the whole appliance at work in a folder of its own."),
     "audit": ("audit", "List who did what."),
 }
 

@@ -4,8 +4,8 @@ What a part does is not known here. The parent keeps the listening sockets, so a
 restarted waits instead of being refused.
 """
 
-from gateway.supervisor.child import Part, stop_on_sigterm
+from gateway.supervisor.child import Part, die_with_parent, stop_on_sigterm
 from gateway.supervisor.parent import Patience, Supervisor
 from gateway.supervisor.sockets import address_of, listen
 
-__all__ = ["Part", "Patience", "Supervisor", "address_of", "listen", "stop_on_sigterm"]
+__all__ = ["Part", "Patience", "Supervisor", "address_of", "die_with_parent", "listen", "stop_on_sigterm"]

@@ -88,6 +88,14 @@ def stop_on_sigterm() -> threading.Event:
     return stop
 
 
+def die_with_parent(number: int = signal.SIGKILL) -> None:
+    """Have this process sent a signal when the thread that started it ends, however that ends.
+
+    SIGKILL does no harm to a part: what is not acknowledged may be lost at any moment, what is acknowledged cannot be.
+    """
+    _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+
+
 def _become_child(parent: int) -> None:
     signal.set_wakeup_fd(-1)
     for number in _SIGNALS:
@@ -95,15 +103,10 @@ def _become_child(parent: int) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     # A group of its own: Ctrl-C reaches the parent alone, which stops the parts in order.
     os.setpgid(0, 0)
-    _die_with_parent()
+    die_with_parent()
     if os.getppid() != parent:  # it died before it could be watched
         os._exit(1)
-    os.register_at_fork(after_in_child=_die_with_parent)  # processes that the part forks, too
-
-
-def _die_with_parent() -> None:
-    # SIGKILL: what is not acknowledged may be lost at any moment, what is acknowledged cannot be.
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    os.register_at_fork(after_in_child=die_with_parent)  # processes that the part forks, too
 
 
 def _live(part: Part, writing: int) -> int:
