@@ -95,7 +95,7 @@ class Intake:
             .order_by(sources.c.host.desc())
         )
         row = self._database.row(statement)
-        # Who asks is often a thread made for one association: its connection goes back to the pool now, not when it is collected.
+        # Who asks is often a thread made for one association: its connection goes back now, not when it is collected.
         self._database.drop_reader()
         return SourceRef(row.id, row.name, row.study_id) if row else None
 
