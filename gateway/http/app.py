@@ -24,10 +24,10 @@ from catalog.view import Archive
 from gateway.http import answers, service
 from gateway.http.answers import Answer
 from gateway.http.credentials import Authenticator
-from gateway.http.faults import describe
 from gateway.http.metrics import Metrics
 from gateway.http.readonly import ARCHIVE, CAPABILITIES, Tree
 from gateway.http.requests import Environ, has_body, is_probe, segments
+from gateway.logs import place_of
 
 WSGIApplication: TypeAlias = Callable[[Environ, Any], Iterable[bytes]]
 
@@ -82,7 +82,7 @@ class _Front:
         except TimeoutError:
             return answers.text(408, "the request's body did not arrive")
         except Exception as error:  # noqa: BLE001 - one request fails, with a line that repeats nothing of it
-            _log.error("a request failed unexpectedly: %s", describe(error))
+            _log.error("a request failed unexpectedly: %s", place_of(error))
             return answers.text(500, "something went wrong here; the log says where")
 
     def _dispatch(self, environ: Environ) -> Answer:

@@ -9,7 +9,6 @@ import logging
 from io import FileIO
 from typing import Any
 
-from werkzeug.http import http_date
 from werkzeug.wrappers import Response
 from wsgidav.dav_error import DAVError
 from wsgidav.dav_provider import DAVCollection, DAVNonCollection, DAVProvider
@@ -143,9 +142,7 @@ class Files:
         node = find(path, environ)
         decided = conditions.decided(environ, etag(node), node.mtime)
         if decided is not None:
-            # A cache takes over what a 304 says of a file.
-            headers = [("ETag", f'"{etag(node)}"'), ("Last-Modified", http_date(node.mtime)), *_FILE_HEADERS]
-            return Response(status=decided, headers=headers, content_type=media_type(node.name))
+            return Response(status=decided, headers=[("ETag", f'"{etag(node)}"'), *_FILE_HEADERS])
         asked = conditions.simplified(environ)
         share_path = (_SHARE + path).encode().decode("latin-1")
         asked.update({"REQUEST_METHOD": "HEAD", "PATH_INFO": share_path, "wsgidav.auth.user_name": ""})

@@ -25,7 +25,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
 from catalog.pure.errors import Unavailable
-from gateway.http.faults import describe
+from gateway.logs import place_of
 
 _WSGIApplication: TypeAlias = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -192,7 +192,8 @@ class _Lines(Logger):  # type: ignore[misc] # gunicorn has no types
 
     def exception(self, msg: str, *_args: Any, **_kwargs: Any) -> None:
         """Write where an error came from."""
-        _log.error("%s: %s", msg.partition(" %")[0], describe(sys.exception()))
+        error = sys.exception()
+        _log.error("%s: %s", msg.partition(" %")[0], place_of(error) if error else "no exception")
 
     def warning(self, msg: str, *args: Any, **_kwargs: Any) -> None:
         """Write a warning; of a request that could not be parsed, only that there was one."""

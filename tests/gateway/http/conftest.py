@@ -1,0 +1,28 @@
+"""A server on the behaviour suite's archive, shared by all tests that only read."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from catalog.database import Database, migrate
+from tests.behaviour.suite import fill
+from tests.builders import BuiltArchive
+from tests.gateway.http.serving import Serving
+
+
+@pytest.fixture(scope="session")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """Give a server on anna's archive; nobody may change it."""
+    folder = tmp_path_factory.mktemp("webdav")
+    database = Database(f"sqlite:///{folder}/var/catalog.db")
+    migrate.upgrade(database)
+    with Serving(fill(BuiltArchive(database, folder))) as running:
+        yield running
+    database.close()
+
+
+@pytest.fixture
+def own_serving(built: BuiltArchive) -> Iterator[Serving]:
+    """Give a server on an archive of the test's own."""
+    with Serving(fill(built)) as running:
+        yield running

@@ -1,0 +1,118 @@
+"""The real server as a process of its own, on a free port, and a client that hides nothing."""
+
+import base64
+import http.client
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from catalog.administration import Actor, Scope, create_token
+from tests.builders import BuiltArchive
+
+ROOT = Path(__file__).parents[3]
+DEPTH_1 = {"Depth": "1"}
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+def basic(login: str, secret: str) -> str:
+    return "Basic " + base64.b64encode(f"{login}:{secret}".encode()).decode()
+
+
+def new_token(built: BuiltArchive, login: str, *scopes: Scope, expires: int | None = None) -> str:
+    return create_token(built.database, Actor("root"), login, scopes or [Scope.READ], expires)
+
+
+class Serving:
+    """A running server on the archive in `built`; `authorization` is what `request` sends unless told otherwise."""
+
+    def __init__(self, built: BuiltArchive, *, login: str | None = "anna", workers: int = 1, threads: int = 4) -> None:
+        self.built = built
+        self.token = new_token(built, login) if login else ""
+        self.login = login or ""
+        self.authorization = basic(login, self.token) if login else None
+        self.log = built.folder / "http.log"
+        with socket.create_server(("127.0.0.1", 0)) as listener, self.log.open("ab") as log:
+            self.port: int = listener.getsockname()[1]
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.gateway.http.server_process", str(built.folder), str(listener.fileno()),
+                 str(workers), str(threads)],
+                pass_fds=[listener.fileno()], stdout=subprocess.PIPE, stderr=log, cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+            )  # fmt: skip
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == b"ready\n", self.log.read_text()
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> int:
+        """End it as the supervisor does; return its exit status."""
+        self.process.terminate()
+        status = self.process.wait(30)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return status
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        *,
+        anonymous: bool = False,
+    ) -> Reply:
+        """Send one request on a connection of its own."""
+        sent = dict(headers or {})
+        if not anonymous and self.authorization is not None:
+            sent.setdefault("Authorization", self.authorization)
+        connection = self.connect()
+        try:
+            connection.request(method, path, body, sent)
+            answer = connection.getresponse()
+            return Reply(answer.status, answer.headers, answer.read())
+        finally:
+            connection.close()
+
+    def raw(self, data: bytes) -> bytes:
+        """Send bytes as they are, and return all that comes until the server closes."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+class Mounted:
+    """Nothing but a context: unmounts what a test mounted, whatever happened."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __enter__(self) -> Path:
+        return self.folder
+
+    def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+        subprocess.run(["umount", self.folder], check=False, timeout=60)
