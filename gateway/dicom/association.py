@@ -182,6 +182,9 @@ class Association:
         except BlockingIOError:
             raise PeerError("it stayed silent for too long") from None
         if count:
+            # DCMTK writes the command and the data set apart and, by Nagle's algorithm, waits with the second for our
+            # acknowledgement of the first; the kernel would put that off by 40 ms. It forgets this option, so: each time.
+            self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             return count
         if self._stopping:
             raise _Stopped
