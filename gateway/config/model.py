@@ -57,7 +57,7 @@ class Dicom:
     host: Annotated[str, values.text(1, 255)] = "127.0.0.1"
     port: Annotated[int, _PORT] = 11112
     max_associations: Annotated[int, values.whole(1, 1000)] = 32
-    accept_any_called: Annotated[bool, values.truth] = False
+    accept_any_called: Annotated[bool, values.truth] = True
 
 
 @dataclass(frozen=True, slots=True)
