@@ -7,6 +7,8 @@ before the leak check has passed. The fast engine goes first; what it does not t
 from __future__ import annotations
 
 import mmap
+import os
+import re
 import zlib
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,7 @@ from deid import headers, marks
 from deid.check import Check
 from deid.engine import fast, safe, scan
 from deid.engine.meta import part10_header
-from deid.engine.nodes import Element, Node, Syntax, Writer
+from deid.engine.nodes import Element, Node, Syntax, Writer, fragment_heads
 from deid.errors import DeidError, Held, Unreadable
 from deid.facts import MODALITY, SOP_CLASS, SOP_INSTANCE, WANTED, Facts, facts
 from deid.mapping import Mapping
@@ -25,6 +27,7 @@ from deid.suspicion import HEADERS, suspicion
 from deid.walk import Walk
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
     from typing import BinaryIO
 
@@ -35,6 +38,8 @@ _DIRECTORY = "1.2.840.10008.1.3.10"
 _DIRECTORY_RECORDS = 0x00041220
 _DOCUMENT = 0x00420011
 _MAPPED_FROM = 1 << 20
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_UID = re.compile(r"[0-9.]{1,64}")
 _TOP = WANTED | frozenset(HEADERS.values())
 
 
@@ -55,6 +60,9 @@ class Cleaner:
         pixels_approved: bool = False,
         engine: str = "fast",
     ) -> None:
+        for code in (study, exam_code):
+            if not _CODE.fullmatch(code):
+                raise ValueError("a study or exam code is letters, digits, '.', '_' and '-', at most 64 of them")
         self._profile = profile
         self._mapping = Mapping(key, study)
         self._study = study.encode()
@@ -75,7 +83,10 @@ class Cleaner:
         return self._mapping.uid(old)
 
     def clean(self, source: Path, target: BinaryIO) -> Report:
-        """Write the clean Part-10 file to `target`. Raises `Unreadable` or `Held`; then nothing was written."""
+        """Write the clean Part-10 file to `target`.
+
+        Raises `Unreadable` or `Held`: then nothing was written. An `OSError` is the target's alone.
+        """
         try:
             if self._engine == "fast":
                 try:
@@ -86,10 +97,14 @@ class Cleaner:
         except DeidError as error:
             error.__context__ = None  # what the engines said on the way is not for anyone else
             raise
+        except _TargetError as error:
+            raise OSError(error.args[0], os.strerror(error.args[0] or 0)) from None
         except OSError as error:
-            raise Unreadable(f"cannot be read or written (errno {error.errno})") from None
+            raise Unreadable(f"cannot be read (errno {error.errno})") from None
         except RecursionError:
             raise Unreadable("sequences nested too deep") from None
+        except Exception as error:  # noqa: BLE001  its text may hold a value of the file: only its kind may go on
+            raise Unreadable(f"cannot be cleaned ({type(error).__name__})") from None
 
     def _fast(self, source: Path, target: BinaryIO) -> Report:
         with source.open("rb") as stream:
@@ -102,17 +117,18 @@ class Cleaner:
         known = facts(top)
         sop_class, instance = known.text(SOP_CLASS), known.text(SOP_INSTANCE)
         suspicious = not self._pixels_approved and suspicion(_suspicious(top, known), pixels=True)
-        if suspicious or not sop_class or not instance or sop_class == _DIRECTORY:
+        if suspicious or not _are_uids(sop_class, instance) or sop_class == _DIRECTORY:
             raise scan.NotFast
         ledger = Ledger()
         policy = self._policy(known)
         engine = fast.Engine(opened, policy, self._values(known, ledger), self._encoded_marks(opened.syntax), self._wanted)
         clean = engine.clean()
-        if not self._check.clear(b"".join(clean.header), ledger, known):
+        heads = fragment_heads(clean.fragments)
+        header = b"".join(clean.header)
+        if not (self._check.clear(header, ledger, known) and self._check.clear_fragments(heads, ledger, known)):
             raise scan.NotFast  # the safe engine knows more of the file, and can say where
         found = headers.collect(clean.nodes, opened.syntax, known.decode, self._profile.extract)
-        target.write(part10_header(sop_class, self.map_uid(instance), opened.syntax.uid))
-        target.writelines(clean.pieces)
+        _write(target, part10_header(sop_class, self.map_uid(instance), opened.syntax.uid), clean.pieces)
         return _report(found, ledger, "fast")
 
     def _safe(self, source: Path, target: BinaryIO) -> Report:
@@ -121,7 +137,7 @@ class Cleaner:
         sop_class, instance = known.text(SOP_CLASS), known.text(SOP_INSTANCE)
         if sop_class == _DIRECTORY or marks.find(nodes, _DIRECTORY_RECORDS) is not None:
             raise Held("a DICOMDIR: it describes a disk, not an image")
-        if not sop_class or not instance:
+        if not _are_uids(sop_class, instance):
             raise Unreadable("not a DICOM object: it has no SOP class or instance UID")
         policy = self._policy(known)
         self._hold(nodes, known, policy)
@@ -130,8 +146,7 @@ class Cleaner:
         marks.mark(clean, self._profile, self._exam)
         self._search(clean, syntax, ledger, known)
         found = headers.collect(clean, syntax, known.decode, self._profile.extract)
-        target.write(part10_header(sop_class, self.map_uid(instance), syntax.uid))
-        target.writelines(_encoded(clean, syntax))
+        _write(target, part10_header(sop_class, self.map_uid(instance), syntax.uid), _encoded(clean, syntax))
         return _report(found, ledger, "safe")
 
     def _policy(self, known: Facts) -> Policy:
@@ -162,10 +177,30 @@ class Cleaner:
             raise Held(f"text may be burned into the pixels: {reason}", "(7FE0,0010)")
 
     def _search(self, clean: list[Node], syntax: Syntax, ledger: Ledger, known: Facts) -> None:
-        """The leak check over everything but pixel data."""
+        """The leak check over everything but pixel values."""
         header = [node for node in clean if node.tag not in PIXELS]
         if not self._check.clear(b"".join(_plain(header, syntax)), ledger, known):
             self._check.judge(header, syntax, ledger, known)
+        pixels = next((n for n in clean if n.tag in PIXELS and isinstance(n, Element) and n.undefined), None)
+        heads = fragment_heads(pixels.value) if pixels is not None else b""
+        if not self._check.clear_fragments(heads, ledger, known):
+            raise Held("something removed is still in a comment of the compressed image", "(7FE0,0010)")
+
+
+class _TargetError(Exception):
+    """The target cannot be written: no fault of the file's, and the caller's to handle."""
+
+
+def _write(target: BinaryIO, header: bytes, pieces: Iterable[bytes | memoryview]) -> None:
+    try:
+        target.write(header)
+        target.writelines(pieces)
+    except OSError as error:
+        raise _TargetError(error.errno) from None
+
+
+def _are_uids(*texts: str) -> bool:
+    return all(_UID.fullmatch(text) for text in texts)
 
 
 def _suspicious(nodes: list[Node], known: Facts) -> dict[str, str]:

@@ -33,10 +33,14 @@ Piece = bytes | memoryview
 
 @dataclass(slots=True)
 class Clean:
-    """A clean file in pieces. `header`: all but pixel data; `nodes`: the top-level elements the caller wanted."""
+    """A clean file in pieces.
+
+    `header`: all but pixel data; `fragments`: that, if encapsulated; `nodes`: the top-level elements the caller wanted.
+    """
 
     pieces: list[Piece]
     header: list[Piece]
+    fragments: memoryview
     nodes: list[Node]
 
 
@@ -65,7 +69,7 @@ class Engine:
         self._marks = dict(sorted(marks.items()))
         self._wanted = wanted
         self._nodes: list[Node] = []
-        self._header_pieces: list[Piece] = []
+        self._fragments = memoryview(b"")
 
     def clean(self) -> Clean:
         """The whole data set."""
@@ -107,7 +111,7 @@ class Engine:
         level.pieces.extend(piece for _, piece in marks)
         self._settle(level, "")
         header = [piece for index, piece in enumerate(level.pieces) if index not in bulk]
-        return Clean(level.pieces, header, self._nodes)
+        return Clean(level.pieces, header, self._fragments, self._nodes)
 
     def _cut(self, level: _Level, at: int, end: int) -> None:
         """Drop what follows the pixel data and is no element: nobody knows what it is."""
@@ -121,6 +125,8 @@ class Engine:
         if verdict.action != "K":
             raise NotFast
         after = self._headers.fragments(value) if length == UNDEFINED else value + length
+        if length == UNDEFINED:
+            self._fragments = self._data[value:after]
         self._flush(level, at)
         bulk.append(len(level.pieces))
         level.pieces.append(self._data[at:after])

@@ -70,6 +70,7 @@ def read(source: Path) -> tuple[list[Node], Syntax]:
             warnings.simplefilter("always")
             _refuse_bombs(stream)
             dataset = dcmread(stream, force=True)
+            left = stream.seek(0, 2) - end if (end := stream.tell()) else 0
             nodes = _nodes(dataset, 0)
     except Unreadable as error:
         raise Unreadable(error.reason) from None
@@ -81,6 +82,8 @@ def read(source: Path) -> tuple[list[Node], Syntax]:
         raise Unreadable(f"cannot be parsed ({type(error).__name__})") from None
     if any("end of file" in str(w.message).lower() or "EOF" in str(w.message) for w in said):
         raise Unreadable("the file is cut short")
+    if left:
+        raise Unreadable("the data set ends before the file does")
     return nodes, _syntax(dataset)
 
 

@@ -1,0 +1,148 @@
+"""The leak check: what is found, what is excused, and that nothing it says carries a value."""
+
+from __future__ import annotations
+
+import io
+import traceback
+from typing import TYPE_CHECKING
+
+import pytest
+from pydicom import Dataset, dcmread
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEGBaseline8Bit
+
+import deid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+KEEP = """schema = 1
+options = ["modified_dates"]
+[[rule]]
+tag = "(0029,xx10)@SIEMENS CSA HEADER"
+action = "keep"
+[[rule]]
+tag = "ImageComments"
+action = "keep"
+"""
+
+
+def clean(ds: Dataset, saved: Callable[..., Path], **syntax: str) -> bytes:
+    out = io.BytesIO()
+    deid.Cleaner(deid.load_profile(KEEP), b"k" * 32, "A", "E001").clean(saved(ds, **syntax), out)
+    return out.getvalue()
+
+
+def held(ds: Dataset, saved: Callable[..., Path], **syntax: str) -> deid.Held:
+    with pytest.raises(deid.Held) as caught:
+        clean(ds, saved, **syntax)
+    said = "".join(traceback.format_exception(caught.value)).lower()
+    for secret in ("quandermann", "eulalie", "778812", "1957", "35162", "in.dcm"):
+        assert secret not in said
+    return caught.value
+
+
+SPELLINGS = [
+    b"..QUANDERMANN..",
+    b"johnquandermannson",
+    "Eulalie".encode("utf-16-le"),
+    "EULALIE".encode("utf-16-be"),
+    b"PID-778812",
+    b"1957-12-04",
+    b"04.12.1957",
+    b"12/04/1957",
+    b"4 Dec 1957",
+    b"19571204",
+    b"20080312",
+    b"1.3.12.2.1107.5.2.32.35162.1",
+    b"1.3.12.2.1107.5.2.32.35162.2.77",
+    "1.3.12.2.1107.5.2.32.35162.3".encode("utf-16-le"),
+]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_kept_private_blob_is_searched(mr: Dataset, saved: Callable[..., Path], spelling: bytes) -> None:
+    blob = b"SV10\4\3\2\1" + bytes(40) + spelling + bytes(40 + len(spelling) % 2)
+    mr.private_block(0x0029, "SIEMENS CSA HEADER", create=True).add_new(0x10, "OB", blob)
+    assert held(mr, saved).tag_path == "(0029,1010)"
+
+
+def test_a_blob_without_identities_stays_whole(mr: Dataset, saved: Callable[..., Path]) -> None:
+    blob = b"SV10\4\3\2\1" + bytes(range(256)) + b"B_value 1000 "
+    mr.private_block(0x0029, "SIEMENS CSA HEADER", create=True).add_new(0x10, "OB", blob + b"\0")
+    ds = dcmread(io.BytesIO(clean(mr, saved)))
+    assert ds[0x0029, 0x1010].value == blob + b"\0"
+
+
+@pytest.mark.parametrize(
+    ("charset", "name", "hidden"),
+    [
+        ("ISO_IR 100", "Müller-Lüdenscheidt^Jörg", "LUEDENSCHEIDT"),
+        ("ISO_IR 192", "Bérénice^Élodie", "berenice"),
+        (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう", "山田"),
+        (["", "ISO 2022 IR 149"], "Hong^Gildong=洪^吉洞=홍^길동", "길동"),
+        ("GB18030", "Wang^XiaoDong=王^小东", "小东"),
+    ],
+)
+def test_names_of_every_script_are_found(
+    mr: Dataset, saved: Callable[..., Path], charset: str | list[str], name: str, hidden: str
+) -> None:
+    mr.SpecificCharacterSet, mr.PatientName = charset, name
+    mr.ImageComments = f"scan of {hidden}"
+    assert held(mr, saved).tag_path == "(0020,4000)"
+
+
+def test_a_comment_in_a_compressed_image_is_found(mr: Dataset, saved: Callable[..., Path]) -> None:
+    frame = b"\xff\xd8\xff\xfe\x00\x20patient Quandermann, E.       \xff\xd9"
+    mr.PixelData = encapsulate([frame])
+    mr["PixelData"].is_undefined_length = True
+    assert held(mr, saved, syntax=JPEGBaseline8Bit).tag_path == "(7FE0,0010)"
+
+
+def test_a_patient_named_like_a_term_is_dropped_from_text_and_not_held(mr: Dataset, saved: Callable[..., Path]) -> None:
+    mr.PatientName, mr.BodyPartExamined, mr.SeriesDescription = "Brain^Max", "BRAIN", "t1 brain max"
+    out = io.BytesIO()
+    deid.Cleaner(deid.load_profile(None), b"k" * 32, "A", "E001").clean(saved(mr), out)
+    assert dcmread(io.BytesIO(out.getvalue())).SeriesDescription == "t1"
+
+
+def test_an_encapsulated_document_is_held(mr: Dataset, saved: Callable[..., Path]) -> None:
+    mr.SOPClassUID = "1.2.840.10008.5.1.4.1.1.104.1"
+    mr.EncapsulatedDocument = b"%PDF-1.4"
+    assert held(mr, saved).tag_path == "(0042,0011)"
+
+
+def test_cleaning_the_clean_adds_nothing(mr: Dataset, saved: Callable[..., Path], tmp_path: Path) -> None:
+    first = clean(mr, saved)
+    (tmp_path / "again.dcm").write_bytes(first)
+    out = io.BytesIO()
+    deid.Cleaner(deid.load_profile(KEEP), b"k" * 32, "A", "E001").clean(tmp_path / "again.dcm", out)
+    once, twice = dcmread(io.BytesIO(first)), dcmread(io.BytesIO(out.getvalue()))
+    assert once.DeidentificationMethod == twice.DeidentificationMethod
+    assert once.DeidentificationMethodCodeSequence == twice.DeidentificationMethodCodeSequence
+    assert once.PixelData == twice.PixelData
+
+
+def test_a_full_disk_is_not_the_file_s_fault(mr: Dataset, saved: Callable[..., Path]) -> None:
+    path = saved(mr)
+    with open("/dev/full", "wb", buffering=0) as full, pytest.raises(OSError, match="No space") as caught:  # noqa: PTH123
+        deid.Cleaner(deid.load_profile(None), b"k" * 32, "A", "E001").clean(path, full)
+    assert not isinstance(caught.value, deid.DeidError)
+    assert "in.dcm" not in str(caught.value)
+
+
+def test_references_point_at_the_same_objects_in_another_file(mr: Dataset, saved: Callable[..., Path]) -> None:
+    reference = Dataset()
+    reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = mr.SOPClassUID, mr.SOPInstanceUID
+    image = dcmread(io.BytesIO(clean(mr, saved)))
+    mr.SOPInstanceUID, mr.SourceImageSequence, mr.ReferencedImageSequence = (
+        "1.3.12.2.1107.5.2.32.35162.9",
+        [reference],
+        [reference],
+    )
+    other = dcmread(io.BytesIO(clean(mr, saved)))
+    assert other.SourceImageSequence[0].ReferencedSOPInstanceUID == image.SOPInstanceUID
+    assert other.ReferencedImageSequence[0].ReferencedSOPInstanceUID == image.SOPInstanceUID
+    assert other.ReferencedImageSequence[0].ReferencedSOPClassUID == image.SOPClassUID
+    assert other.StudyInstanceUID == image.StudyInstanceUID
