@@ -31,11 +31,12 @@ check:
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Cython and setuptools-scm: what pyfuse3 is built with.
 pins:
 	@.ci/install
 	$(BIN)/python -m venv --clear .venv-pins
-	.venv-pins/bin/python -m pip install --quiet --upgrade pip setuptools wheel
+	.venv-pins/bin/python -m pip install --quiet --upgrade pip setuptools Cython setuptools-scm
 	.venv-pins/bin/python -m pip install --quiet --editable '.[dev]'
-	{ sed '/^#/!d' .ci/constraints.txt; .venv-pins/bin/python -m pip freeze --all --exclude-editable --exclude pip; } >.venv-pins/new
+	{ grep '^#' .ci/constraints.txt; .venv-pins/bin/python -m pip freeze --all --exclude-editable --exclude pip | sort -f; } >.venv-pins/new
 	mv .venv-pins/new .ci/constraints.txt
 	rm -r .venv-pins
