@@ -167,6 +167,8 @@ def excused(needle: Needle, vr: str, value: bytes, *, ours: bool) -> bool:
         return (digits and len(needle.text) < _FREE) or (vr in NUMERIC_VRS and len(needle.text) <= _FREE)
     if vr in ("DA", "DT", "TM"):
         return needle.kind == "date" and ours
+    if vr == "CS" and value.startswith(b"ISO") and digits:
+        return True  # the number of a character set
     if vr == "CS":
         return needle.kind == "name" and allowed(needle.text.decode("latin-1")) and value.isupper()
     return vr == "UI" and digits and len(needle.text) < 8

@@ -117,7 +117,7 @@ class Values:
                 return value
             return self._text(vr, value)
         if vr == "CS":
-            return self._coded(value)
+            return value if tag in STRUCTURE and _CODE.fullmatch(value.rstrip(b" \0")) else self._coded(value)
         if vr in ("DS", "IS"):
             return value if _NUMBER.fullmatch(value) else b""
         if vr == "AS":
@@ -154,7 +154,9 @@ class Values:
         return self._text("CS", value).upper()
 
     def _knows(self, value: bytes) -> bool:
-        return any(word in self.known for word in re.split(r"[\W_]+", value.decode("latin-1").casefold()))
+        """Whether a coded value holds a word of this file's identities that is not a term anyway."""
+        words = re.split(r"[\W_]+", value.decode("latin-1").casefold())
+        return any(len(word) > 3 and word in self.known and not vocabulary.allowed(word) for word in words)
 
     def _age(self, value: bytes) -> bytes:
         """Ages over 89 years become 90 (PS3.15 E.1.1 names no limit; the usual rule of HIPAA 164.514(b)(2)(i)(C))."""
@@ -165,6 +167,8 @@ class Values:
         return value if years < _DIGITS_BEFORE_90 + 1 else b"090Y"
 
 
+# Coded attributes without which nothing else can be read.
+STRUCTURE = frozenset({0x00080005, 0x00080060, 0x00280004, 0x00080301, 0x00080064, 0x0040A040})
 # Attributes whose value, wherever it turns up again in the file, points at a person, a visit or a machine.
 IDENTIFIERS = frozenset(
     {0x00100020, 0x00101000, 0x00101001, 0x00100021, 0x00101040, 0x00102154, 0x00102155, 0x00101090, 0x00101050}

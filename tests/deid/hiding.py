@@ -49,6 +49,11 @@ def _add(tag: int, vr: str, value: object) -> Callable[[Dataset], None]:
     return lambda ds: ds.add_new(tag, vr, value)
 
 
+def _two_blocks(ds: Dataset) -> None:
+    ds.private_block(0x0019, MARK, create=True).add_new(1, "LO", "x")
+    ds.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x0C, "IS", 1000)
+
+
 def _raw(tag: int, vr: str, value: str) -> Callable[[Dataset], None]:
     """A value pydicom would refuse to write."""
     data = value.encode() + b" " * (len(value) % 2)
@@ -148,6 +153,7 @@ PLACES |= {
     "private sequence": lambda ds: _private(ds, "SQ", _item(PatientName=MARK)),
     "private in a safe block": lambda ds: _private(ds, "LO", MARK, "SIEMENS MR HEADER", 0x77),
     "private creator": lambda ds: _private(ds, "LO", "x", MARK),
+    "private creator beside a kept block": _two_blocks,
     "private orphan": _add(0x00291099, "LO", MARK),
     "safe private of another VR": lambda ds: ds.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(
         0x0C, "LO", MARK

@@ -146,3 +146,30 @@ def test_references_point_at_the_same_objects_in_another_file(mr: Dataset, saved
     assert other.ReferencedImageSequence[0].ReferencedSOPInstanceUID == image.SOPInstanceUID
     assert other.ReferencedImageSequence[0].ReferencedSOPClassUID == image.SOPClassUID
     assert other.StudyInstanceUID == image.StudyInstanceUID
+
+
+@pytest.mark.parametrize("identifier", ["100", "2022", "192", "MONOCHROME2"])
+def test_an_id_like_a_term_does_not_break_the_file(mr: Dataset, saved: Callable[..., Path], identifier: str) -> None:
+    mr.SpecificCharacterSet, mr.PatientID = ["ISO_IR 100", "ISO 2022 IR 87"], identifier
+    out = io.BytesIO()
+    profile = deid.load_profile(None)
+    if identifier == "MONOCHROME2":
+        with pytest.raises(deid.Held):
+            deid.Cleaner(profile, b"k" * 32, "A", "E001").clean(saved(mr), out)
+        return
+    deid.Cleaner(profile, b"k" * 32, "A", "E001").clean(saved(mr), out)
+    ds = dcmread(io.BytesIO(out.getvalue()))
+    assert ds.SpecificCharacterSet == ["ISO_IR 100", "ISO 2022 IR 87"]
+    assert ds.PatientID == "E001"
+
+
+@pytest.mark.parametrize("engine", ["fast", "safe"])
+def test_an_identity_in_a_removed_sequence_is_searched_for(mr: Dataset, saved: Callable[..., Path], engine: str) -> None:
+    other = Dataset()
+    other.PatientID = "OTHER-661188"
+    mr.OtherPatientIDsSequence = [other]
+    mr.ImageComments = "also known as OTHER-661188"
+    with pytest.raises(deid.Held) as caught:
+        profile = deid.load_profile(KEEP)
+        deid.Cleaner(profile, b"k" * 32, "A", "E001", engine=engine).clean(saved(mr), io.BytesIO())
+    assert caught.value.tag_path == "(0020,4000)"
