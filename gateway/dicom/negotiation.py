@@ -3,17 +3,16 @@
 Bytes in, bytes out; no I/O. What is proposed is accepted as it is: every storage SOP class, known or private, in every transfer
 syntax; and Verification. Refused are the services the standard names that store nothing (query, worklist, print ...).
 
-Of several transfer syntaxes in one presentation context, explicit little endian is taken where it is offered, else the first:
-a sender that offers a choice converts what it holds, and this is the one conversion that loses nothing. (The first is implicit
-for many, where private elements lose their representation, or lossy JPEG.) Senders that mean to send compressed bytes as they
-are offer them in a context of their own.
+Of several transfer syntaxes in one presentation context the first is taken: senders put first what they hold (dcmsend a
+compressed file's own) or like best, and convert for any other. Only for the uncompressed ones is there a better choice than the
+first: explicit little endian, where it is offered too, for implicit loses the representation of private elements.
 
 Roles, asynchronous operations and user identity are not answered, which the standard reads as: the defaults.
 """
 
 from dataclasses import dataclass
 
-from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_ASSOCIATE_RQ
 from pynetdicom.pdu_items import PresentationContextItemRQ
 from pynetdicom.pdu_primitives import (
@@ -32,6 +31,7 @@ IMPLEMENTATION_VERSION = "ARCHIMED_1"
 
 VERIFICATION = "1.2.840.10008.1.1"
 
+_INFERIOR = (ImplicitVRLittleEndian, ExplicitVRBigEndian)
 _APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 _ACCEPTED, _ABSTRACT_SYNTAX_NOT_SUPPORTED, _TRANSFER_SYNTAXES_NOT_SUPPORTED = 0, 3, 4
 
@@ -109,7 +109,8 @@ def _decide(item: PresentationContextItemRQ) -> Context:
         return Context(number, sop_class, ImplicitVRLittleEndian, _ABSTRACT_SYNTAX_NOT_SUPPORTED)
     if not offered:
         return Context(number, sop_class, ImplicitVRLittleEndian, _TRANSFER_SYNTAXES_NOT_SUPPORTED)
-    chosen = ExplicitVRLittleEndian if ExplicitVRLittleEndian in offered else offered[0]
+    explicit = offered[0] in _INFERIOR and ExplicitVRLittleEndian in offered
+    chosen = ExplicitVRLittleEndian if explicit else offered[0]
     return Context(number, sop_class, chosen, _ACCEPTED)
 
 

@@ -81,7 +81,9 @@ def test_services_that_store_nothing_are_refused_one_by_one(door: Door) -> None:
         ([JPEG], JPEG),
         ([LOSSLESS, IMPLICIT], LOSSLESS),
         ([IMPLICIT, EXPLICIT, BIG], EXPLICIT),
-        ([JPEG, EXPLICIT], EXPLICIT),
+        ([JPEG, EXPLICIT], JPEG),
+        ([BIG, EXPLICIT], EXPLICIT),
+        ([EXPLICIT, JPEG], EXPLICIT),
         (["1.3.12.2.1107.5.9.2"], "1.3.12.2.1107.5.9.2"),
     ],
 )
