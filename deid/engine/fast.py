@@ -70,6 +70,7 @@ class Engine:
         self._wanted = wanted
         self._nodes: list[Node] = []
         self._fragments = memoryview(b"")
+        self._stay = policy.stay
 
     def clean(self) -> Clean:
         """The whole data set."""
@@ -102,6 +103,9 @@ class Engine:
             last = tag
             if tag == _DOCUMENT:
                 raise NotFast  # whether it may pass is decided on the whole file
+            if (tag, vr) in self._stay and tag != PIXELS and tag not in coded and not self._wanted(tag):
+                at = value + length
+                continue
             if tag == PIXELS:
                 at = self._pixels(level, bulk, (at, vr, value, length))
             else:
@@ -159,7 +163,7 @@ class Engine:
             raise NotFast
         level = _Level([], at)
         coded = self._coded(at, end, length)
-        last = 0
+        last, stay = 0, self._stay
         while at < end:
             if length == UNDEFINED and self._headers.item(at, end)[0] == ITEM_END:
                 break
@@ -167,6 +171,9 @@ class Engine:
             if tag <= last or (size == UNDEFINED and vr != "SQ"):
                 raise NotFast
             last = tag
+            if (tag, vr) in stay and tag not in coded:
+                at = value + size
+                continue
             at = self._element(level, (at, tag, vr, value, size), coded, prefix, depth)
         else:
             if length == UNDEFINED:
@@ -227,8 +234,11 @@ class Engine:
         at, tag, vr, value, length = element
         wanted = not depth and self._wanted(tag)
         marked = not depth and tag in self._marks
-        if verdict.action == "K" and verdict.vr != "AS" and not wanted:
-            return True
+        if verdict.action == "K" and verdict.vr != "AS" and not marked:
+            if not tag >> 16 & 1:
+                self._stay.add((tag, vr))
+            if not wanted:
+                return True
         if verdict.vr == "SQ" and verdict.action != "X":
             verdict = _UNSEEN_SEQUENCE
         old = bytes(self._data[value : value + length])

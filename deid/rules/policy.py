@@ -87,6 +87,7 @@ class Policy:
         self._options -= {"full_dates", "modified_dates"}
         self._options |= {"shift": {"modified_dates"}, "keep": {"full_dates"}}.get(profile.dates, set())
         self._seen: dict[tuple[int, str], Verdict] = {}
+        self.stay: set[tuple[int, str]] = set()  # (tag, VR) an engine found to stay whatever the value; a cache
         self._safe = {(s.creator, s.group, s.element): s for s in table.safe_private()}
 
     def standard(self, tag: int, vr: str) -> Verdict:

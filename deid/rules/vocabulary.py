@@ -48,6 +48,7 @@ def allowed(word: str, extra: frozenset[str] = frozenset()) -> bool:
     return False
 
 
+@lru_cache(maxsize=1024)
 def clean_text(text: str, extra: frozenset[str] = frozenset(), known: frozenset[str] = frozenset()) -> str:
     """`text` with only allowed words, in ASCII. `known` are folded words of this file's identities: they never stay.
 

@@ -101,3 +101,39 @@ def test_suspicious_pixels_wait_for_a_human(mr: Dataset, saved: Callable[..., Pa
     with pytest.raises(deid.Held):
         deid.Cleaner(profile, b"k" * 32, "A", "E001").clean(path, io.BytesIO())
     assert deid.Cleaner(profile, b"k" * 32, "A", "E001", pixels_approved=True).clean(path, io.BytesIO())
+
+
+def test_a_public_code_says_what_the_scheme_says(mr: Dataset, cleaned: Callable[..., tuple[bytes, deid.Report]]) -> None:
+    public, local = Dataset(), Dataset()
+    public.CodeValue, public.CodingSchemeDesignator, public.CodeMeaning = "121071", "DCM", "Finding of Dr Quandermann"
+    local.CodeValue, local.CodingSchemeDesignator, local.CodeMeaning = "Q17", "99QUAND", "brain of Quandermann"
+    mr.ProcedureCodeSequence = Sequence([public])
+    mr.AnatomicRegionSequence = Sequence([local])
+    ds = dcmread(io.BytesIO(cleaned(mr)[0]))
+    assert ds.ProcedureCodeSequence[0].CodeMeaning == "Finding"
+    assert ds.AnatomicRegionSequence[0].CodeMeaning == "brain of"
+
+
+@pytest.mark.parametrize(("age", "kept"), [("089Y", "089Y"), ("090Y", "090Y"), ("103Y", "090Y"), ("011M", "011M")])
+def test_ages_are_capped(mr: Dataset, cleaned: Callable[..., tuple[bytes, deid.Report]], age: str, kept: str) -> None:
+    mr.add_new(0x00101010, "AS", age)
+    assert dcmread(io.BytesIO(cleaned(mr)[0])).PatientAge == kept
+
+
+@pytest.mark.parametrize(
+    ("study", "exam"), [("A", "E\\001"), ("A", ""), ("A/B", "E1"), ("A", "é"), ("A", "_E1"), ("A", "x" * 65)]
+)
+def test_codes_that_are_none_are_refused(study: str, exam: str) -> None:
+    with pytest.raises(ValueError, match="code"):
+        deid.Cleaner(deid.load_profile(None), b"k" * 32, study, exam)
+
+
+def test_the_report_counts_and_hashes_but_tells_no_value(
+    mr: Dataset, cleaned: Callable[..., tuple[bytes, deid.Report]]
+) -> None:
+    report = cleaned(mr)[1]
+    assert report.summary()["map UID"] >= 4
+    assert report.summary()["exam code"] == 2
+    birth = next(action for action in report.actions if action.path == "(0010,0030)")
+    assert (birth.action, birth.rule, len(birth.old)) == ("Z", "birth date", 16)
+    assert cleaned(mr)[1] == report

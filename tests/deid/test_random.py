@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydicom import dcmread
 
@@ -93,7 +93,14 @@ def run(data: bytes, engine: str) -> tuple[bytes, str]:
     return out.getvalue(), said
 
 
+# pydicom takes the inner delimiter for the outer one and would read no further: the pixel data would be gone.
+_LOST_TAIL: list[Node] = [
+    Sequence(0x0008103E, [Item(), Item([Sequence(0x0008103E, [], undefined=True)], undefined=True)], undefined=True)
+]
+
+
 @PAUSED
+@example(_LOST_TAIL, SYNTAXES[1])
 @given(NODES, st.sampled_from(SYNTAXES))
 def test_random_data_sets(nodes: list[Node], syntax: Syntax) -> None:
     writer = Writer(syntax)
