@@ -94,7 +94,10 @@ class _Reader:
     def _options(self) -> frozenset[str]:
         found = set()
         for option in self._strings("", "options", self._raw.get("options", [])):
-            if option in table.OPTIONS:
+            if option == "uids":
+                what = "option 'uids': the archive keeps no original UID, they are always mapped"
+                self._wrong("", "options", what, containing=option)
+            elif option in table.OPTIONS:
                 found.add(option)
             else:
                 what = f"unknown option {option!r}{nearest(option, table.OPTIONS)}"

@@ -139,6 +139,8 @@ class Policy:
             option, action = min(chosen, key=lambda pair: _OPTION_ORDER[pair[1]])
             if option == "patient_chars" and vr in TEXT_VRS:
                 action = "C"  # what is typed about a patient is text first
+            if vr in DATE_VRS:
+                action = "C"  # moved by nothing where dates are kept, but what is no date still goes
             return Verdict(action, f"{self.profile.standard} {option}", vr)
         action = table.resolve(row.basic, self._types.get(tag))
         if vr in DATE_VRS and self.profile.dates == "shift" and action == "D":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from deid import dates
 from deid.mapping import Mapping
 
 KEY = b"k" * 32
+ROOT = Path(__file__).parents[2]
 UIDS = st.from_regex(r"(?:0|[1-9][0-9]{0,9})(?:\.(?:0|[1-9][0-9]{0,9})){2,5}", fullmatch=True)
 DAYS = st.integers(-3650, -366)
 DATES = st.dates(dt.date(1880, 1, 1), dt.date(2100, 1, 1))
@@ -44,7 +46,7 @@ def test_uids_of_the_standard_stay(uid: str) -> None:
 
 def test_another_process_maps_alike() -> None:
     code = "from deid.mapping import Mapping; m = Mapping(b'k' * 32, 'A'); print(m.uid('1.2.3.4'), m.days(b'P1'))"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     mapping = Mapping(KEY, "A")
     assert found.stdout.split() == [mapping.uid("1.2.3.4"), str(mapping.days(b"P1"))]
 

@@ -148,6 +148,21 @@ def test_deny_removes_what_nobody_lists(mr: Dataset, saved: Callable[..., Path])
     assert ds.pixel_array.shape == (4, 4)
 
 
+def test_original_uids_are_never_kept() -> None:
+    assert "always mapped" in problems('schema = 1\noptions = ["uids"]\n')[0]
+
+
+def test_kept_dates_are_dates(mr: Dataset, saved: Callable[..., Path]) -> None:
+    mr.AcquisitionTime = "103522.125"
+    ds = clean('schema = 1\noptions = ["full_dates"]\n', mr, saved)
+    assert (ds.AcquisitionDate, ds.AcquisitionTime) == ("20080312", "103522.125")
+    mr.PatientName = "x"
+    with pytest.warns(UserWarning, match="Invalid value"):
+        mr.add_new(0x00080022, "DA", "Zqxmarko")
+    ds = clean('schema = 1\noptions = ["full_dates"]\n', mr, saved)
+    assert ds.AcquisitionDate == ""
+
+
 def test_date_modes(mr: Dataset, saved: Callable[..., Path]) -> None:
     assert clean('schema = 1\noptions = ["full_dates"]\n', mr, saved).StudyDate == "20080312"
     ds = clean("schema = 1\noptions = []\n", mr, saved)

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-OPTIONS = ["[]", '["modified_dates"]', '["safe_private", "clean_desc", "clean_struct", "clean_graph", "patient_chars"]']
+OPTIONS = [
+    "[]",
+    '["full_dates"]',
+    '["modified_dates"]',
+    '["safe_private", "clean_desc", "clean_struct", "clean_graph", "patient_chars"]',
+]
 
 
 def spellings(mark: str) -> list[bytes]:

@@ -1,0 +1,17 @@
+"""Text burned into pixels: which pictures a mask rule covers, and blanking what the rule says (PS3.15 E.3.1).
+
+Nothing is looked for in the pixels themselves: a rule that somebody signed says where identities stand, or a human looks.
+
+* `signatures`: recognising a kind of picture by its headers; shared with `deid.suspicion`. Pure.
+* `maskrules`: the shipped mask rules and a profile's ``[[mask]]`` tables. Pure.
+* `geometry`: rectangles and ultrasound regions against a picture's size. Pure.
+* `picture`: what the image pixel module says, and which value is black.
+* `codec`: one compressed frame in, one out, proven lossless.
+* `masking`: the frames of one file, one after the other; `plan` puts rule, size and pixels together.
+"""
+
+from deid.pixels.masking import Masked
+from deid.pixels.plan import Plan, Unfit, plan
+from deid.pixels.signatures import WANTED, seen
+
+__all__ = ["WANTED", "Masked", "Plan", "Unfit", "plan", "seen"]
