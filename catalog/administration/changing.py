@@ -1,11 +1,12 @@
 """What every administrative change has in common: its transaction, who may make it, and finding what it is about."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import sqlalchemy as sa
 
-from catalog.audit import Actor
+from catalog.audit import Actor, record
 from catalog.database import Database, Row
 from catalog.database.tables import studies, users
 from catalog.pure.access import Action, Role, role_allows
@@ -14,8 +15,10 @@ from catalog.pure.names import folded
 
 
 @contextmanager
-def changing(database: Database, actor: Actor) -> Iterator[sa.Connection]:
-    """Give a connection in a write transaction in which this actor may administer.
+def changing(database: Database, actor: Actor) -> Iterator[tuple[sa.Connection, Callable[..., None]]]:
+    """Give a connection in a write transaction in which this actor may administer, and a way to audit what it does.
+
+    The second is `catalog.audit.record` that knows the connection and the actor, by the login's one spelling.
 
     The machine's own actors may; who acts as an archive login needs that login's role to allow it, asked in the transaction.
 
@@ -25,13 +28,17 @@ def changing(database: Database, actor: Actor) -> Iterator[sa.Connection]:
     """
     try:
         with database.write() as connection:
-            if actor.acting_as:
-                role = Role(find_user(connection, actor.acting_as).role)
-                if not role_allows(role, Action.ADMINISTER):
-                    raise Refused(f"the role {role} may not administer the archive; ask an administrator")
-            yield connection
+            acting_as = _administrator(connection, actor.acting_as) if actor.acting_as else ""
+            yield connection, partial(record, connection, actor=actor.name, acting_as=acting_as)
     except sa.exc.IntegrityError as error:
         raise Conflict("somebody else changed the same thing at this moment; look again and try again") from error
+
+
+def _administrator(connection: sa.Connection, login: str) -> str:
+    user = find_user(connection, login)
+    if not role_allows(Role(user.role), Action.ADMINISTER):
+        raise Refused(f"the role {user.role} may not administer the archive; ask an administrator")
+    return str(user.login)
 
 
 def find_user(connection: sa.Connection, login: str) -> Row:

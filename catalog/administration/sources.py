@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from catalog import clock
 from catalog.administration.changing import changing, find_study, find_user
-from catalog.audit import Actor, record
+from catalog.audit import Actor
 from catalog.database import Database, Row
 from catalog.database.tables import batches, source_reviewers, sources, studies, users
 from catalog.pure.access import Action, Role, role_allows
@@ -57,7 +57,7 @@ def add_source(
         "host": check_host(host),
         "created": clock.now(),
     }
-    with changing(database, actor) as connection:
+    with changing(database, actor) as (connection, note):
         people = _reviewers(connection, reviewers)
         home = find_study(connection, study) if study is not None else None
         insert = database.insert_new(sources).values(**values, study_id=home.id if home else None)
@@ -66,10 +66,7 @@ def add_source(
             raise _taken(connection, values["name_key"])
         _set_reviewers(connection, source_id, people)
         detail = {"ae_title": values["ae_title"], "host": values["host"], "reviewers": [user.login for user in people]}
-        record(
-            connection, actor=actor.name, acting_as=actor.acting_as, action="source.add", study=home.code if home else "",
-            subject=name, detail=detail,
-        )  # fmt: skip
+        note(action="source.add", study=home.code if home else "", subject=name, detail=detail)
 
 
 def set_reviewers(database: Database, actor: Actor, name: str, reviewers: Collection[str]) -> None:
@@ -78,15 +75,12 @@ def set_reviewers(database: Database, actor: Actor, name: str, reviewers: Collec
     Raises:
         Invalid, Refused, NotFound: as `add_source`.
     """
-    with changing(database, actor) as connection:
+    with changing(database, actor) as (connection, note):
         source = _find(connection, name)
         people = _reviewers(connection, reviewers)
         connection.execute(sa.delete(source_reviewers).where(source_reviewers.c.source_id == source.id))
         _set_reviewers(connection, source.id, people)
-        record(
-            connection, actor=actor.name, acting_as=actor.acting_as, action="source.reviewers", subject=source.name,
-            detail={"reviewers": [user.login for user in people]},
-        )  # fmt: skip
+        note(action="source.reviewers", subject=source.name, detail={"reviewers": [user.login for user in people]})
 
 
 def list_sources(database: Database) -> list[Source]:
@@ -112,17 +106,14 @@ def remove_source(database: Database, actor: Actor, name: str) -> None:
         NotFound: there is none of that name.
         Refused: batches of it wait at the gate; without their source nobody could see them.
     """
-    with changing(database, actor) as connection:
+    with changing(database, actor) as (connection, note):
         source = _find(connection, name, lock=True)  # else a batch could begin between the count and the end
         waiting = sa.select(sa.func.count()).where(batches.c.source_id == source.id, batches.c.state.not_in(_FINAL))
         count = connection.execute(waiting).scalar_one()
         if count:
             raise Refused(f"{count} batches of {source.name} are not decided yet; accept or reject them first")
         connection.execute(sa.delete(sources).where(sources.c.id == source.id))
-        record(
-            connection, actor=actor.name, acting_as=actor.acting_as, action="source.remove", subject=source.name,
-            detail={"ae_title": source.ae_title, "host": source.host},
-        )  # fmt: skip
+        note(action="source.remove", subject=source.name, detail={"ae_title": source.ae_title, "host": source.host})
 
 
 def _find(connection: sa.Connection, name: str, *, lock: bool = False) -> Row:

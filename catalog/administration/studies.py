@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from catalog import clock
 from catalog.administration.changing import changing, check_line, no_study
-from catalog.audit import Actor, record
+from catalog.audit import Actor
 from catalog.database import Database
 from catalog.database.tables import exams, grants, studies, users
 from catalog.pure.errors import Conflict, Invalid
@@ -70,15 +70,12 @@ def create_study(
         "created": clock.now(),
     }
     values = {"code": code, "code_key": folded(code), **about}
-    with changing(database, actor) as connection:
+    with changing(database, actor) as (connection, note):
         insert = database.insert_new(studies).values(values).on_conflict_do_nothing(index_elements=["code_key"])
         if connection.execute(insert.returning(studies.c.id)).first() is None:
             raise _taken(connection, code)
         detail = {"end_date": end_date, "own_profile": profile is not None}
-        record(
-            connection, actor=actor.name, acting_as=actor.acting_as, action="study.create", study=code, subject=code,
-            detail=detail,
-        )  # fmt: skip
+        note(action="study.create", study=code, subject=code, detail=detail)
         # Before the commit: a study in the catalogue always has its folders. Folders without a study are harmless.
         store.create_study(code, about)
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from catalog import clock
 from catalog.administration.changing import changing, find_user
-from catalog.audit import Actor, record
+from catalog.audit import Actor
 from catalog.changes import ChangeKind, announce
 from catalog.database import Database
 from catalog.database.tables import tokens, users
@@ -58,7 +58,7 @@ def create_token(database: Database, actor: Actor, login: str, scopes: Collectio
         raise Invalid("a token lives for more than no time and at most a hundred years")
     secret = PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
     created = clock.now()
-    with changing(database, actor) as connection:
+    with changing(database, actor) as (connection, note):
         user = find_user(connection, login)
         values = {
             "user_id": user.id,
@@ -69,9 +69,7 @@ def create_token(database: Database, actor: Actor, login: str, scopes: Collectio
         }
         token_id = connection.execute(sa.insert(tokens).values(values).returning(tokens.c.id)).scalar_one()
         detail = {"token": token_id, "scopes": values["scopes"], "expires": values["expires"]}
-        record(
-            connection, actor=actor.name, acting_as=actor.acting_as, action="token.create", subject=user.login, detail=detail
-        )
+        note(action="token.create", subject=user.login, detail=detail)
     return secret
 
 
@@ -94,17 +92,14 @@ def revoke_token(database: Database, actor: Actor, token_id: int) -> str:
     Raises:
         NotFound: there is no such token.
     """
-    with changing(database, actor) as connection:
+    with changing(database, actor) as (connection, note):
         row = connection.execute(
             sa.select(users.c.id, users.c.login).join(tokens, tokens.c.user_id == users.c.id).where(tokens.c.id == token_id)
         ).first()
         if row is None:
             raise NotFound(f"there is no token {token_id}; see `archimed token list`")
         connection.execute(sa.delete(tokens).where(tokens.c.id == token_id))
-        record(
-            connection, actor=actor.name, acting_as=actor.acting_as, action="token.revoke", subject=row.login,
-            detail={"token": token_id},
-        )  # fmt: skip
+        note(action="token.revoke", subject=row.login, detail={"token": token_id})
         # Who checked the secret a moment ago may remember that it was right.
         announce(connection, ChangeKind.USER, user_id=row.id)
     return str(row.login)

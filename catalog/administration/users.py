@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from catalog import clock
 from catalog.administration.changing import changing, find_study, find_user, no_user
-from catalog.audit import Actor, record
+from catalog.audit import Actor
 from catalog.changes import ChangeKind, announce
 from catalog.database import Database
 from catalog.database.tables import grants, source_reviewers, sources, studies, users
@@ -54,15 +54,12 @@ def add_user(database: Database, actor: Actor, login: str, role: Role) -> None:
         Conflict: there is a user of that login, or of one that differs in case only.
     """
     values = {"login": check_login(login), "login_key": folded(login), "role": role.value, "created": clock.now()}
-    with changing(database, actor) as connection:
+    with changing(database, actor) as (connection, note):
         insert = database.insert_new(users).values(values).on_conflict_do_nothing(index_elements=["login_key"])
         user_id = connection.execute(insert.returning(users.c.id)).scalar_one_or_none()
         if user_id is None:
             raise Conflict(f"there is a user {find_user(connection, login).login} already; logins differ in more than case")
-        record(
-            connection, actor=actor.name, acting_as=actor.acting_as, action="user.add", subject=login,
-            detail={"role": role.value},
-        )  # fmt: skip
+        note(action="user.add", subject=login, detail={"role": role.value})
         announce(connection, ChangeKind.USER, user_id=user_id)
 
 
@@ -78,15 +75,12 @@ def set_role(database: Database, actor: Actor, login: str, role: Role) -> None:
     Raises:
         NotFound: there is no such user.
     """
-    with changing(database, actor) as connection:
+    with changing(database, actor) as (connection, note):
         user = find_user(connection, login)
         if user.role == role.value:
             return
         connection.execute(sa.update(users).where(users.c.id == user.id).values(role=role.value))
-        record(
-            connection, actor=actor.name, acting_as=actor.acting_as, action="user.role", subject=user.login,
-            detail={"from": user.role, "to": role.value},
-        )  # fmt: skip
+        note(action="user.role", subject=user.login, detail={"from": user.role, "to": role.value})
         announce(connection, ChangeKind.ROLE, user_id=user.id)
 
 
@@ -99,7 +93,7 @@ def remove_user(database: Database, actor: Actor, login: str) -> list[str]:
     Raises:
         NotFound: there is no such user.
     """
-    with changing(database, actor) as connection:
+    with changing(database, actor) as (connection, note):
         user = find_user(connection, login)
         codes = connection.scalars(
             sa.select(studies.c.code).join(grants, grants.c.study_id == studies.c.id).where(grants.c.user_id == user.id)
@@ -114,7 +108,7 @@ def remove_user(database: Database, actor: Actor, login: str) -> list[str]:
             .order_by(sources.c.name_key)
         )
         left = list(orphans)
-        record(connection, actor=actor.name, acting_as=actor.acting_as, action="user.remove", subject=user.login, detail=detail)
+        note(action="user.remove", subject=user.login, detail=detail)
         announce(connection, ChangeKind.USER, user_id=user.id)
     return left
 
@@ -126,15 +120,13 @@ def add_grant(database: Database, actor: Actor, login: str, code: str) -> None:
         NotFound: there is no such user or study.
         Conflict: it is granted already.
     """
-    with changing(database, actor) as connection:
+    with changing(database, actor) as (connection, note):
         user, study = find_user(connection, login), find_study(connection, code)
         values = {"user_id": user.id, "study_id": study.id, "granted": clock.now()}
         insert = database.insert_new(grants).values(values).on_conflict_do_nothing()
         if connection.execute(insert.returning(grants.c.user_id)).first() is None:
             raise Conflict(f"{user.login} has a grant on {study.code} already")
-        record(
-            connection, actor=actor.name, acting_as=actor.acting_as, action="grant.add", study=study.code, subject=user.login
-        )
+        note(action="grant.add", study=study.code, subject=user.login)
         announce(connection, ChangeKind.GRANTED, study.id, user.id)
 
 
@@ -144,15 +136,12 @@ def remove_grant(database: Database, actor: Actor, login: str, code: str) -> Non
     Raises:
         NotFound: there is no such user, study or grant.
     """
-    with changing(database, actor) as connection:
+    with changing(database, actor) as (connection, note):
         user, study = find_user(connection, login), find_study(connection, code)
         delete = sa.delete(grants).where(grants.c.user_id == user.id, grants.c.study_id == study.id)
         if connection.execute(delete).rowcount == 0:
             raise NotFound(f"{user.login} has no grant on {study.code}; see `archimed grant list`")
-        record(
-            connection, actor=actor.name, acting_as=actor.acting_as, action="grant.remove", study=study.code,
-            subject=user.login,
-        )  # fmt: skip
+        note(action="grant.remove", study=study.code, subject=user.login)
         announce(connection, ChangeKind.REVOKED, study.id, user.id)
 
 

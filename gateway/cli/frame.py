@@ -69,7 +69,7 @@ def _print_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "--config", "config_file", type=click.Path(path_type=Path), metavar="FILE",
+    "--config", "config_file", type=Path, metavar="FILE",
     help="The configuration; else $ARCHIMED_CONFIG, else /etc/archimed/archimed.toml.",
 )  # fmt: skip
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version.")

@@ -3,6 +3,7 @@
 import os
 import pwd
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,12 +20,12 @@ _READY = b"ready"
 
 
 @click.command()
-@click.argument("mountpoint", type=click.Path(path_type=Path))
+@click.argument("mountpoint", type=Path)
 @click.option("--user", "login", metavar="LOGIN", help="Whose tree; your own Unix login without.")
 @click.option("--foreground", is_flag=True, help="Stay, and unmount on Ctrl-C or SIGTERM.")
 @click.option("--allow-other", is_flag=True, help="Let in the Unix user LOGIN when another one mounts, such as root.")
 @click.option(
-    "--log-file", type=click.Path(path_type=Path), metavar="FILE",
+    "--log-file", type=Path, metavar="FILE",
     help="Where a mount in the background writes its log; nowhere without.",
 )  # fmt: skip
 def mount(mountpoint: Path, login: str | None, foreground: bool, allow_other: bool, log_file: Path | None) -> None:
@@ -64,7 +65,7 @@ def _serve(config: Config, mountpoint: Path, login: str, allow_other: bool, on_r
     from gateway.wiring import open_archive, open_database
 
     mountpoints.check(mountpoint)
-    logs.configure("mount", config.log.format, config.log.level)
+    logs.configure("mount", "text" if sys.stderr.isatty() else config.log.format, config.log.level)
     database = open_database(config)
     try:
         user = principal(database, login)

@@ -30,7 +30,7 @@ def study() -> None:
 @click.option("--description", default="", metavar="TEXT", help="One line for people.")
 @click.option("--end-date", metavar="YYYY-MM-DD", help="Planned end.")
 @click.option(
-    "--profile", type=click.Path(path_type=Path), metavar="FILE",
+    "--profile", type=Path, metavar="FILE",
     help="De-identification profile; without one, the default holds.",
 )  # fmt: skip
 @as_option
