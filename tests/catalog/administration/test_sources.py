@@ -93,7 +93,7 @@ def test_source_with_undecided_batches_stays(staffed: Office) -> None:
     (source,) = list_sources(staffed.database)
     values = {
         "state": State.CHECKED.value, "source_id": source.id, "exam_code": "", "files": 0, "bytes": 0, "findings": "[]",
-        "summary": "[]", "approved": "[]", "reason": "", "opened": 1, "last_write": 1, "decided_by": "",
+        "summary": "[]", "approved": 0, "reason": "", "opened": 1, "last_write": 1, "decided_by": "",
     }  # fmt: skip
     with staffed.database.write() as connection:
         connection.execute(batches.insert().values(values))
