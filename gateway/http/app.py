@@ -26,7 +26,7 @@ from gateway.http.answers import Answer
 from gateway.http.credentials import Authenticator
 from gateway.http.metrics import Metrics
 from gateway.http.readonly import ARCHIVE, CAPABILITIES, Tree
-from gateway.http.requests import Environ, has_body, is_probe, segments
+from gateway.http.requests import Environ, has_body, is_probe, method_of, segments
 from gateway.logs import place_of
 
 WSGIApplication: TypeAlias = Callable[[Environ, Any], Iterable[bytes]]
@@ -68,7 +68,7 @@ class _Front:
             # What comes next on this connection is a body that nobody reads.
             environ.get("archimed.close", lambda: None)()
         part = environ.get("archimed.part", "none")
-        self._metrics.observe(part, environ["REQUEST_METHOD"], answer.status_code, time.perf_counter() - began)
+        self._metrics.observe(part, method_of(environ), answer.status_code, time.perf_counter() - began)
         return answer(environ, start_response)
 
     def _answer(self, environ: Environ) -> Answer:

@@ -11,9 +11,6 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-_METHODS = frozenset({
-    "OPTIONS", "GET", "HEAD", "PROPFIND", "PROPPATCH", "PUT", "DELETE", "COPY", "MOVE", "MKCOL", "LOCK", "UNLOCK", "POST",
-})  # fmt: skip
 
 
 class Metrics:
@@ -37,7 +34,7 @@ class Metrics:
 
     def observe(self, part: str, method: str, status: int, seconds: float) -> None:
         """Count a request."""
-        self._requests.labels(part, method if method in _METHODS else "other", str(status)).inc()
+        self._requests.labels(part, method, str(status)).inc()
         self._seconds.labels(part).observe(seconds)
 
     def text(self) -> tuple[bytes, str]:

@@ -11,6 +11,9 @@ from catalog.view import View
 Environ = dict[str, Any]
 
 LARGEST_XML = 65_536
+METHODS = frozenset({
+    "OPTIONS", "GET", "HEAD", "PROPFIND", "PROPPATCH", "PUT", "DELETE", "COPY", "MOVE", "MKCOL", "LOCK", "UNLOCK", "POST",
+})  # fmt: skip
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PROBES = frozenset({"desktop.ini", "folder.jpg", "folder.gif", "thumbs.db", "autorun.inf", ".ds_store"})
 
@@ -19,6 +22,12 @@ def view_of(environ: Environ) -> View:
     """Return the archive as this request's principal may see it; the front put it there."""
     view: View = environ["archimed.view"]
     return view
+
+
+def method_of(environ: Environ) -> str:
+    """Return the method if it is one that clients send, else `other`: for figures and log lines."""
+    method: str = environ["REQUEST_METHOD"]
+    return method if method in METHODS else "other"
 
 
 def segments(environ: Environ) -> list[str]:

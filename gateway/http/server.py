@@ -3,7 +3,9 @@
 Knows no archive: it is handed a function that makes the application, and calls it in each worker process after the fork, so
 that no database connection is carried over one. TLS is the proxy's: gunicorn stays on loopback or a private network behind it.
 
-A client that stalls holds one thread for `STALLED_SECONDS` at most, whether it stops sending its headers, its body, or reading.
+A thread is taken by a connection only while there is something to do for it: the kernel keeps connections back that send
+nothing, and a client that stalls in its headers, its body or its reading is cut off. One that sends a byte now and then is the
+proxy's to stop.
 """
 
 import logging
@@ -22,20 +24,25 @@ from typing import Any, TypeAlias
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
 
 from catalog.pure.errors import Unavailable
+from gateway.http.requests import method_of
 from gateway.logs import place_of
 
 _WSGIApplication: TypeAlias = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 STALLED_SECONDS = 60
+HEADER_SECONDS = 10
 GRACEFUL_SECONDS = 10
 _CONNECTIONS_PER_WORKER = 500
 _KEEPALIVE_SECONDS = 15
 _LONGEST_LINE = 8190
 _LONGEST_HEADER = 16_384
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it, for its owner alone
+
+_CANNOT_START = "the HTTP server ended because its workers cannot start; the log says why"
 
 _log = logging.getLogger(__name__)
 _requests = logging.getLogger("gateway.http.requests")
@@ -73,7 +80,10 @@ def run(
             logging.shutdown()
             os._exit(end.code if isinstance(end.code, int) else 1)
         if end.code:
-            raise Unavailable("the HTTP server ended because its workers cannot start; the log says why") from None
+            raise Unavailable(_CANNOT_START) from None
+    except HaltServer:
+        # Raised while it halts, when a second worker did not start either.
+        raise Unavailable(_CANNOT_START) from None
     finally:
         if os.getpid() == owner:
             shutil.rmtree(folder, ignore_errors=True)
@@ -81,10 +91,11 @@ def run(
 
 
 def _limit_stalling(fd: int) -> None:
-    # Connections inherit it from the socket that accepts them; gunicorn itself waits for headers without a limit.
-    listener = socket.socket(fileno=os.dup(fd))
-    with listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", STALLED_SECONDS, 0))
+    # Connections inherit it from the socket that accepts them. gunicorn itself waits for headers without a limit, and lets a
+    # connection that sends nothing hold a thread for five seconds.
+    with socket.socket(fileno=os.dup(fd)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", HEADER_SECONDS, 0))
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, HEADER_SECONDS)
 
 
 class _Application(BaseApplication):  # type: ignore[misc] # gunicorn has no types
@@ -206,7 +217,7 @@ class _Lines(Logger):  # type: ignore[misc] # gunicorn has no types
         """Write one line a request, with the path only of what is in the archive."""
         _requests.info(
             "%s %s %s %s bytes %d ms",
-            environ["REQUEST_METHOD"] if "archimed.part" in environ else "-",
+            method_of(environ),
             environ.get("archimed.logged_path", f"({environ.get('archimed.part', 'refused')})"),
             str(resp.status).partition(" ")[0],
             resp.sent or resp.response_length or 0,

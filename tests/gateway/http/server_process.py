@@ -1,4 +1,7 @@
-"""`python -m tests.gateway.http.server_process FOLDER FD WORKERS THREADS`: serves the archive below FOLDER; prints `ready`."""
+"""`python -m tests.gateway.http.server_process FOLDER FD WORKERS THREADS STALLED`: serves the archive below FOLDER.
+
+Prints `ready`. STALLED is the seconds that a client may stall.
+"""
 
 import logging
 import sys
@@ -24,7 +27,8 @@ def make() -> Any:
 
 def main(factory: Callable[[], Any] = make) -> None:
     logging.basicConfig(level=logging.INFO, format="%(name)s %(levelname)s %(message)s")
-    _, _, fd, workers, threads = sys.argv
+    _, _, fd, workers, threads, stalled = sys.argv
+    server.STALLED_SECONDS = server.HEADER_SECONDS = int(stalled)
     server.run(factory, int(fd), workers=int(workers), threads=int(threads), on_ready=lambda: print("ready", flush=True))
 
 

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from catalog.administration import Actor, Scope, create_token
@@ -39,19 +38,21 @@ def new_token(built: BuiltArchive, login: str, *scopes: Scope, expires: int | No
 
 
 class Serving:
-    """A running server on the archive in `built`; `authorization` is what `request` sends unless told otherwise."""
+    """A running server on the archive in `built`; `authorization` is what `request` sends unless told otherwise: anna's."""
 
-    def __init__(self, built: BuiltArchive, *, login: str | None = "anna", workers: int = 1, threads: int = 4) -> None:
+    def __init__(
+        self, built: BuiltArchive, *, login: str = "anna", workers: int = 1, threads: int = 4, stalled: int = 60
+    ) -> None:
         self.built = built
-        self.token = new_token(built, login) if login else ""
-        self.login = login or ""
-        self.authorization = basic(login, self.token) if login else None
+        self.login = login
+        self.token = new_token(built, login)
+        self.authorization = basic(login, self.token)
         self.log = built.folder / "http.log"
         with socket.create_server(("127.0.0.1", 0)) as listener, self.log.open("ab") as log:
             self.port: int = listener.getsockname()[1]
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.gateway.http.server_process", str(built.folder), str(listener.fileno()),
-                 str(workers), str(threads)],
+                 str(workers), str(threads), str(stalled)],
                 pass_fds=[listener.fileno()], stdout=subprocess.PIPE, stderr=log, cwd=ROOT,
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
             )  # fmt: skip
@@ -87,7 +88,7 @@ class Serving:
     ) -> Reply:
         """Send one request on a connection of its own."""
         sent = dict(headers or {})
-        if not anonymous and self.authorization is not None:
+        if not anonymous:
             sent.setdefault("Authorization", self.authorization)
         connection = self.connect()
         try:
@@ -103,16 +104,3 @@ class Serving:
             connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: connection.recv(65536), b""))
-
-
-class Mounted:
-    """Nothing but a context: unmounts what a test mounted, whatever happened."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __enter__(self) -> Path:
-        return self.folder
-
-    def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
-        subprocess.run(["umount", self.folder], check=False, timeout=60)

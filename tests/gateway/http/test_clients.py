@@ -1,0 +1,136 @@
+"""Programs that people use, against the real server."""
+
+import filecmp
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from tests.behaviour.suite import BIG, BIG_FOLDER, BIG_FOLDER_FILES, ODD, SERIES, SLICES, STUDY
+from tests.gateway.http.serving import Serving
+
+PATIENCE = 120
+
+
+def run(*command: str | Path, **more: object) -> str:
+    done = subprocess.run(
+        [str(part) for part in command], text=True, timeout=PATIENCE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **more
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def curl(serving: Serving, path: str, *options: str | Path) -> str:
+    login = f"{serving.login}:{serving.token}"
+    return run("curl", "--silent", "--show-error", "--fail", "--globoff", "--user", login, *options, serving.url + path)
+
+
+def test_curl_resumes_and_asks_only_for_what_changed(serving: Serving, tmp_path: Path) -> None:
+    path, got, etag = f"/archive/{quote(ODD)}/00001.dcm", tmp_path / "got", tmp_path / "etag"
+    got.write_bytes(BIG[:1_234_567])
+    curl(serving, path, "--output", got, "--continue-at", "-")
+    assert got.read_bytes() == BIG
+    again = ("--etag-save", etag, "--output", got, "--write-out", "%{http_code} %{size_download}")
+    assert curl(serving, path, *again) == f"200 {len(BIG)}"
+    assert curl(serving, path, "--etag-compare", etag, *again) == "304 0"
+    assert curl(serving, path, "--time-cond", got, "--output", tmp_path / "new", "--write-out", "%{http_code}") == "304"
+
+
+def test_cadaver_walks_and_gets(serving: Serving, tmp_path: Path) -> None:
+    (tmp_path / ".netrc").write_text(f"machine 127.0.0.1 login {serving.login} password {serving.token}\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    script = f"ls\ncd {SERIES}\nls\nget 00007.dcm got.dcm\nput got.dcm new.dcm\ndelete 00007.dcm\nquit\n"
+    told = run(
+        "cadaver",
+        serving.url + "/archive/",
+        input=script,
+        cwd=tmp_path,
+        env={**os.environ, "HOME": str(tmp_path), "LC_ALL": "C"},
+    )
+    assert (tmp_path / "got.dcm").read_bytes() == SLICES["00007.dcm"]
+    assert STUDY in told
+    assert "00020.dcm" in told
+    assert told.count("403 FORBIDDEN") == 2
+
+
+@pytest.fixture
+def rclone(serving: Serving, tmp_path: Path) -> list[str]:
+    """Return the beginning of an rclone command line that knows the remote `archive:`."""
+    obscured = run("rclone", "obscure", serving.token).strip()
+    (tmp_path / "rclone.conf").write_text(
+        f"[archive]\ntype = webdav\nurl = {serving.url}/archive\nvendor = other\nuser = {serving.login}\npass = {obscured}\n"
+    )
+    return ["rclone", "--config", str(tmp_path / "rclone.conf"), "--retries", "1"]
+
+
+def test_rclone_copies_what_the_view_holds(serving: Serving, rclone: list[str], tmp_path: Path) -> None:
+    run(*rclone, "copy", f"archive:{STUDY}", tmp_path / "copy")
+    view = serving.built.view("anna")
+    compared = 0
+    for exam in view.walk(view.resolve(STUDY).id):
+        for series in view.walk(exam.id):
+            for file in view.walk(series.id):
+                copied = tmp_path / "copy" / exam.name / series.name / file.name
+                opened = view.open(file.id)
+                with os.fdopen(opened.fd, "rb") as stored:
+                    assert copied.read_bytes() == stored.read()
+                assert int(copied.stat().st_mtime) == file.mtime
+                compared += 1
+    assert compared == BIG_FOLDER_FILES + len(SLICES) + 4
+    assert compared == sum(1 for path in (tmp_path / "copy").rglob("*") if path.is_file())
+    told = run(*rclone, "check", "--download", f"archive:{STUDY}/E001", tmp_path / "copy" / "E001")
+    assert "0 differences found" in told
+
+
+def test_rclone_is_refused_when_it_writes(serving: Serving, rclone: list[str], tmp_path: Path) -> None:
+    (tmp_path / "new.txt").write_text("new")
+    done = subprocess.run(
+        [*rclone, "copy", tmp_path / "new.txt", f"archive:{STUDY}/E001"], capture_output=True, timeout=PATIENCE
+    )
+    assert done.returncode != 0
+    assert b"403" in done.stderr
+
+
+@pytest.fixture
+def davfs(serving: Serving) -> Iterator[Path]:
+    """Mount the archive with davfs2, as root does by /etc/fstab; its daemon drops to a user of its own."""
+    if os.geteuid() != 0 or not Path("/dev/fuse").exists():
+        pytest.skip("mounting with davfs2 takes root and /dev/fuse")
+    folder = Path(tempfile.mkdtemp(prefix="archimed-davfs-"))
+    folder.chmod(0o755)
+    mount, cache, conf, secrets = (folder / name for name in ("mount", "cache", "conf", "secrets"))
+    mount.mkdir()
+    cache.mkdir()
+    shutil.chown(cache, group="davfs2")
+    cache.chmod(0o775)
+    # Since Linux 6.16 the kernel asks for more of a folder at once than davfs2's 16 KiB can hold: EINVAL without `buf_size`.
+    conf.write_text(f"use_locks 0\nask_auth 0\nbuf_size 256\ncache_dir {cache}\nsecrets {secrets}\n")
+    secrets.write_text(f"{serving.url}/archive/ {serving.login} {serving.token}\n")
+    for file in (conf, secrets):
+        file.chmod(0o600)
+    try:
+        run("mount", "-t", "davfs", "-o", f"ro,conf={conf}", f"{serving.url}/archive/", mount)
+        try:
+            yield mount
+        finally:
+            run("umount", mount)
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_davfs2_mounts_it_as_a_folder(serving: Serving, davfs: Path) -> None:
+    assert sorted(path.name for path in davfs.iterdir() if path.name != "lost+found") == [STUDY, "2010-A.7"]
+    series = davfs / SERIES
+    assert sorted(path.name for path in series.iterdir()) == sorted(SLICES)
+    assert {path.name: path.read_bytes() for path in series.iterdir()} == SLICES
+    assert len(list((davfs / BIG_FOLDER).iterdir())) == BIG_FOLDER_FILES
+    copied = serving.built.folder / "copied"
+    shutil.copyfile(davfs / ODD / "00001.dcm", copied)
+    assert filecmp.cmp(copied, davfs / ODD / "00001.dcm", shallow=False)
+    assert copied.read_bytes() == BIG
+    assert not (davfs / "SECRET").exists()
