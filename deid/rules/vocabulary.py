@@ -14,8 +14,10 @@ from functools import cache, lru_cache
 from deid.rules.table import data_text
 
 _WORD = re.compile(r"[^\W_]+", re.UNICODE)
-_DATE = re.compile(r"(?<![^\W_])(?:\d{1,2}[ ._/\-]\d{1,2}[ ._/\-](?:\d{4}|\d{2})|\d{4}[ ._/\-]\d{1,2}[ ._/\-]\d{1,2})(?!\d)")
-_UNIT = r"(?:mm|cm|um|ms|s|sec|min|t|deg|hz|khz|mhz|kv|kvp|kev|ma|mas|ml|mg|d|ch|dir|dirs|vol|vols|x|nex|nsa|shot|echo|w|m)"
+_DATE = re.compile(
+    r"(?<![^\W_])(?:\d{1,2}[ ._/\-]\d{1,2}[ ._/\-](?:\d{4}|\d{2})|\d{4}[ ._/\-]\d{1,2}[ ._/\-]\d{1,2})(?!\d)(?:[ ._/\-]+\d+)*"
+)
+_UNIT = r"(?:mm|cm|um|ms|ns|s|sec|min|t|deg|hz|khz|mhz|kv|kvp|kev|ma|mas|ml|mg|d|ch|dir|dirs|vol|vols|x|nex|nsa|shot|echo|w|m)"
 _NUMBERED = re.compile(rf"\d{{1,4}}{_UNIT}|\d{{1,3}}(?:x\d{{1,3}}){{1,3}}{_UNIT}?|\d{{1,3}}|\d{{1,2}}00")
 _LETTERED = re.compile(r"(?:[btpvrscfieazxyn]|te|tr|ti|pd|fa|sl|gr|mb|ch|ve|vb|va|vd|xa|mr|ct|ge|se|kv|ph)\d{1,4}[a-z]?\d{0,2}")
 _WITH_DIGITS = re.compile(r"(\d{0,3})([a-z]+?)(\d{0,3}d?\d?)")

@@ -12,6 +12,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import JPEGBaseline8Bit
 
 import deid
+from tests.deid.corpus import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -175,3 +176,9 @@ def test_an_identity_in_a_removed_sequence_is_searched_for(mr: Dataset, saved: C
     with pytest.raises(deid.Held) as caught:
         cleaner.clean(path, io.BytesIO())
     assert caught.value.tag_path == "(0020,4000)"
+
+
+def test_a_dicomdir_is_held() -> None:
+    path = next(path for path in files() if path.name == "DICOMDIR")
+    with pytest.raises(deid.Held, match="DICOMDIR"):
+        deid.Cleaner(deid.load_profile(None), b"k" * 32, "A", "E001").clean(path, io.BytesIO())
