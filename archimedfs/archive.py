@@ -149,7 +149,8 @@ class ArchiveOperations(session.Operations):
             raise pyfuse3.FUSEError(errno.EROFS)
         _, view, where = self._at(inode)
         opened = await self._call(view.open, where)
-        self._files[opened.fd] = Handle(view, opened.node, opened.fd)
+        handle = self._files[opened.fd] = Handle(view, opened.node, opened.fd)
+        self._reader.begin(handle)
         # keep_cache: an inode's bytes never change.
         return pyfuse3.FileInfo(fh=opened.fd, keep_cache=True)
 
@@ -160,6 +161,7 @@ class ArchiveOperations(session.Operations):
         """Read bytes of an open file."""
         return await self._reader.read(self._files[fh], off, size)
 
+    @answering
     async def release(self, fh: int) -> None:
         """Close a file."""
         os.close(self._files.pop(fh).fd)

@@ -13,6 +13,9 @@ from catalog.view import View
 # So many readers may wait for the disk at once; the others wait for them.
 _READERS = 16
 _FIRST_BUFFER = 1 << 20
+# What is fetched from the disk as soon as a file is opened, while the kernel still prepares its first read: most archived
+# files are smaller. Without it, reading 5,000 files of 200 kB from a cold disk took a quarter longer.
+_FETCHED_AT_ONCE = 1 << 20
 
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
@@ -33,6 +36,10 @@ class Reader:
     def __init__(self) -> None:
         self._limiter = trio.CapacityLimiter(_READERS)
         self._buffer = bytearray(_FIRST_BUFFER)
+
+    def begin(self, handle: Handle) -> None:
+        """Let the disk start on a file that was just opened; waits for nothing."""
+        os.posix_fadvise(handle.fd, 0, _FETCHED_AT_ONCE, os.POSIX_FADV_WILLNEED)
 
     async def read(self, handle: Handle, offset: int, size: int) -> Buffer:
         """Return up to `size` bytes, fewer only at the end of the file.

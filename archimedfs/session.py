@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import resource
 import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -51,6 +52,9 @@ def run(operations: Operations, mountpoint: Path, options: set[str], on_ready: C
         Refused: the folder cannot be mounted on, or the system refused.
     """
     mountpoints.check(mountpoint)
+    # Each file that any reader has open is one here; 1,024 is a usual soft limit.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # As the kernel will name it: then nobody here has to look at the mount to find it again.
     trio.run(_serve, operations, mountpoint.resolve(), options, on_ready, strict_exception_groups=True)
 

@@ -1,0 +1,96 @@
+"""Bytes of open files: from the page cache, from the disk, and when the disk holds too few."""
+
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trio
+
+from archimedfs.reading import Handle, Reader
+from catalog.pure.errors import Damaged
+from catalog.pure.nodes import Kind, Node, NodeId
+from tests.builders import BuiltArchive
+
+CONTENT = random.Random(3).randbytes(3_000_001)
+
+
+@pytest.fixture
+def handle(built: BuiltArchive) -> Iterator[Handle]:
+    built.user("anna")
+    built.study("S1")
+    built.grant("anna", "S1")
+    built.add_series("S1/E1/001_DCM_MR_x", {"00001.dcm": CONTENT})
+    view = built.view("anna")
+    opened = view.open(view.resolve("S1/E1/001_DCM_MR_x/00001.dcm").id)
+    yield Handle(view, opened.node, opened.fd)
+    opened.close()
+
+
+def read(handle: Handle, offset: int, size: int) -> bytes:
+    async def once() -> bytes:
+        return bytes(await Reader().read(handle, offset, size))
+
+    return trio.run(once)
+
+
+@pytest.mark.parametrize("is_cold", [False, True])
+@pytest.mark.parametrize(
+    ("offset", "size"),
+    [(0, 1), (0, 131_072), (1, 1_048_576), (0, 4_000_000), (2_999_999, 10), (3_000_001, 10), (9_000_000, 1)],
+)
+def test_any_part(handle: Handle, offset: int, size: int, *, is_cold: bool) -> None:
+    if is_cold:
+        os.fsync(handle.fd)
+        os.posix_fadvise(handle.fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    assert read(handle, offset, size) == CONTENT[offset : offset + size]
+
+
+def test_only_a_part_in_the_page_cache(handle: Handle) -> None:
+    os.fsync(handle.fd)
+    os.posix_fadvise(handle.fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.posix_fadvise(handle.fd, 0, 0, os.POSIX_FADV_RANDOM)
+    os.pread(handle.fd, 4096, 65_536)
+    assert read(handle, 65_536, 500_000) == CONTENT[65_536:565_536]
+
+
+def test_what_comes_from_the_page_cache_needs_no_thread(handle: Handle, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hop(*_args: object, **_named: object) -> None:
+        pytest.fail("a thread was used")
+
+    os.pread(handle.fd, len(CONTENT), 0)
+    monkeypatch.setattr(trio.to_thread, "run_sync", hop)
+    assert read(handle, 4096, 1_048_576) == CONTENT[4096 : 4096 + 1_048_576]
+
+
+def test_many_at_once_do_not_mix(handle: Handle) -> None:
+    reader = Reader()
+    found: dict[int, bytes] = {}
+
+    async def one(offset: int) -> None:
+        found[offset] = bytes(await reader.read(handle, offset, 70_000))
+
+    async def all_at_once() -> None:
+        async with trio.open_nursery() as nursery:
+            for offset in range(0, 2_900_000, 70_000):
+                nursery.start_soon(one, offset)
+
+    os.fsync(handle.fd)
+    os.posix_fadvise(handle.fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    trio.run(all_at_once)
+    assert all(content == CONTENT[offset : offset + 70_000] for offset, content in found.items())
+
+
+def test_a_stored_file_that_is_too_short_is_damaged_not_ended(handle: Handle, tmp_path: Path) -> None:
+    (tmp_path / "short").write_bytes(CONTENT[:100_000])
+    fd = os.open(tmp_path / "short", os.O_RDONLY)
+    node = Node(NodeId(Kind.FILE, 1), "00001.dcm", 0, 0, size=len(CONTENT))
+    try:
+        assert read(Handle(handle.view, node, fd), 0, 100_000) == CONTENT[:100_000]
+        with pytest.raises(Damaged):
+            read(Handle(handle.view, node, fd), 0, 100_001)
+        with pytest.raises(Damaged):
+            read(Handle(handle.view, node, fd), 200_000, 10)
+    finally:
+        os.close(fd)
