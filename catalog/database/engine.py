@@ -10,16 +10,13 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from catalog.pure.errors import OutOfSpace, Unavailable
-
-if TYPE_CHECKING:
-    from sqlalchemy.dialects import postgresql
 
 Row: TypeAlias = sa.Row[*tuple[Any, ...]]
 
@@ -91,11 +88,7 @@ class Database:
 
     def insert_new(self, table: sa.Table) -> "sqlite.Insert | postgresql.Insert":
         """Return an INSERT that can say `on_conflict_do_nothing`, in the dialect of this database."""
-        if self.is_sqlite:
-            return sqlite.insert(table)
-        from sqlalchemy.dialects import postgresql  # late: a tenth of the start of a command on SQLite
-
-        return postgresql.insert(table)
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
     def drop_reader(self) -> None:
         """Close this thread's reading connection; the next read opens another."""
