@@ -120,8 +120,8 @@ def test_profile_is_checked_before_it_is_kept(archimed: Run, tmp_path: Path) -> 
 
 
 def test_tables_are_whole_in_a_pipe_and_on_a_terminal(archimed: Run, built: BuiltArchive) -> None:
-    long = "long " * 60 + "end"
-    done(archimed("study", "create", "S", "--description", f"[red]{long}"))
+    long, code = "long " * 60 + "end", "q" * 64
+    done(archimed("study", "create", code, "--description", f"[red]{long}"))
     piped = done(archimed("study", "list"))
     assert f"[red]{long}" in piped
     assert "\x1b" not in piped
@@ -136,7 +136,7 @@ def test_tables_are_whole_in_a_pipe_and_on_a_terminal(archimed: Run, built: Buil
     os.close(ours)
     assert process.returncode == 0
     words = re.sub(rb"\x1b\[[0-9;]*m", b"", shown).decode()
-    assert words.count("long") == 60
+    assert (words.count("long"), words.count("q")) == (60, 64)
     assert "[red]" in words
 
 
