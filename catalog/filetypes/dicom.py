@@ -6,22 +6,23 @@ with a reason that holds no value of the file. What is read holds identities and
 
 import contextlib
 import hashlib
+import io
 import logging
 import mmap
 import re
-import struct
 import warnings
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import pydicom
 from pydicom import config
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileDataset
-from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_dataset
 from pydicom.tag import Tag
 from pydicom.uid import UID, MediaStorageDirectoryStorage
 
@@ -35,19 +36,19 @@ logging.getLogger("pydicom").propagate = False
 EXTENSION = ".dcm"
 _PREFIX = slice(128, 132)
 _HEADER_BYTES = 8
+_ITEM_TAGS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
 _SEARCH_BYTES = 8192  # pydicom's step when it looks for the end of a value of undefined length
 _DEFER_BYTES = 1024
 _LARGEST_INFLATED = 1 << 30
+# What a header may cost in memory, and what pydicom's objects cost beside the bytes: an item of a sequence, an element.
+_LARGEST_HEADER = 1 << 30
+_COST_OF_ITEM = 2048
+_COST_OF_ELEMENT = 384
 _INFLATE_STEP = 1 << 20
 _UID = re.compile(r"[0-9.]{1,64}")
 _LARGEST_SERIES = 2**31 - 1
 _MODALITY = re.compile(r"[A-Z0-9]{1,16}")
 _PIXEL_TAGS = (Tag("PixelData"), Tag("FloatPixelData"), Tag("DoubleFloatPixelData"))
-
-_FAULTS = (
-    InvalidDicomError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, NotImplementedError, OSError,
-    OverflowError, LookupError, struct.error, zlib.error, MemoryError,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +73,17 @@ class DicomFacts:
 
 
 def describe(headers: Mapping[str, str | int | float]) -> Description:
-    """Return what a published file says of itself, by the headers that de-identification hands out."""
+    """Return what a published file says of itself, by the headers that de-identification hands out.
+
+    Raises:
+        Unreadable: it does not say which instance it is.
+    """
+    if not headers.get("SOPInstanceUID"):
+        raise Unreadable("the published file does not say which it is: its instance UID is missing")
     file_type = _file_type(str(headers.get("Modality", "")))
     number = headers.get("SeriesNumber")
     series_number = number if isinstance(number, int) and 0 <= number <= _LARGEST_SERIES else 0
-    description = str(headers.get("SeriesDescription") or headers.get("ProtocolName") or "")
+    description = _printable(str(headers.get("SeriesDescription") or headers.get("ProtocolName") or ""))
     # A data set without a series UID breaks PS3.3 C.7.3.1, but exists: then number and description make the series.
     series = str(headers.get("SeriesInstanceUID") or f"{series_number} {description}")
     instance = headers.get("InstanceNumber")
@@ -98,8 +105,13 @@ def _file_type(modality: str) -> str:
     return f"DCM_{code}" if _MODALITY.fullmatch(code) else "DCM_OT"
 
 
+def _printable(text: str) -> str:
+    """Return text that every database takes and no terminal obeys: control characters and half characters become blanks."""
+    return "".join(c if c.isprintable() else " " for c in text).strip()
+
+
 def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _seconds(moment: str) -> int | None:
@@ -119,42 +131,68 @@ def read_facts(path: Path) -> DicomFacts:
     size = path.stat().st_size
     if size == 0:
         raise Unreadable("the file is empty (0 bytes)")
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content, _quietly():
         if content[_PREFIX] != b"DICM":
             raise Unreadable("not a DICOM file: it has no DICM prefix at byte 128")
-        reader = _BoundedReader(content, size)
+        reader = _BoundedReader(content)
         try:
-            return _facts(reader, size)
-        except RecursionError:
-            raise Unreadable("sequences are nested too deeply to be genuine") from None
-        except _FAULTS:
-            where = "truncated" if reader.ran_out else "broken"
-            raise Unreadable(f"the data set is {where} near byte {reader.tell()} of {size}") from None
+            with _explained(reader):
+                return _facts(pydicom.dcmread(reader, defer_size=_DEFER_BYTES), reader)
+        except _DeflatedError:
+            pass
+        before = _BoundedReader(content[: reader.tell()])
+        reader = _BoundedReader(_inflated(content, reader.tell()))
+        with _explained(reader):
+            meta = pydicom.dcmread(before).file_meta
+            dataset = read_dataset(
+                cast("BinaryIO", reader), is_implicit_VR=False, is_little_endian=True, defer_size=_DEFER_BYTES
+            )
+            return _facts(FileDataset(reader, dataset, file_meta=meta, is_implicit_VR=False), reader)
 
 
-def _facts(reader: "_BoundedReader", size: int) -> DicomFacts:
-    with _quietly():
-        dataset = pydicom.dcmread(reader, defer_size=_DEFER_BYTES)
-        if "TransferSyntaxUID" not in dataset.file_meta:
-            raise Unreadable("the file meta information is missing: the transfer syntax is not known")
-        _require_whole(dataset, reader, size)
-        facts = DicomFacts(
-            sop_class=_uid(dataset, "SOPClassUID"),
-            sop_instance=_uid(dataset, "SOPInstanceUID"),
-            meta_instance=str(dataset.file_meta.get("MediaStorageSOPInstanceUID", "")),
-            study=_uid(dataset, "StudyInstanceUID"),
-            series=_uid(dataset, "SeriesInstanceUID"),
-            modality=_text(dataset, "Modality"),
-            series_number=_number(dataset, "SeriesNumber"),
-            series_description=_text(dataset, "SeriesDescription"),
-            patient_id=_text(dataset, "PatientID"),
-            patient_name=_text(dataset, "PatientName"),
-            birth_date=_text(dataset, "PatientBirthDate"),
-            sex=_text(dataset, "PatientSex"),
-            study_date=_text(dataset, "StudyDate"),
-            study_description=_text(dataset, "StudyDescription"),
-            lacks_pixels=_lacks_pixels(dataset),
-        )
+@contextlib.contextmanager
+def _explained(reader: "_BoundedReader") -> Iterator[None]:
+    """Turn whatever pydicom makes of a broken data set into a reason."""
+    try:
+        yield
+    except (Unreadable, _DeflatedError):
+        raise
+    except Exception as error:  # noqa: BLE001 - what pydicom raises at damage has no common base, and new damage finds new ones
+        # pydicom turns all that happens at the head of an item into an OSError.
+        first = error.__context__ if isinstance(error.__context__, RecursionError | Unreadable) else error
+        raise Unreadable(_reason(first, reader)) from None
+
+
+def _reason(error: BaseException, reader: "_BoundedReader") -> str:
+    if isinstance(error, Unreadable):
+        return str(error)
+    if isinstance(error, RecursionError):
+        return "sequences are nested too deeply to be genuine"
+    where = "truncated" if reader.ran_out else "broken"
+    return f"the data set is {where} near byte {reader.tell()} of {reader.size}"
+
+
+def _facts(dataset: FileDataset, reader: "_BoundedReader") -> DicomFacts:
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        raise Unreadable("the file meta information is missing: the transfer syntax is not known")
+    _require_whole(dataset, reader)
+    facts = DicomFacts(
+        sop_class=_uid(dataset, "SOPClassUID"),
+        sop_instance=_uid(dataset, "SOPInstanceUID"),
+        meta_instance=str(dataset.file_meta.get("MediaStorageSOPInstanceUID", "")),
+        study=_uid(dataset, "StudyInstanceUID"),
+        series=_uid(dataset, "SeriesInstanceUID"),
+        modality=_text(dataset, "Modality"),
+        series_number=_number(dataset, "SeriesNumber"),
+        series_description=_text(dataset, "SeriesDescription"),
+        patient_id=_text(dataset, "PatientID"),
+        patient_name=_text(dataset, "PatientName"),
+        birth_date=_text(dataset, "PatientBirthDate"),
+        sex=_text(dataset, "PatientSex"),
+        study_date=_text(dataset, "StudyDate"),
+        study_description=_text(dataset, "StudyDescription"),
+        lacks_pixels=_lacks_pixels(dataset),
+    )
     if dataset.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
         raise Unreadable("a DICOMDIR is the index of a disc, not an image; send the images themselves")
     if not facts.sop_class or not facts.sop_instance:
@@ -162,9 +200,9 @@ def _facts(reader: "_BoundedReader", size: int) -> DicomFacts:
     return facts
 
 
-def _require_whole(dataset: FileDataset, reader: "_BoundedReader", size: int) -> None:
+def _require_whole(dataset: FileDataset, reader: "_BoundedReader") -> None:
     if reader.ran_out:
-        raise Unreadable(f"the file is truncated: it ends at byte {size}, inside an element")
+        raise Unreadable(f"the file is truncated: it ends at byte {reader.size}, inside an element")
     expected = _native_pixel_bytes(dataset)
     for tag in _PIXEL_TAGS:
         raw: object = dataset.get_item(tag, keep_deferred=True) if tag in dataset else None
@@ -194,7 +232,7 @@ def _text(dataset: FileDataset, keyword: str) -> str:
     """Return a text value; '' where it is missing or cannot be decoded at all."""
     try:
         return str(dataset.get(keyword, "") or "")
-    except _FAULTS:
+    except Exception:  # noqa: BLE001 - as in _explained
         return ""
 
 
@@ -218,43 +256,71 @@ def _quietly() -> Iterator[None]:
         yield
 
 
-class _BoundedReader:
-    """A file for pydicom over bytes in memory, that never gives more than there is and remembers being asked to."""
+class _DeflatedError(Exception):
+    """The data set is deflated from here on."""
 
-    def __init__(self, content: mmap.mmap, size: int) -> None:
+
+def _inflated(content: mmap.mmap, start: int) -> bytes:
+    """Return the data set that is deflated from `start` on (PS3.5 A.5), never more than is reasonable."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    inflated = io.BytesIO()
+    try:
+        for at in range(start, len(content), _INFLATE_STEP):
+            rest = content[at : at + _INFLATE_STEP]
+            while rest and not inflater.eof:
+                inflated.write(inflater.decompress(rest, _INFLATE_STEP))
+                rest = inflater.unconsumed_tail
+                if inflated.tell() > _LARGEST_INFLATED:
+                    raise Unreadable("the deflated data set is larger than 1 GiB when inflated")
+        inflated.write(inflater.flush())
+    except zlib.error:
+        raise Unreadable("the deflated data set is broken") from None
+    if not inflater.eof:
+        raise Unreadable("the deflated data set is truncated")
+    return inflated.getvalue()
+
+
+class _BoundedReader:
+    """A file for pydicom over bytes in memory, that never gives more than there is and remembers being asked to.
+
+    What pydicom keeps of a header it asks for here, so here is where a header that would fill the memory ends.
+    """
+
+    def __init__(self, content: mmap.mmap | bytes) -> None:
         self._content = content
-        self._size = size
+        self.size = len(content)
         self._at = 0
+        self._cost = 0
         self.ran_out = False
 
     def tell(self) -> int:
         return self._at
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        self._at = max(0, offset + (0, self._at, self._size)[whence])
-        self.ran_out = self.ran_out or self._at > self._size
+        self._at = max(0, offset + (0, self._at, self.size)[whence])
+        self.ran_out = self.ran_out or self._at > self.size
         return self._at
 
     def read(self, count: int = -1) -> bytes:
         if count < 0:
             # pydicom asks for all that is left when the data set is deflated, and only then.
-            self._refuse_bomb()
-            count = self._size
+            raise _DeflatedError
+        self._charge(count)
         found = self._content[self._at : self._at + count]
         # A data set ends where the next element's header would begin; the search for an end reads ahead in steps.
         ends_here = not found and count == _HEADER_BYTES
         looks_ahead = found and count == _SEARCH_BYTES
-        if len(found) < count < self._size and not ends_here and not looks_ahead:
+        if len(found) < count and not ends_here and not looks_ahead:
             self.ran_out = True
         self._at += len(found)
         return found
 
-    def _refuse_bomb(self) -> None:
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        inflated = 0
-        rest = self._content[self._at :]
-        while rest:
-            inflated += len(inflater.decompress(rest, _INFLATE_STEP))
-            rest = inflater.unconsumed_tail
-            if inflated > _LARGEST_INFLATED:
-                raise Unreadable("the deflated data set is larger than 1 GiB when inflated")
+    def _charge(self, count: int) -> None:
+        if count == _SEARCH_BYTES:
+            return
+        if count == _HEADER_BYTES:
+            is_item = self._content[self._at : self._at + 4] in _ITEM_TAGS
+            self._cost += _COST_OF_ITEM if is_item else _COST_OF_ELEMENT
+        self._cost += max(0, min(count, self.size - self._at))
+        if self._cost > _LARGEST_HEADER:
+            raise Unreadable("the header alone would take more than 1 GiB of memory")
