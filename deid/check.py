@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from deid import leak
 from deid.engine.nodes import Writer
+from deid.engine.safe import vr_of
 from deid.errors import Held
 
 if TYPE_CHECKING:
@@ -59,8 +60,14 @@ class Check:
         changed = {path for path, action, _, _ in ledger.actions if action == "C"}
         for start, end, needle in self._search(ledger, known).hits(data.lower()):
             span = next((s for s in spans if s[0] < end and start < s[1]), (start, end, "", "UN"))
-            if not leak.excused(needle, span[3], data[span[0] : span[1]], ours=span[2] in changed):
+            vr = vr_of(_last_tag(span[2])) if span[3] == "UN" else span[3]
+            if not leak.excused(needle, vr, data[span[0] : span[1]], ours=span[2] in changed):
                 raise Held(f"a removed {needle.kind} is still in the file", span[2] or None)
+
+
+def _last_tag(path: str) -> int:
+    """The tag at a path's end: ``(gggg,eeee)``."""
+    return int(path[-10:-1].replace(",", ""), 16) if path else 0
 
 
 def _old_uids(ledger: Ledger) -> frozenset[bytes]:

@@ -37,6 +37,8 @@ logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
 class _Bounded(io.BufferedReader):
     """A file that never sets memory aside for more bytes than it has: hostile lengths ask for gigabytes."""
 
+    name = "the file"  # what pydicom says in its warnings
+
     def __init__(self, source: Path) -> None:
         super().__init__(io.FileIO(source))
         self._size = self.seek(0, 2)

@@ -83,3 +83,9 @@ def test_pixel_data_is_not_read_into_memory(mr: Dataset, saved: Callable[..., Pa
         tracemalloc.stop()
     assert path.with_suffix(".out").stat().st_size > 4096 * 4096 * 2
     assert peak < 4_000_000
+
+
+@pytest.mark.parametrize("name", ["MR_truncated.dcm", "emri_small_jpeg_2k_lossless_too_short.dcm", "rtplan_truncated.dcm"])
+def test_what_is_cut_short_is_refused_and_said_so(name: str) -> None:
+    path = next(path for path in FILES if path.name == name)
+    assert clean(path, "fast") == "unreadable: the file is cut short"
