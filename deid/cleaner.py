@@ -10,9 +10,10 @@ import mmap
 import os
 import re
 import zlib
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from deid import headers, marks
+from deid import headers, marks, pixels
 from deid.check import Check
 from deid.engine import fast, safe, scan
 from deid.engine.meta import part10_header
@@ -23,16 +24,18 @@ from deid.mapping import Mapping
 from deid.report import Action, Report
 from deid.rules.policy import Policy, compiled
 from deid.rules.values import Ledger, Values
-from deid.suspicion import HEADERS, suspicion
+from deid.suspicion import suspicion
 from deid.walk import Walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from typing import BinaryIO
 
     from deid.rules.model import Profile
 
+_PIXEL_DATA = 0x7FE00010
+_OFFSET_TABLES = (0x7FE00001, 0x7FE00002)
 PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 _DIRECTORY = "1.2.840.10008.1.3.10"
 _DIRECTORY_RECORDS = 0x00041220
@@ -40,7 +43,7 @@ _DOCUMENT = 0x00420011
 _MAPPED_FROM = 1 << 20
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _UID = re.compile(r"[0-9.]{1,64}")
-_TOP = WANTED | frozenset(HEADERS.values())
+_TOP = WANTED | pixels.WANTED
 
 
 class Cleaner:
@@ -70,7 +73,7 @@ class Cleaner:
         self._pixels_approved = pixels_approved
         self._engine = engine
         self._check = Check(exam_code, study)
-        self._marks: dict[bool, dict[int, bytes]] = {}
+        self._marks: dict[tuple[bool, bool], dict[int, bytes]] = {}
         wanted = headers.tags(profile.extract)
         groups = frozenset(e.tag >> 16 for e in profile.extract if e.creator is not None)
         self._wanted = lambda tag: tag in wanted or tag >> 16 in groups
@@ -116,19 +119,31 @@ class Cleaner:
         top = scan.top_level(opened, _TOP)
         known = facts(top)
         sop_class, instance = known.text(SOP_CLASS), known.text(SOP_INSTANCE)
-        suspicious = not self._pixels_approved and suspicion(_suspicious(top, known), pixels=True)
-        if suspicious or not _are_uids(sop_class, instance) or sop_class == _DIRECTORY:
+        if not _are_uids(sop_class, instance) or sop_class == _DIRECTORY:
             raise scan.NotFast
         ledger = Ledger()
-        policy = self._policy(known)
-        engine = fast.Engine(opened, policy, self._values(known, ledger), self._encoded_marks(opened.syntax), self._wanted)
-        clean = engine.clean()
-        heads = fragment_heads(clean.fragments)
-        header = b"".join(clean.header)
-        if not (self._check.clear(header, ledger, known) and self._check.clear_fragments(heads, ledger, known)):
-            raise scan.NotFast  # the safe engine knows more of the file, and can say where
-        found = headers.collect(clean.nodes, opened.syntax, known.decode, self._profile.extract)
-        _write(target, part10_header(sop_class, self.map_uid(instance), opened.syntax.uid), clean.pieces)
+        values, marked = self._values(known, ledger), self._encoded_marks(opened.syntax)
+        with ExitStack() as stack:
+            try:
+                masked = self._masked(stack, top, known, opened.syntax, lambda: _stored(opened))
+            except Held:
+                raise scan.NotFast from None  # the safe engine knows whether there are pixels at all
+            if masked is not None:
+                marked = self._encoded_marks(opened.syntax, masked)
+            clean = fast.Engine(opened, self._policy(known), values, marked, self._wanted).clean()
+            heads = fragment_heads(clean.fragments) if masked is None else b""
+            header = b"".join(clean.header)
+            if not (self._check.clear(header, ledger, known) and self._check.clear_fragments(heads, ledger, known)):
+                raise scan.NotFast  # the safe engine knows more of the file, and can say where
+            pieces: Iterable[bytes | memoryview] = clean.pieces
+            syntax = opened.syntax
+            if masked is not None:
+                pieces, syntax = _with_masked(clean, masked, _stored(opened)), masked.syntax
+                ledger.actions.extend(masked.actions())
+                for element in masked.elements:
+                    marks.place(clean.nodes, element)
+            found = headers.collect(clean.nodes, syntax, known.decode, self._profile.extract)
+            _write(target, part10_header(sop_class, self.map_uid(instance), syntax.uid), pieces)
         return _report(found, ledger, "fast")
 
     def _safe(self, source: Path, target: BinaryIO) -> Report:
@@ -140,10 +155,12 @@ class Cleaner:
         if not _are_uids(sop_class, instance):
             raise Unreadable("not a DICOM object: it has no SOP class or instance UID")
         policy = self._policy(known)
-        self._hold(nodes, known, policy)
+        document = marks.find(nodes, _DOCUMENT)
+        if document is not None and not policy.standard(_DOCUMENT, "OB").by_hand:
+            raise Held("an encapsulated document", "(0042,0011)")
         ledger = Ledger()
         clean = Walk(policy, self._values(known, ledger)).clean(nodes)
-        marks.mark(clean, self._profile, self._exam)
+        syntax = self._mask_nodes(nodes, clean, known, syntax, ledger)
         self._search(clean, syntax, ledger, known)
         found = headers.collect(clean, syntax, known.decode, self._profile.extract)
         _write(target, part10_header(sop_class, self.map_uid(instance), syntax.uid), _encoded(clean, syntax))
@@ -158,23 +175,50 @@ class Cleaner:
         profile = self._profile
         return Values(self._mapping, self._exam, self._study, days, profile.dates, profile.words, words, known.decode, ledger)
 
-    def _encoded_marks(self, syntax: Syntax) -> dict[int, bytes]:
-        found = self._marks.get(syntax.implicit)
+    def _encoded_marks(self, syntax: Syntax, masked: pixels.Masked | None = None) -> dict[int, bytes]:
+        key = (syntax.implicit, masked is not None)
+        found = self._marks.get(key)
         if found is None:
             nodes: list[Node] = []
-            marks.mark(nodes, self._profile, self._exam)
-            found = self._marks[syntax.implicit] = {node.tag: b"".join(_plain([node], syntax)) for node in nodes}
+            marks.mark(nodes, self._profile, self._exam, masked=masked is not None)
+            found = self._marks[key] = {node.tag: b"".join(_plain([node], syntax)) for node in nodes}
+        if masked is not None:
+            return found | {element.tag: b"".join(_plain([element], syntax)) for element in masked.elements}
         return found
 
-    def _hold(self, nodes: list[Node], known: Facts, policy: Policy) -> None:
-        document = marks.find(nodes, _DOCUMENT)
-        if document is not None and not policy.standard(_DOCUMENT, "OB").by_hand:
-            raise Held("an encapsulated document", "(0042,0011)")
-        if self._pixels_approved:
-            return
-        pixels = any(marks.find(nodes, tag) is not None for tag in PIXELS)
-        if reason := suspicion(_suspicious(nodes, known), pixels=pixels):
+    def _masked(
+        self, stack: ExitStack, nodes: list[Node], known: Facts, syntax: Syntax, locate: Callable[[], pixels.Stored | None]
+    ) -> pixels.Masked | None:
+        """The file's pixels with a mask rule's parts blanked; None if they stay. `Held` if a human must look first."""
+        seen = pixels.seen(nodes, known.decode, syntax)
+        try:
+            masked = stack.enter_context(pixels.masked(self._profile.masks, nodes, seen, syntax, known.decode, locate))
+            reason = suspicion(seen) if masked is None else None
+        except pixels.Unfit as unfit:
+            masked, reason = None, unfit.reason
+        except OSError as error:
+            raise _TargetError(error.errno) from None  # no room to put aside what is masked
+        if reason and not self._pixels_approved:
             raise Held(f"text may be burned into the pixels: {reason}", "(7FE0,0010)")
+        return masked
+
+    def _mask_nodes(self, nodes: list[Node], clean: list[Node], known: Facts, syntax: Syntax, ledger: Ledger) -> Syntax:
+        """Mask the pixels of a clean data set in its place, and mark it. Gives the syntax it is in now."""
+        masked = stored = None
+        with ExitStack() as stack:
+            if any(marks.find(nodes, tag) is not None for tag in PIXELS):
+                old = marks.find(clean, _PIXEL_DATA)
+                stored = pixels.Stored(memoryview(old.value), old.vr, old.undefined) if isinstance(old, Element) else None
+                masked = self._masked(stack, nodes, known, syntax, lambda: stored)
+            marks.mark(clean, self._profile, self._exam, masked=masked is not None)
+            if masked is None or stored is None:
+                return syntax
+            clean[:] = [node for node in clean if node.tag not in _OFFSET_TABLES]
+            value = b"".join(masked.value.chunks())
+            for element in (*masked.elements, Element(_PIXEL_DATA, stored.vr, value, stored.undefined)):
+                marks.place(clean, element)
+        ledger.actions.extend(masked.actions())
+        return masked.syntax
 
     def _search(self, clean: list[Node], syntax: Syntax, ledger: Ledger, known: Facts) -> None:
         """The leak check over everything but pixel values."""
@@ -203,12 +247,22 @@ def _are_uids(*texts: str) -> bool:
     return all(_UID.fullmatch(text) for text in texts)
 
 
-def _suspicious(nodes: list[Node], known: Facts) -> dict[str, str]:
-    return {
-        keyword: known.decode(node.value[:256]).strip(" \0")
-        for keyword, tag in HEADERS.items()
-        if isinstance(node := marks.find(nodes, tag), Element)
-    }
+def _stored(opened: scan.Opened) -> pixels.Stored:
+    vr, start, end, undefined = scan.pixel_data(opened)
+    return pixels.Stored(opened.data[start:end], vr, undefined)
+
+
+def _with_masked(clean: fast.Clean, masked: pixels.Masked, stored: pixels.Stored) -> Iterator[bytes | memoryview]:
+    """The pieces of a clean file with masked pixels between the pixel data element's header and its delimiter."""
+    for index, piece in enumerate(clean.pieces):
+        if index != clean.pixels:
+            yield piece
+            continue
+        tail = 8 if stored.undefined else 0
+        head = len(piece) - tail - len(stored.data)
+        yield piece[:head]
+        yield from masked.value.chunks()
+        yield piece[len(piece) - tail :]
 
 
 def _plain(nodes: list[Node], syntax: Syntax) -> list[bytes]:

@@ -28,6 +28,7 @@ _CODES = {
     "safe_private": ("113111", "Retain Safe Private Option"),
 }
 _BASIC = ("113100", "Basic Application Confidentiality Profile")
+_PIXELS = ("113101", "Clean Pixel Data Option")
 _LONGITUDINAL = {"shift": b"MODIFIED", "keep": b"UNMODIFIED", "remove": b"REMOVED"}
 
 
@@ -46,15 +47,15 @@ def find(nodes: list[Node], tag: int) -> Node | None:
     return nodes[at] if at < len(nodes) and nodes[at].tag == tag else None
 
 
-def codes(profile: Profile) -> list[tuple[str, str]]:
-    """The codes of CID 7050 that a profile stands for."""
+def codes(profile: Profile, *, masked: bool = False) -> list[tuple[str, str]]:
+    """The codes of CID 7050 that a profile stands for. `masked`: pixels were blanked in this file."""
     options = set(profile.options) - {"full_dates", "modified_dates"}
     options |= {"shift": {"modified_dates"}, "keep": {"full_dates"}}.get(profile.dates, set())
-    return [_BASIC, *sorted(_CODES[option] for option in options)]
+    return [_BASIC, *([_PIXELS] if masked else []), *sorted(_CODES[option] for option in options)]
 
 
-def mark(nodes: list[Node], profile: Profile, exam: bytes) -> None:
-    """Write the marks into a clean top-level data set."""
+def mark(nodes: list[Node], profile: Profile, exam: bytes, *, masked: bool = False) -> None:
+    """Write the marks into a clean top-level data set. `masked`: pixels were blanked in it."""
     place(nodes, Element(0x00100010, "PN", exam))
     place(nodes, Element(0x00100020, "LO", exam))
     place(nodes, Element(0x00120062, "CS", b"YES"))
@@ -63,7 +64,7 @@ def mark(nodes: list[Node], profile: Profile, exam: bytes) -> None:
     if _METHOD not in methods:
         methods.append(_METHOD)
     place(nodes, Element(0x00120063, "LO", b"\\".join(methods)))
-    place(nodes, _code_sequence(find(nodes, 0x00120064), codes(profile)))
+    place(nodes, _code_sequence(find(nodes, 0x00120064), codes(profile, masked=masked)))
     place(nodes, Element(0x00280303, "CS", _LONGITUDINAL[profile.dates]))
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from deid.rules.values import Values
 
 _DOCUMENT = 0x00420011
+# Marks that take the place of what the file said: who it is about, and what masking changed (see `deid.pixels`).
+_REPLACED = frozenset({0x00100010, 0x00100020, 0x00280004, 0x00280006, 0x00280301, 0x00282110})
 _ORPHAN = Verdict("X", "private, of nobody", "UN")
 _ODD_SEQUENCE = Verdict("X", "a sequence where none should be", "UN")
 _UNSEEN_SEQUENCE = Verdict("X", "a sequence that cannot be looked into", "UN")
@@ -35,12 +37,14 @@ Piece = bytes | memoryview
 class Clean:
     """A clean file in pieces.
 
-    `header`: all but pixel data; `fragments`: that, if encapsulated; `nodes`: the top-level elements the caller wanted.
+    `header`: all but pixel data; `fragments`: that, if encapsulated; `pixels`: which piece is the pixel data element;
+    `nodes`: the top-level elements the caller wanted.
     """
 
     pieces: list[Piece]
     header: list[Piece]
     fragments: memoryview
+    pixels: int | None
     nodes: list[Node]
 
 
@@ -96,14 +100,15 @@ class Engine:
             while mark is not None and mark[0] <= tag:
                 self._flush(level, at)
                 level.pieces.append(mark[1])
-                if mark[0] == tag and tag >> 16 != 0x0010:
+                if mark[0] == tag and tag not in _REPLACED:
                     raise NotFast  # marked before: what is there must be added to
                 level.changed = True
                 mark = next(marks, None)
             last = tag
             if tag == _DOCUMENT:
                 raise NotFast  # whether it may pass is decided on the whole file
-            if (tag, vr) in self._stay and tag != PIXELS and tag not in coded and not self._wanted(tag):
+            stays = (tag, vr) in self._stay and tag != PIXELS and tag not in coded and tag not in self._marks
+            if stays and not self._wanted(tag):
                 at = value + length
                 continue
             if tag == PIXELS:
@@ -115,7 +120,7 @@ class Engine:
         level.pieces.extend(piece for _, piece in marks)
         self._settle(level, "")
         header = [piece for index, piece in enumerate(level.pieces) if index not in bulk]
-        return Clean(level.pieces, header, self._fragments, self._nodes)
+        return Clean(level.pieces, header, self._fragments, bulk[0] if bulk else None, self._nodes)
 
     def _cut(self, level: _Level, at: int, end: int) -> None:
         """Drop what follows the pixel data and is no element: nobody knows what it is."""

@@ -20,6 +20,7 @@ IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 _ENCAPSULATED = "1.2.840.10008.1.2.4."
 _RLE = "1.2.840.10008.1.2.5"
 PIXELS = 0x7FE00010
+OTHER_PIXELS = frozenset({0x7FE00001, 0x7FE00002, 0x7FE00008, 0x7FE00009})  # offset tables, samples in floating point
 _LAST_FACT = 0x00380010
 _VRS = {vr.encode(): vr for vr in NUMERIC_VRS | TEXT_VRS | DATE_VRS}
 _VRS |= {vr.encode(): vr for vr in ("AE", "AS", "CS", "DS", "IS", "OB", "PN", "SQ", "UI", "UN", "UR")}
@@ -163,3 +164,19 @@ def top_level(opened: Opened, wanted: frozenset[int]) -> list[Node]:
         if tag in wanted:
             found.append(Element(tag, vr, bytes(opened.data[value:at])))
     return found
+
+
+def pixel_data(opened: Opened) -> tuple[str, int, int, bool]:
+    """(VR, where the value begins, where it ends, whether it is encapsulated) of the pixel data. Delimiters not included."""
+    headers = Headers(opened)
+    at, end = opened.start, headers.end
+    while at < end:
+        tag, vr, value, length = headers.element(at, end)
+        if tag == PIXELS:
+            return (
+                (vr, value, value + length, False) if length != UNDEFINED else (vr, value, headers.fragments(value) - 8, True)
+            )
+        if tag in OTHER_PIXELS:
+            break
+        at = headers.skip(value, length, end)
+    raise NotFast

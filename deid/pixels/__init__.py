@@ -10,8 +10,13 @@ Nothing is looked for in the pixels themselves: a rule that somebody signed says
 * `masking`: the frames of one file, one after the other; `plan` puts rule, size and pixels together.
 """
 
-from deid.pixels.masking import Masked
-from deid.pixels.plan import Plan, Unfit, plan
-from deid.pixels.signatures import WANTED, seen
+from deid.pixels.maskrules import MaskRule
+from deid.pixels.picture import TAGS, Unfit
+from deid.pixels.plan import Masked, Stored, masked
+from deid.pixels.regions import REGIONS
+from deid.pixels.signatures import HEADERS, seen
 
-__all__ = ["WANTED", "Masked", "Plan", "Unfit", "plan", "seen"]
+WANTED = TAGS | {REGIONS, *HEADERS.values()}
+"""The top-level tags that are looked at here."""
+
+__all__ = ["WANTED", "MaskRule", "Masked", "Stored", "Unfit", "masked", "seen"]

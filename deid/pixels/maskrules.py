@@ -109,6 +109,7 @@ def shipped() -> tuple[MaskRule, ...]:
     return tuple(rule for rule in rules if rule is not None)
 
 
-def find(own: Sequence[MaskRule], headers: Mapping[str, str]) -> MaskRule | None:
-    """The rule for a picture with these headers."""
-    return next((rule for rule in (*own, *shipped()) if rule.signature.matches(headers)), None)
+def find(own: Sequence[MaskRule], headers: Mapping[str, str], *, framed: bool) -> MaskRule | None:
+    """The rule for a picture with these headers. `framed`: it describes regions; a rule that keeps them needs some."""
+    rules = (rule for rule in (*own, *shipped()) if framed or rule.rects is not None)
+    return next((rule for rule in rules if rule.signature.matches(headers)), None)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from deid.pixels.maskrules import MaskRule
 
 Unlisted = Literal["vr", "deny"]
 DateMode = Literal["shift", "keep", "remove"]
@@ -58,6 +61,7 @@ class Profile:
     words: frozenset[str] = frozenset()
     rules: tuple[Rule, ...] = ()
     extract: tuple[Extract, ...] = ()
+    masks: tuple[MaskRule, ...] = ()
 
     @property
     def hash(self) -> str:

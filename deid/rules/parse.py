@@ -12,6 +12,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from deid.errors import ProfileError
+from deid.pixels import maskrules
 from deid.rules import table
 from deid.rules.lines import Lines, nearest
 from deid.rules.model import DateMode, Extract, Profile, Rule, Unlisted
@@ -21,7 +22,9 @@ from deid.rules.vocabulary import fold
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_TOP = ("schema", "standard", "options", "unlisted", "words", "dates", "extract", "rule")
+    from deid.pixels.maskrules import MaskRule
+
+_TOP = ("schema", "standard", "options", "unlisted", "words", "dates", "extract", "rule", "mask")
 _MODES: Final[tuple[DateMode, ...]] = ("shift", "keep", "remove")
 _UNLISTED: Final[tuple[Unlisted, ...]] = ("vr", "deny")
 _MODE_OPTION: Final[Mapping[DateMode, str]] = {"shift": "modified_dates", "keep": "full_dates"}
@@ -69,9 +72,10 @@ class _Reader:
         words = self._words()
         rules = self._rules()
         extract = self._extract()
+        masks = self._masks()
         if self.problems:
             raise ProfileError([f"line {line}: {what}" for line, what in sorted(set(self.problems))])
-        return Profile(text, standard, options, unlisted, mode, words, rules, extract)
+        return Profile(text, standard, options, unlisted, mode, words, rules, extract, masks)
 
     def _wrong(self, section: str, key: str, what: str, *, containing: str = "") -> None:
         self.problems.append((self._lines.of(section, key, containing), what))
@@ -138,14 +142,22 @@ class _Reader:
             found.add(folded)
         return frozenset(found)
 
+    def _tables(self, name: str) -> list[dict[str, Any]]:
+        raw = self._raw.get(name, [])
+        if isinstance(raw, list) and all(isinstance(entry, dict) for entry in raw):
+            return raw
+        self._wrong("", name, f"{name}s must be written as [[{name}]]")
+        return []
+
     def _rules(self) -> tuple[Rule, ...]:
-        raw = self._raw.get("rule", [])
-        if not isinstance(raw, list) or not all(isinstance(r, dict) for r in raw):
-            self._wrong("", "rule", "rules must be written as [[rule]]")
-            return ()
-        rules, problems = parse_rules(raw, self._lines)
+        rules, problems = parse_rules(self._tables("rule"), self._lines)
         self.problems += problems
         return rules
+
+    def _masks(self) -> tuple[MaskRule, ...]:
+        masks, problems = maskrules.parse(self._tables("mask"), self._lines)
+        self.problems += problems
+        return masks
 
     def _extract(self) -> tuple[Extract, ...]:
         section = self._table("extract", ("fields",))

@@ -48,7 +48,8 @@ def test_engines_agree_and_pixels_stay(path: Path) -> None:
     assert fast[0] == safe[0]
     assert fast[1].headers == safe[1].headers
     assert sorted(fast[1].actions) == sorted(safe[1].actions)
-    assert pixels(io.BytesIO(fast[0])) == pixels(path)
+    if not any(action.path == "(7FE0,0010)" for action in fast[1].actions):  # masked ones: tests/deid/pixels
+        assert pixels(io.BytesIO(fast[0])) == pixels(path)
     assert clean(path, "fast") == fast
 
 
