@@ -43,20 +43,25 @@ class Archive:
     def __init__(self, database: Database, store: LocalStore) -> None:
         self._database = database
         self._store = store
+        self._study_codes: dict[int, str] = {}
 
     def view(self, principal: Principal) -> "View":
         """Return the archive as this principal may see it."""
-        return View(self._database, self._store, principal)
+        return View(self._database, self._store, principal, self._study_codes)
 
 
 class View:
-    """The archive as one principal may see it. Safe to share between threads; holds nothing that can go stale."""
+    """The archive as one principal may see it. Safe to share between threads; holds nothing that can go stale.
 
-    def __init__(self, database: Database, store: LocalStore, principal: Principal) -> None:
+    Args:
+        study_codes: codes of studies that were looked up before, by row; views of one archive share them.
+    """
+
+    def __init__(self, database: Database, store: LocalStore, principal: Principal, study_codes: dict[int, str]) -> None:
         self._database = database
         self._store = store
         self._user = principal.user_id
-        self._study_codes: dict[int, str] = {}
+        self._study_codes = study_codes
 
     def lookup(self, parent: NodeId, name: str) -> Node:
         """Return the child of that exact name.
