@@ -2,14 +2,18 @@
 
 import errno
 import os
+import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pyfuse3
 import pytest
+import trio
 
-from archimedfs import mountpoint
+from archimedfs import mountpoint, session
 from tests.archimedfs.mounts import TIMEOUT, needs_fuse, running_mount
 from tests.behaviour.suite import ODD, SERIES, fill
 from tests.builders import BuiltArchive
@@ -75,10 +79,19 @@ def test_a_reader_whose_mount_is_killed_gets_an_error_and_does_not_hang(filled: 
             assert caught.value.errno in {errno.ENOTCONN, errno.ECONNABORTED}
 
 
+@pytest.fixture
+def usual_limit() -> Iterator[None]:
+    """Start programs with the soft limit that most systems give them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("usual_limit")
 def test_many_files_can_be_open_at_once(filled: BuiltArchive, tmp_path: Path) -> None:
     with running_mount(filled, "anna", tmp_path / "mount") as mount:
         path = mount.path / ODD / "00001.dcm"
-        # More than the 1,024 that a process may usually open unless it asks for more.
         script = (
             "import os, resource, sys\n"
             "most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n"
@@ -89,3 +102,19 @@ def test_many_files_can_be_open_at_once(filled: BuiltArchive, tmp_path: Path) ->
         done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, timeout=TIMEOUT, check=True)
         assert done.stdout == "3000 True\n"
         assert mount.log == ""
+
+
+@pytest.mark.parametrize("number", [errno.ECONNABORTED, errno.EIO])
+def test_releases_that_an_unmount_cut_off_are_a_clean_end_and_nothing_else_is(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    async def main() -> None:
+        async with trio.open_nursery():
+            raise OSError(number, "fuse_session_receive_buf failed")
+
+    monkeypatch.setattr(pyfuse3, "main", main)
+    if number == errno.ECONNABORTED:
+        trio.run(session._answer_requests)
+    else:
+        with pytest.raises(ExceptionGroup):
+            trio.run(session._answer_requests)
