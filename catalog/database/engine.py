@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -23,6 +23,12 @@ Row: TypeAlias = sa.Row[*tuple[Any, ...]]
 _BUSY_SECONDS = 30
 _WRITE = "archimed_write"
 _POSTGRESQL_DISK_FULL = "53100"
+# By the beginning of SQLite's own name of the error.
+_TOLD = {
+    "SQLITE_BUSY": f"the catalogue is locked: another process is writing and did not end within {_BUSY_SECONDS} s; try again",
+    "SQLITE_NOTADB": "the catalogue's file is no database; see `url` under [catalog] in the configuration",
+    "SQLITE_CORRUPT": "the catalogue's file is damaged; stop the archive and restore a backup",
+}
 
 
 class Database:
@@ -51,14 +57,13 @@ class Database:
 
         Raises:
             Unavailable: the database does not answer or stayed locked too long.
+            OutOfSpace: its disk is full.
         """
         try:
             with self._writer.begin() as connection:
                 yield connection
-        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
-            if _is_full(error):
-                raise OutOfSpace("the catalogue's disk is full; free some space and try again") from None
-            raise Unavailable(f"the catalogue does not answer ({_kind(error)}); try again") from error
+        except sa.exc.DBAPIError as error:
+            _raise_translated(error)
 
     def rows(self, statement: sa.Executable, values: Mapping[str, Any] | None = None) -> Sequence[Row]:
         """Run one reading statement on this thread's own connection and return all its rows.
@@ -75,10 +80,10 @@ class Database:
                 self._readers.add(connection)
             try:
                 return connection.execute(statement, values).all()
-            except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+            except sa.exc.DBAPIError as error:
                 self.drop_reader()
                 if attempt == 2 or not error.connection_invalidated:
-                    raise Unavailable(f"the catalogue does not answer ({_kind(error)}); try again") from error
+                    _raise_translated(error)
         raise AssertionError  # pragma: no cover - the loop returns or raises
 
     def row(self, statement: sa.Executable, values: Mapping[str, Any] | None = None) -> Row | None:
@@ -107,8 +112,8 @@ class Database:
     def _connect(self) -> sa.Connection:
         try:
             return self._reader.connect()
-        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
-            raise Unavailable(f"the catalogue cannot be opened ({_kind(error)})") from error
+        except sa.exc.DBAPIError as error:
+            _raise_translated(error)
 
 
 def prepare_sqlite_file(url: sa.engine.URL) -> None:
@@ -116,7 +121,9 @@ def prepare_sqlite_file(url: sa.engine.URL) -> None:
     if url.database and url.database != ":memory:":
         path = Path(url.database)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        os.fchmod(fd, 0o600)  # SQLite gives the files beside it the same mode
+        os.close(fd)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
@@ -141,11 +148,14 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
 
-def _is_full(error: sa.exc.DBAPIError) -> bool:
-    if isinstance(error.orig, sqlite3.Error):
-        return error.orig.sqlite_errorname == "SQLITE_FULL"
-    return getattr(error.orig, "sqlstate", None) == _POSTGRESQL_DISK_FULL
-
-
-def _kind(error: sa.exc.DBAPIError) -> str:
-    return type(error.orig).__name__
+def _raise_translated(error: sa.exc.DBAPIError) -> NoReturn:
+    """Raise the archive's own error for what the database or its disk is to blame for; a fault of ours stays as it is."""
+    name = getattr(error.orig, "sqlite_errorname", "") or ""
+    if name == "SQLITE_FULL" or getattr(error.orig, "sqlstate", None) == _POSTGRESQL_DISK_FULL:
+        raise OutOfSpace("the catalogue's disk is full; free some space and try again") from None
+    for begins, text in _TOLD.items():
+        if name.startswith(begins):
+            raise Unavailable(text) from error
+    if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError):
+        raise Unavailable(f"the catalogue does not answer ({type(error.orig).__name__}); try again") from error
+    raise error
