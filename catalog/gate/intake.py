@@ -138,6 +138,7 @@ class Intake:
     def _commit(self, incoming: "Incoming", instance: str) -> None:
         with durable.translated(_BUSY):
             os.fdatasync(incoming.fd)
+            self._session.wait_for_name(incoming.file)
             size = os.fstat(incoming.fd).st_size
         row = _Row(incoming.origin, incoming.file, self._staging.digest(instance), size)
         self._insert(row)
@@ -162,8 +163,6 @@ class Intake:
     def _insert_group(self, group: Sequence["_Row"]) -> None:
         """Insert rows in one transaction; where that fails for one of them, each in its own."""
         try:
-            with durable.translated(_BUSY):
-                self._session.sync_names()
             self._insert_together(group)
         except ArchimedError as error:
             for row in group:

@@ -11,10 +11,10 @@ they mean, who may see them.
 import contextlib
 import fcntl
 import hashlib
-import itertools
 import json
 import os
 import secrets
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -133,15 +133,24 @@ class Staging:
 
 
 class Session:
-    """Where one process puts what it receives; a lock on it tells others that the process lives. Safe between threads."""
+    """Where one process puts what it receives; a lock on it tells others that the process lives. Safe between threads.
+
+    Names are made durable by a thread of its own, many at a time, while the bytes of the files still come in.
+    """
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
         self._name = name
-        self._numbers = itertools.count(1)
         self._lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._changed = threading.Condition()
+        self._created = self._durable = 0
+        self._failure: OSError | None = None  # why names up to `_failed` are not durable
+        self._failed = 0
+        self._closed = False
+        self._syncer = threading.Thread(target=self._sync_names, name="staging-names", daemon=True)
+        self._syncer.start()
 
     def create(self) -> tuple[str, int]:
         """Create a file; return its name for the catalogue and a descriptor to write to.
@@ -149,17 +158,24 @@ class Session:
         Raises:
             OSError: the disk refused.
         """
-        number = str(next(self._numbers))
-        fd = os.open(number, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=self._directory)
+        with self._changed:
+            number = self._created + 1
+            fd = os.open(str(number), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=self._directory)
+            self._created = number
+            self._changed.notify_all()
         return f"{self._name}/{number}", fd
 
-    def sync_names(self) -> None:
-        """Make the names of all files made by `create` durable; their bytes are their writers' to sync.
+    def wait_for_name(self, file: str) -> None:
+        """Return when the name of a file made by `create` is durable; its bytes are its writer's to sync.
 
         Raises:
             OSError: the disk refused.
         """
-        os.fsync(self._directory)
+        number = int(file.partition("/")[2])
+        with self._changed:
+            self._changed.wait_for(lambda: number <= max(self._durable, self._failed))
+            if number > self._durable and self._failure is not None:
+                raise self._failure
 
     def remove(self, file: str) -> None:
         """Remove a file made by `create`."""
@@ -168,5 +184,27 @@ class Session:
 
     def close(self) -> None:
         """End the session; its files stay."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._syncer.join()
         os.close(self._directory)
         os.close(self._lock)
+
+    def _sync_names(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._created > max(self._durable, self._failed))
+                if self._closed:
+                    return
+                created = self._created
+            try:
+                os.fsync(self._directory)
+            except OSError as error:
+                with self._changed:
+                    self._failure, self._failed = error, created
+                    self._changed.notify_all()
+            else:
+                with self._changed:
+                    self._durable = created
+                    self._changed.notify_all()
