@@ -9,6 +9,7 @@ No catalogue is needed to read a study from its folder (DESIGN, law 5; docs/form
 objects, durability. Not: who may read, what a file means.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -55,7 +56,7 @@ class LocalStore:
         with durable.translated("the study's folder cannot be made"):
             for name in ("objects", "manifests", "incoming"):
                 durable.make_folder(folder / name)
-            text = json.dumps({"format": FORMAT, "study": study, **about}, ensure_ascii=False, indent=1)
+            text = json.dumps({"format": FORMAT, "study": study, **about}, indent=1)
             durable.write_file(folder / "study.json", [text.encode(), b"\n"])
 
     def open(self, study: str, digest: bytes) -> int:
@@ -84,7 +85,8 @@ class LocalStore:
 
     def write_manifest(self, study: str, name: str, entries: Iterable[Mapping[str, Any]]) -> None:
         """Write the manifest of one import, replacing what an earlier attempt wrote."""
-        lines = (json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode() + b"\n" for entry in entries)
+        # ASCII: one line stays one line for every reader, and a header may hold what UTF-8 cannot.
+        lines = (json.dumps(entry, separators=(",", ":")).encode() + b"\n" for entry in entries)
         with durable.translated("the store cannot be written"):
             durable.write_file(self._root / study / "manifests" / f"{name}.jsonl", lines)
 
@@ -98,10 +100,7 @@ class LocalStore:
 
     def holds(self, study: str, stored: StoredObject) -> bool:
         """Whether the object is there with its size (its bytes are not read)."""
-        try:
-            return self._object(study, stored.digest).stat().st_size == stored.size
-        except FileNotFoundError:
-            return False
+        return _is_there(self._object(study, stored.digest), stored.size)
 
     def capacity(self) -> os.statvfs_result:
         """Return the size and free space of the filesystem the store lies on."""
@@ -120,6 +119,13 @@ def object_path(study_folder: Path, digest: bytes) -> Path:
     return study_folder / "objects" / name[:2] / name
 
 
+def _is_there(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except FileNotFoundError:
+        return False
+
+
 class Deposit:
     """Objects of one import on their way into the store; one thread at a time.
 
@@ -133,16 +139,30 @@ class Deposit:
         self._waiting: list[tuple[Path, StoredObject]] = []
 
     def new(self) -> BufferedRandom:
-        """Return a new private file, open for reading and writing; hand it to `add` or `discard`."""
+        """Return a new private file, open for reading and writing; hand it to `add` or `discard`.
+
+        Raises:
+            OutOfSpace, Unavailable: the disk refused.
+        """
         self._count += 1
-        return durable.create_file(self._folder / str(self._count))
+        with durable.translated("the store cannot be written"):
+            return durable.create_file(self._folder / str(self._count))
 
     def add(self, file: BufferedRandom) -> StoredObject:
-        """Close a file made by `new`, take its digest, and let it wait for `settle`."""
-        file.seek(0)
-        digest = hashlib.file_digest(file, "sha256").digest()
-        size = os.fstat(file.fileno()).st_size
-        os.fchmod(file.fileno(), 0o400)
+        """Close a file made by `new`, take its digest, and let it wait for `settle`.
+
+        Raises:
+            OutOfSpace, Unavailable: the disk refused; the file is discarded.
+        """
+        with durable.translated("the store cannot be written"):
+            try:
+                file.seek(0)
+                digest = hashlib.file_digest(file, "sha256").digest()
+                size = os.fstat(file.fileno()).st_size
+                os.fchmod(file.fileno(), 0o400)
+            except BaseException:
+                self.discard(file)
+                raise
         file.close()
         stored = StoredObject(digest, size)
         self._waiting.append((Path(file.name), stored))
@@ -150,8 +170,9 @@ class Deposit:
 
     def discard(self, file: BufferedRandom) -> None:
         """Close and remove a file made by `new`."""
-        file.close()
         Path(file.name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what is still buffered may not fit on the disk, and need not
+            file.close()
 
     def settle(self) -> None:
         """Put all that was added in place, durably: data first, then names.
@@ -159,7 +180,8 @@ class Deposit:
         An object that is there already, with its size, stays as it is.
 
         Raises:
-            OutOfSpace, Unavailable: the disk refused; nothing was acknowledged and the same import can be begun again.
+            OutOfSpace, Unavailable: the disk refused; nothing was acknowledged, and it can be called again or the same import
+                be begun again.
         """
         if not self._waiting:
             return
@@ -167,6 +189,9 @@ class Deposit:
             durable.sync_filesystem(self._folder)
             for temporary, stored in self._waiting:
                 target = object_path(self._study, stored.digest)
+                if _is_there(target, stored.size):
+                    temporary.unlink(missing_ok=True)
+                    continue
                 if not target.parent.is_dir():
                     target.parent.mkdir(mode=0o700, exist_ok=True)
                 temporary.replace(target)
