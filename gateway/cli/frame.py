@@ -35,6 +35,8 @@ _COMMANDS = {
     "mount": ("mount", "Mount the archive as a read-only folder."),
     "serve": ("serve", "Serve WebDAV, receive DICOM, check and publish."),
     "demo": ("demo", "Show the whole appliance at work in a folder of its own."),
+    "deid": ("deid", "De-identify files, without an archive."),
+    "profile": ("profile", "Check and show de-identification profiles."),
     "audit": ("audit", "List who did what."),
 }
 

@@ -1,9 +1,8 @@
 """`archimed staging`: what waits at the gate, and a human's decision on it."""
 
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from catalog.pure.errors import Refused
 from gateway.cli.administering import actor
 from gateway.cli.common import as_option, configuration, json_option
 from gateway.cli.output import moment, print_json, print_record, print_records
+from gateway.cli.progress import bar
 from gateway.wiring import open_database, open_intake, open_staging, open_worker
 
 _COLUMNS = ("id", "state", "source", "study", "exam", "files", "problems", "last_write")
@@ -172,7 +172,7 @@ def add(files: tuple[Path, ...], study: str, exam: str, acting_as: str, as_json:
         principal = administration.principal(gate.database, acting_as)
         intake = open_intake(configuration(), gate.database)
         try:
-            with _bar("bringing files", len(found)) as advance:
+            with bar("bringing files", len(found)) as advance:
                 number = upload(
                     gate.database, intake, actor(acting_as), principal, found, study=study, exam=exam, progress=advance
                 )
@@ -196,7 +196,7 @@ def _wait(gate: _Gate, batch: int, states: set[State], what: str) -> BatchInfo:
     info = gate.desk.info(batch)
     worker = open_worker(configuration(), gate.database)
     begun = time.monotonic()
-    with _bar(what, info.files) as advance:
+    with bar(what, info.files) as advance:
         while info.state in states:
             if time.monotonic() - begun > _GRACE_SECONDS:
                 worker.run_one(threading.Event(), batch)
@@ -207,20 +207,6 @@ def _wait(gate: _Gate, batch: int, states: set[State], what: str) -> BatchInfo:
             advance(details.progress)
             info = details.batch
     return info
-
-
-@contextmanager
-def _bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Give a function that shows how far it is, on a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda _done: None
-        return
-    from rich.console import Console  # late: a piped command does not wait for it
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda done: progress.update(task, completed=done)
 
 
 def _record(info: BatchInfo) -> dict[str, Any]:
