@@ -18,9 +18,8 @@ def test_check_tells_every_problem_with_line_and_nearest_word(run: Run, tmp_path
     lines = result.stderr.splitlines()
     assert [line.partition("line ")[2][:1] for line in lines] == ["2", "3", "6"]
     assert all(line.startswith("archimed: p.toml: line ") for line in lines)
-    assert [word in line for word, line in zip(("'clean_desc'", "'unlisted'", "'PatientName'"), lines, strict=True)] == [
-        True
-    ] * 3
+    for word, line in zip(("'clean_desc'", "'unlisted'", "'PatientName'"), lines, strict=True):
+        assert word in line
 
 
 def test_check_of_what_is_no_profile(run: Run, tmp_path: Path) -> None:
