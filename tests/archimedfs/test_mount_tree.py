@@ -8,6 +8,7 @@ import struct
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -153,7 +154,7 @@ def test_damage_is_an_error_on_that_file_alone(built: BuiltArchive, tmp_path: Pa
         assert str(tmp_path) not in mount.log
 
 
-def test_a_store_and_a_catalogue_that_vanish_are_errors_and_the_mount_lives_on(built: BuiltArchive, tmp_path: Path) -> None:
+def test_a_store_that_vanishes_is_an_error_and_the_mount_lives_on(built: BuiltArchive, tmp_path: Path) -> None:
     fill(built)
     store = tmp_path / "var" / "store"
     with running_mount(built, "anna", tmp_path / "mount") as mount:
@@ -163,6 +164,23 @@ def test_a_store_and_a_catalogue_that_vanish_are_errors_and_the_mount_lives_on(b
         assert caught.value.errno == errno.EIO
         (tmp_path / "var" / "elsewhere").rename(store)
         assert (mount.path / SERIES / "00001.dcm").read_bytes() == SLICES["00001.dcm"]
+
+
+def test_either_catalogue_and_a_server_that_drops_its_connections(built_anywhere: BuiltArchive, tmp_path: Path) -> None:
+    fill(built_anywhere)
+    database = built_anywhere.database
+    with running_mount(built_anywhere, "anna", tmp_path / "mount", "--in-thread") as mount, ThreadPoolExecutor(8) as pool:
+        for _ in range(2):
+            found = pool.map(lambda name: (mount.path / SERIES / name).read_bytes(), SLICES)
+            assert list(found) == list(SLICES.values())
+            if not database.is_sqlite:
+                with database.write() as connection:
+                    connection.exec_driver_sql(
+                        "select pg_terminate_backend(pid) from pg_stat_activity"
+                        " where datname = current_database() and pid <> pg_backend_pid()"
+                    )
+        assert mount.end() == 0
+        assert mount.log == ""
 
 
 def test_an_open_file_outlives_its_name_in_the_store(built: BuiltArchive, tmp_path: Path) -> None:
