@@ -70,7 +70,7 @@ class Codec:
             raise Unfit("the compressed picture is of another size than the file says")
         pixels[blank] = picture.black if picture.samples == 3 else picture.black[0]
         while self._targets:
-            packed = _encoded(pixels, self._targets[0], picture)
+            packed = _encoded(pixels, self._targets[0], picture, allowed=self._source == RLELossless)
             if packed is not None:
                 del self._targets[1:]  # one syntax for all frames
                 self.photometric = _coded_as(picture.photometric, self._targets[0])
@@ -82,8 +82,8 @@ class Codec:
 def coded_size(frame: bytes, syntax: str) -> tuple[int, int] | None:
     """(rows, columns) as the compressed frame itself says, or None."""
     if syntax in _JPEG_2000:
-        at = frame.find(b"\xff\x4f\xff\x51", 0, 1024)
-        if at < 0 or len(frame) < at + 24:
+        at = _codestream(frame)
+        if frame[at : at + 4] != b"\xff\x4f\xff\x51" or len(frame) < at + 24:
             return None
         right, bottom, left, top = struct.unpack_from(">4L", frame, at + 8)
         return bottom - top, right - left
@@ -95,6 +95,16 @@ def coded_size(frame: bytes, syntax: str) -> tuple[int, int] | None:
             return rows, columns
         at += 1 if marker == 0xFF else 2 if marker in _NO_LENGTH else 2 + int.from_bytes(frame[at + 2 : at + 4], "big")
     return None
+
+
+def _codestream(frame: bytes) -> int:
+    """Where JPEG 2000 data begins: at once, or in a box of a JP2 file that somebody put in as it was."""
+    at = 0
+    if frame[4:8] == b"jP  ":
+        while at + 8 <= len(frame) and frame[at + 4 : at + 8] != b"jp2c":
+            at += max(8, int.from_bytes(frame[at : at + 4], "big"))
+        at += 8
+    return at
 
 
 def _options(picture: Picture) -> dict[str, Any]:
@@ -134,13 +144,16 @@ def _coded_as(photometric: str, syntax: str) -> str:
     return "YBR_RCT" if photometric == "RGB" and syntax == JPEG2000Lossless else photometric
 
 
-def _encoded(pixels: NDArray[Any], syntax: str, picture: Picture) -> bytes | None:
-    """The frame compressed, if decoding it gives the very same samples."""
+def _encoded(pixels: NDArray[Any], syntax: str, picture: Picture, *, allowed: bool) -> bytes | None:
+    """The frame compressed, if decoding it gives the very same samples.
+
+    `allowed`: it was in this syntax before, so pydicom need not ask whether the standard has samples of this size in it.
+    """
     options = _options(replace(picture, photometric=_coded_as(picture.photometric, syntax)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            packed: bytes = get_encoder(syntax).encode(pixels, **options)
+            packed: bytes = get_encoder(syntax).encode(pixels, validate=not allowed, **options)
             again, _ = decoded(packed, syntax, replace(picture, photometric=options["photometric_interpretation"]))
         except Unfit:
             return None

@@ -43,11 +43,17 @@ def paired(blank: Mask) -> Mask:
 
 
 def fits(rows: int, columns: int, rects: Sequence[Rect]) -> bool:
-    """Whether regions a device described can be of this picture, but for a little overhang that clipping cures.
+    """Whether the regions a device described can be clipped to this picture, or were measured before it was resized.
 
-    Regions that reach far beyond it were measured before the picture was resized: what they frame lies elsewhere now.
+    Resizing shrinks both sides, so regions that reach well beyond both, or beyond one while they end far from the other,
+    frame something else now: names that stood outside may stand inside. A picture that was only cut, or whose device is
+    careless by a few pixels, still fits.
     """
-    return all(
-        rect.left + rect.width <= columns + columns // _SLACK and rect.top + rect.height <= rows + rows // _SLACK
-        for rect in rects
-    )
+    right = max(rect.left + rect.width for rect in rects)
+    bottom = max(rect.top + rect.height for rect in rects)
+    wide, high = right > columns + columns // _SLACK, bottom > rows + rows // _SLACK
+    if wide and high:
+        return False
+    if wide or high:
+        return bottom * 5 >= rows * 4 if wide else right * 5 >= columns * 4
+    return True
