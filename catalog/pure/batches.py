@@ -88,7 +88,7 @@ _WHAT_TO_DO = {
     State.OPEN: "it still receives files; seal it first",
     State.SEALED: "its checks are still running; try again when they are done",
     State.CHECKED: "it waits for a decision: accept or reject it",
-    State.ACCEPTED: "it is being published",
+    State.ACCEPTED: "it is being published; see with `archimed staging show` how that ends",
     State.REJECTED: "it was rejected, which is final",
     State.PUBLISHED: "it is published, which is final",
     State.FAILED: "publishing it failed; see why with `archimed staging show`, then accept it again or reject it",

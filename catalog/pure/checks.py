@@ -73,8 +73,8 @@ def one_patient(files: Sequence[CheckedFile]) -> Iterator[Finding]:
         yield Finding(
             "one_patient",
             Severity.BLOCKING,
-            f"files of {len(patients)} patients are in one batch; {_files(others)} not of the first. Reject it and send one "
-            "patient at a time, or accept it with --despite REASON if they are the same person",
+            f"files of {len(patients)} patients are in one batch; {_files(others)} not of the one with most "
+            "files. Reject it and send one patient at a time, or accept it with --despite REASON if they are the same person",
         )
         for number in others:
             yield Finding("one_patient", Severity.BLOCKING, "this file is of another patient than most of the batch", number)

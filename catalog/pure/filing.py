@@ -138,4 +138,5 @@ def _order_in_series(file: StoredFile) -> tuple[bool, int, int, int]:
 
 
 def _order_of_series(members: Sequence[StoredFile]) -> tuple[int, int]:
-    return (members[0].description.series_number, min(file.staged for file in members))
+    first = min(members, key=lambda file: file.staged)
+    return (first.description.series_number, first.staged)

@@ -53,8 +53,9 @@ def check_login(login: str) -> str:
 
 def safe_label(text: str, limit: int = _DESCRIPTION_CHARACTERS) -> str:
     """Return free text as a part of a name: unsafe runs become one underscore; at most `limit` characters; may be empty."""
-    label = _UNSAFE.sub("_", unicodedata.normalize("NFC", text))
-    label = "".join(c for c in label if unicodedata.category(c) not in {"Cf", "Co", "Cn"})
+    visible = "".join(c for c in text if unicodedata.category(c) not in {"Cf", "Co", "Cn"})
+    # Composed only now: what was between a letter and its accent is gone.
+    label = _UNSAFE.sub("_", unicodedata.normalize("NFC", visible))
     label = re.sub(r"_{2,}", "_", label)[:limit].strip("_. -")
     while len(label.encode()) > MAX_NAME_BYTES - 64:
         label = label[:-1]
