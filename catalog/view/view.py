@@ -5,6 +5,7 @@ granted, so a grant that is gone is gone with the next call.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,9 @@ from catalog.store import LocalStore
 from catalog.view import statements
 
 PAGE = 1000
+
+# NUL, and the half characters by which Python stands for bytes that are no UTF-8: no database takes them.
+_IN_NO_NAME = re.compile("[\0\ud800-\udfff]")
 
 _CHILD_KIND = {Kind.ROOT: Kind.STUDY, Kind.STUDY: Kind.EXAM, Kind.EXAM: Kind.SERIES, Kind.SERIES: Kind.FILE}
 _ROOT = Node(ROOT_ID, "", 0, 0)
@@ -70,8 +74,9 @@ class View:
             NotFound: there is none, or it is not granted.
             NotADirectory: the parent is a file.
         """
+        statement = _of(statements.BY_NAME, parent.kind)
         values = {"user": self._user, "parent": parent.row, "key": folded(name)}
-        row = self._database.row(_of(statements.BY_NAME, parent.kind), values)
+        row = None if _IN_NO_NAME.search(name) else self._database.row(statement, values)
         if row is None or row[1] != name:
             raise NotFound("there is no such file or folder")
         return _node(_CHILD_KIND[parent.kind], row)
