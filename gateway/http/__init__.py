@@ -2,7 +2,6 @@
 
 server       processes, sockets, limits, log lines            knows gunicorn, not the archive
 app          the front: who asks, for which part, what status an error becomes
-credentials  Basic -> login and secret -> session
 readonly     the answers of a tree nobody may write, method by method
 dav          a file's headers and bytes; the one wsgidav provider
 properties   what PROPFIND asks and tells of one node

@@ -22,7 +22,7 @@ from catalog.pure.errors import (
     Refused,
     Unavailable,
 )
-from gateway.http.credentials import CHALLENGE, Unauthenticated
+from gateway.credentials import CHALLENGE, Unauthenticated
 from gateway.http.requests import Environ
 
 _STATUS: dict[type[ArchimedError], int] = {

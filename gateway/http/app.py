@@ -21,9 +21,9 @@ from werkzeug.wrappers import Response
 from catalog.administration import Scope
 from catalog.pure.errors import ArchimedError, NotFound, Refused, Unavailable
 from catalog.view import Archive
+from gateway.credentials import Authenticator
 from gateway.http import answers, service
 from gateway.http.answers import Answer
-from gateway.http.credentials import Authenticator
 from gateway.http.metrics import Metrics
 from gateway.http.readonly import ARCHIVE, CAPABILITIES, Tree
 from gateway.http.requests import Environ, has_body, is_probe, method_of, segments
@@ -94,7 +94,9 @@ class _Front:
             return Response(status=200, headers=CAPABILITIES)
         if method in _READING and is_probe(environ):
             raise NotFound("there is no such file or folder")
-        session = self._authenticator.authenticate(header)
+        session = self._authenticator.authenticate(
+            header, environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")
+        )
         names = segments(environ)
         first = names[0] if names else ""
         part = self._parts.get(first)

@@ -1,4 +1,4 @@
-"""A tree that nobody writes over HTTP: method by method, the answers that WebDAV clients understand (docs/webdav.md).
+"""A tree that nobody writes over HTTP: method by method, the answers that WebDAV clients understand.
 
 | method | a folder | a file | a new name | nothing there, or not granted |
 | --- | --- | --- | --- | --- |

@@ -66,7 +66,7 @@ def run(
         Unavailable: the application could not be made.
     """
     owner = os.getpid()
-    folder = tempfile.mkdtemp(prefix="archimed-http-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None)
+    folder = _make_folder()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     # Telling systemd is the supervisor's; a header may not move the root.
     os.environ.pop("NOTIFY_SOCKET", None)
@@ -88,6 +88,16 @@ def run(
         if os.getpid() == owner:
             shutil.rmtree(folder, ignore_errors=True)
             os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+
+
+def _make_folder() -> str:
+    """Make the folder of figures and heartbeats, in memory if possible; remove those of servers that were killed."""
+    parent = _MEMORY if os.access(_MEMORY, os.W_OK) else Path(tempfile.gettempdir())
+    for left in parent.glob("archimed-http-*-*"):
+        pid = left.name.split("-")[2]
+        if not Path("/proc", pid).exists() and os.access(left, os.W_OK):
+            shutil.rmtree(left, ignore_errors=True)
+    return tempfile.mkdtemp(prefix=f"archimed-http-{os.getpid()}-", dir=parent)
 
 
 def _limit_stalling(fd: int) -> None:

@@ -17,12 +17,12 @@ def make() -> Any:
     from catalog.database import Database
     from catalog.store import LocalStore
     from catalog.view import Archive
+    from gateway.credentials import Credentials, TokenBackend
     from gateway.http.app import make_app
-    from gateway.http.credentials import Credentials, TokenBackend
 
     folder = Path(sys.argv[1])
     database = Database(f"sqlite:///{folder}/var/catalog.db")
-    return make_app(Archive(database, LocalStore(folder / "var" / "store")), Credentials(database, [TokenBackend(database)]))
+    return make_app(Archive(database, LocalStore(folder / "var" / "store")), Credentials(database, TokenBackend(database)))
 
 
 def main(factory: Callable[[], Any] = make) -> None:

@@ -69,22 +69,26 @@ def rclone(serving: Serving, tmp_path: Path) -> list[str]:
 
 
 def test_rclone_copies_what_the_view_holds(serving: Serving, rclone: list[str], tmp_path: Path) -> None:
-    run(*rclone, "copy", f"archive:{STUDY}", tmp_path / "copy")
+    run(*rclone, "copy", f"archive:{STUDY}/E001", tmp_path / "copy")
     view = serving.built.view("anna")
     compared = 0
-    for exam in view.walk(view.resolve(STUDY).id):
-        for series in view.walk(exam.id):
-            for file in view.walk(series.id):
-                copied = tmp_path / "copy" / exam.name / series.name / file.name
-                opened = view.open(file.id)
-                with os.fdopen(opened.fd, "rb") as stored:
-                    assert copied.read_bytes() == stored.read()
-                assert int(copied.stat().st_mtime) == file.mtime
-                compared += 1
-    assert compared == BIG_FOLDER_FILES + len(SLICES) + 4
+    for series in view.walk(view.resolve(f"{STUDY}/E001").id):
+        for file in view.walk(series.id):
+            copied = tmp_path / "copy" / series.name / file.name
+            opened = view.open(file.id)
+            with os.fdopen(opened.fd, "rb") as stored:
+                assert copied.read_bytes() == stored.read()
+            assert int(copied.stat().st_mtime) == file.mtime
+            compared += 1
+    assert compared == len(SLICES) + 4
     assert compared == sum(1 for path in (tmp_path / "copy").rglob("*") if path.is_file())
-    told = run(*rclone, "check", "--download", f"archive:{STUDY}/E001", tmp_path / "copy" / "E001")
+    told = run(*rclone, "check", "--download", f"archive:{STUDY}/E001", tmp_path / "copy")
     assert "0 differences found" in told
+
+
+def test_rclone_lists_a_large_folder(rclone: list[str]) -> None:
+    listed = run(*rclone, "lsf", f"archive:{BIG_FOLDER}").splitlines()
+    assert listed == [f"{number:05d}.raw" for number in range(1, BIG_FOLDER_FILES + 1)]
 
 
 def test_rclone_is_refused_when_it_writes(serving: Serving, rclone: list[str], tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from catalog.database.tables import files
-from tests.behaviour.suite import BIG, ODD, SERIES, SLICES, fill
+from tests.behaviour.suite import BIG, ODD, SERIES, SLICES, eventually, fill
 from tests.builders import BuiltArchive
 from tests.gateway.http.serving import ROOT, Serving
 
@@ -45,6 +45,18 @@ def test_it_leaves_nothing_behind(own_serving: Serving) -> None:
     own_serving.stop()
     assert not folder.exists()
     assert not any(Path(f"/proc/{pid}").exists() for pid in processes)
+
+
+def test_what_a_killed_server_left_is_removed_by_the_next(own_serving: Serving) -> None:
+    (folder,) = _figures_of(own_serving)
+    workers = children(own_serving.process.pid)
+    own_serving.process.kill()
+    own_serving.process.wait()
+    assert folder.is_dir()
+    # The workers see within a second that nobody is there for them any more.
+    assert eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+    with Serving(own_serving.built):
+        assert not folder.exists()
 
 
 def _figures_of(serving: Serving) -> list[Path]:
