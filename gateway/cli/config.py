@@ -34,11 +34,11 @@ def check(ctx: click.Context) -> None:
         for problem in error.problems:
             click.echo(f"archimed: {problem}", err=True)
         ctx.exit(FAILED)
-    for warning in found.warnings:
-        click.echo(f"archimed: {warning}", err=True)
     click.echo(f"{found.file} is in order")
 
 
 def _check_secrets(found: Config) -> None:
     if found.catalog.password_file is not None:
         read_secret(found.catalog.password_file, "the catalogue's password")
+    if "ldap" in found.auth.backends and found.ldap.bind_password_file is not None:
+        read_secret(found.ldap.bind_password_file, "the directory's password")

@@ -1,6 +1,5 @@
 """`archimed serve`: the appliance as one process tree, each part in a process of its own."""
 
-import logging
 import sys
 from collections.abc import Callable, Sequence
 
@@ -10,8 +9,6 @@ from gateway import logs
 from gateway.cli.common import configuration
 from gateway.config import Config
 from gateway.supervisor import Part, Supervisor, address_of, listen, stop_on_sigterm
-
-_log = logging.getLogger(__name__)
 
 _TOUCHES_IN_QUIET_TIME = 3
 
@@ -32,8 +29,6 @@ def serve(names: Sequence[str]) -> None:
     config = configuration()
     form = "text" if sys.stderr.isatty() else config.log.format
     logs.configure("supervisor", form, config.log.level)
-    for warning in config.warnings:
-        _log.warning("%s", warning)
     parts = [make(config) for name, make in _MAKERS.items() if name in names or not names]
     addresses = [f"{part.name}={address_of(part.listener)}" for part in reversed(parts) if part.listener is not None]
     supervisor = Supervisor(parts, lambda name: logs.configure(name, form, config.log.level))
@@ -44,16 +39,17 @@ def serve(names: Sequence[str]) -> None:
 
 
 def _http(config: Config) -> Part:
+    from gateway.credentials import Opener
     from gateway.http import server
     from gateway.http.app import WSGIApplication, make_app
-    from gateway.http.credentials import Credentials, TokenBackend
     from gateway.wiring import open_archive, open_database
 
     listener = listen(config.http.host, config.http.port, "[http] port")
+    credentials = Opener(config)
 
     def make() -> WSGIApplication:
         database = open_database(config)
-        return make_app(open_archive(config, database), Credentials(database, [TokenBackend(database)]))
+        return make_app(open_archive(config, database), credentials.open(database))
 
     def run(ready: Callable[[], None]) -> None:
         server.run(make, listener.detach(), workers=config.http.workers, threads=config.http.threads, on_ready=ready)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+from catalog.pure.access import Role
 from gateway.config import values
 
 STATE = Path("/var/lib/archimed")
@@ -62,9 +63,52 @@ class Dicom:
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """`[auth]`: who is asked, in this order, whether a login and password are right."""
+    """`[auth]`: who is asked, in this order, whether a login and password are right; `docs/authentication.md` explains it.
+
+    A login that had `max_failures` wrong passwords is refused without asking until none came for `failure_seconds`; keep both
+    on the safe side of what locks an account in the directory. A password that was wrong is asked again after
+    `repeat_seconds`. `realms`: what may follow a login as `@realm`. `trusted_proxies`: whose X-Forwarded-For counts.
+    """
 
     backends: Annotated[tuple[str, ...], values.words("token", "pam", "ldap")] = ("token",)
+    realms: Annotated[tuple[str, ...], values.realms] = ()
+    trusted_proxies: Annotated[tuple[str, ...], values.addresses] = ()
+    max_failures: Annotated[int, values.whole(1, 8)] = 4
+    failure_seconds: Annotated[int, values.whole(60, 7 * 86400)] = 1860
+    repeat_seconds: Annotated[int, values.whole(10, 86400)] = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Pam:
+    """`[auth.pam]`: the PAM service, and the folder of its file if not the system's."""
+
+    service: Annotated[str, values.text(1, 64)] = "archimed"
+    folder: Annotated[Path | None, values.path] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ldap:
+    """`[auth.ldap]`: the directory.
+
+    `bind_dn` with `bind_password_file` looks below `base` for the one entry with `filter` whose `login_attribute` is the
+    login. `ca_file`: who may have signed the servers' certificates; without it, the system's. `roles` maps groups to roles;
+    `nested` is how groups in groups are found: `in-chain` in Active Directory, `member-of` elsewhere.
+    """
+
+    servers: Annotated[tuple[str, ...], values.ldap_servers] = ()
+    ca_file: Annotated[Path | None, values.path] = None
+    bind_dn: Annotated[str, values.line] = ""
+    bind_password_file: Annotated[Path | None, values.secret_path] = None
+    base: Annotated[str, values.line] = ""
+    filter: Annotated[str, values.ldap_filter] = "(objectClass=person)"
+    login_attribute: Annotated[str, values.attribute] = "sAMAccountName"
+    nested: Annotated[str, values.word("in-chain", "member-of")] = "in-chain"
+    roles: Annotated[tuple[tuple[str, Role], ...], values.roles] = ()
+
+    @property
+    def missing(self) -> list[str]:
+        """The keys without which nobody can be found."""
+        return [name for name in ("servers", "bind_dn", "bind_password_file", "base") if not getattr(self, name)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +137,14 @@ class Config:
     http: Http = field(default_factory=Http)
     dicom: Dicom = field(default_factory=Dicom)
     auth: Auth = field(default_factory=Auth)
+    pam: Pam = field(default_factory=Pam)
+    ldap: Ldap = field(default_factory=Ldap)
     deid: Deid = field(default_factory=Deid)
     log: Log = field(default_factory=Log)
 
-    @property
-    def warnings(self) -> list[str]:
-        """What is accepted but does nothing in this version, as sentences."""
-        return [f"[auth] backends: {name}: not in this version; skipped" for name in self.auth.backends if name != "token"]
 
-
+# By the name in the file; the last part of it is the name of the field in `Config`.
 SECTIONS: dict[str, type] = {
     "catalog": Catalog, "store": Store, "staging": Staging, "http": Http,
-    "dicom": Dicom, "auth": Auth, "deid": Deid, "log": Log,
+    "dicom": Dicom, "auth": Auth, "auth.pam": Pam, "auth.ldap": Ldap, "deid": Deid, "log": Log,
 }  # fmt: skip

@@ -6,7 +6,7 @@ No message repeats a value: a secret may have been written in the wrong place.
 import difflib
 import os
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -28,13 +28,14 @@ def load(file: Path | None = None) -> Config:
     document = _parse(found)
     problems: list[str] = []
     sections = {}
-    for name, table in document.items():
+    for name, table in _flat(document):
         if name not in SECTIONS:
             problems.append(_unknown_section(name, table))
         elif not isinstance(table, dict):
             problems.append(f"{name} is a section: write [{name}] on a line of its own and its keys below")
         else:
-            sections[name] = _section(name, table, found.parent, problems)
+            sections[name.rpartition(".")[2]] = _section(name, table, found.parent, problems)
+    problems += _missing(Config(found, **sections))
     if problems:
         raise ConfigError([f"{found}: {problem}" for problem in problems])
     return _with_key_beside_catalogue(Config(found, **sections), document)
@@ -59,6 +60,22 @@ def read_secret(file: Path, what: str) -> str:
     if not secret:
         raise ConfigError([f"{what} is missing: the first line of {file} is empty"])
     return secret
+
+
+def _flat(document: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Give each section by its full name: of `[auth]` also `[auth.ldap]`."""
+    for name, table in document.items():
+        below = [f"{name}.{key}" for key in table] if isinstance(table, dict) else []
+        inner = {full: table[full.rpartition(".")[2]] for full in below if full in SECTIONS}
+        if not inner or len(inner) < len(below):
+            yield name, {key: value for key, value in table.items() if f"{name}.{key}" not in inner} if inner else table
+        yield from inner.items()
+
+
+def _missing(config: Config) -> list[str]:
+    if "ldap" not in config.auth.backends:
+        return []
+    return [f"[auth.ldap] {key}: needed, because ldap is among the backends" for key in config.ldap.missing]
 
 
 def _parse(file: Path) -> dict[str, Any]:

@@ -4,12 +4,15 @@ A reader gets the value and the folder that relative paths begin in, and returns
 of the sentence "<section and key>: ...". No reader touches the disk, except that a secret may be looked up by its bare name.
 """
 
+import ipaddress
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
+from catalog.pure.access import Role
 from catalog.pure.addresses import check_ae_title
 from catalog.pure.errors import Invalid
 
@@ -19,6 +22,7 @@ Reader: TypeAlias = Callable[[object, Path], T]
 _KINDS: dict[type, str] = {
     bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list", dict: "a table",
 }  # fmt: skip
+_LDAP = ("ldaps", "ldap")
 _POSTGRESQL = "postgresql+psycopg"
 
 
@@ -81,6 +85,75 @@ def words(*known: str) -> Reader[tuple[str, ...]]:
         return tuple(found)
 
     return read
+
+
+def line(value: object, _folder: Path) -> str:
+    """Read one line of printable text in any script, without blanks around it."""
+    found = _of_type(value, str)
+    if not found or not found.isprintable() or found.strip() != found:
+        raise ValueError("one line of printable text is needed, without blanks around it")
+    return found
+
+
+def realms(value: object, folder: Path) -> tuple[str, ...]:
+    """Read a list of realms: what stands behind the `@` of a login."""
+    found = tuple(line(item, folder) for item in _of_type(value, list))
+    if any("@" in item for item in found):
+        raise ValueError("a realm is what stands behind the @, without it")
+    return found
+
+
+def addresses(value: object, _folder: Path) -> tuple[str, ...]:
+    """Read a list of IP addresses."""
+    try:
+        return tuple(str(ipaddress.ip_address(_of_type(item, str))) for item in _of_type(value, list))
+    except ValueError:
+        raise ValueError("a list of IP addresses is needed") from None
+
+
+def ldap_servers(value: object, _folder: Path) -> tuple[str, ...]:
+    """Read a list of LDAP servers, in the order in which they are asked."""
+    found = tuple(_of_type(item, str) for item in _of_type(value, list))
+    if not found or not all(_is_ldap_server(item) for item in found):
+        raise ValueError("a list of ldaps://host or ldaps://host:port is needed (ldap:// for StartTLS)")
+    return found
+
+
+def _is_ldap_server(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return (
+            parts.scheme in _LDAP and bool(parts.hostname) and parts.port != 0 and url.endswith(parts.netloc) and "@" not in url
+        )
+    except ValueError:
+        return False
+
+
+def ldap_filter(value: object, folder: Path) -> str:
+    """Read a filter of LDAP in parentheses."""
+    found = line(value, folder)
+    if not (found.startswith("(") and found.endswith(")") and found.count("(") == found.count(")")):
+        raise ValueError("a filter in parentheses is needed, as (objectClass=person)")
+    return found
+
+
+def attribute(value: object, _folder: Path) -> str:
+    """Read the name of an attribute of LDAP."""
+    found = _of_type(value, str)
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,63}", found):
+        raise ValueError("the name of an attribute is needed, as uid or sAMAccountName")
+    return found
+
+
+def roles(value: object, folder: Path) -> tuple[tuple[str, Role], ...]:
+    """Read a table from a group's distinguished name to a role."""
+    found = []
+    for group, role in _of_type(value, dict).items():
+        if role not in set(Role) or "=" not in line(group, folder):
+            known = ", ".join(Role)
+            raise ValueError(f'a table of "a group\'s distinguished name" = "role" is needed; the roles are {known}')
+        found.append((group, Role(role)))
+    return tuple(found)
 
 
 def path(value: object, folder: Path) -> Path:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from catalog.pure.access import Role
 from catalog.pure.errors import ConfigError
 from gateway.config import Config, load, read_secret
 from gateway.config.model import SECTIONS
@@ -30,6 +31,13 @@ host = "127.0.0.1"
 port = 11112
 [auth]
 backends = ["token", "pam", "ldap"]
+"""
+DIRECTORY = """
+[auth.ldap]
+servers = ["ldaps://dc1.example.org", "ldaps://dc2.example.org:3269"]
+bind_dn = "CN=archimed,OU=Services,DC=example,DC=org"
+bind_password_file = "ldap-password"
+base = "DC=example,DC=org"
 """
 KEYS = {section: [key.name for key in fields(kind)] for section, kind in SECTIONS.items()}
 
@@ -53,18 +61,32 @@ def problems_of(read, text: str | bytes) -> list[str]:
 
 
 def test_the_contracts_example_is_what_holds_without_a_line(write, tmp_path: Path) -> None:
-    found, default = write(CONTRACT), write("")
+    found, default = write(CONTRACT + DIRECTORY), write("")
     assert found.auth.backends == ("token", "pam", "ldap")
     assert default.auth.backends == ("token",)
     for name in SECTIONS:
-        if name != "auth":
-            assert getattr(found, name) == getattr(default, name)
+        if name not in {"auth", "auth.ldap"}:
+            field = name.rpartition(".")[2]
+            assert getattr(found, field) == getattr(default, field)
     assert default.deid.key_file == Path("/var/lib/archimed/secrets/deid.key")
     assert default.file == tmp_path / "archimed.toml"
-    assert found.warnings == [
-        "[auth] backends: pam: not in this version; skipped", "[auth] backends: ldap: not in this version; skipped",
-    ]  # fmt: skip
-    assert default.warnings == []
+
+
+def test_a_directory(write, tmp_path: Path) -> None:
+    groups = '[auth.ldap.roles]\n"CN=Ärzte,DC=example,DC=org" = "standard"\n"cn=admins,dc=example,dc=org" = "administrator"\n'
+    found = write(CONTRACT + DIRECTORY + groups)
+    assert found.ldap.servers == ("ldaps://dc1.example.org", "ldaps://dc2.example.org:3269")
+    assert found.ldap.bind_password_file == tmp_path / "ldap-password"
+    assert found.ldap.roles == (
+        ("CN=Ärzte,DC=example,DC=org", Role.STANDARD), ("cn=admins,dc=example,dc=org", Role.ADMINISTRATOR),
+    )  # fmt: skip
+    assert write("[auth.pam]\nservice = 'x'\n").pam.service == "x"
+
+
+def test_a_directory_without_what_it_needs(write) -> None:
+    assert problems_of(write, '[auth]\nbackends = ["ldap"]\n[auth.ldap]\nbase = "dc=x"\n') == [
+        f"[auth.ldap] {key}: needed, because ldap is among the backends" for key in ("servers", "bind_dn", "bind_password_file")
+    ]
 
 
 def test_nothing_in_it_changes(write) -> None:
@@ -138,6 +160,19 @@ def test_every_fault_at_once(write) -> None:
         ('[store]\npath = 2020-01-01', r"\[store\] path: text is needed, not a date or time"),
         ('[auth]\nbackends = ["token", "token"]', "none of them twice"),
         ('[auth]\nbackends = ["token", ["x"]]', "none of them twice"),
+        ('[auth]\nldap = 1', r"write \[auth.ldap\] on a line"),
+        ('[auth.ldpa]\nbase = "x"', r"\[auth\] ldpa: unknown key"),
+        ('[auth]\nrealms = ["@x"]', r"\[auth\] realms: .* without it"),
+        ('[auth]\ntrusted_proxies = ["proxy"]', "a list of IP addresses is needed"),
+        ('[auth]\nmax_failures = 9', "from 1 to 8"),
+        ('[auth.ldap]\nservers = ["ldaps://dc1:port"]', r"\[auth.ldap\] servers: "),
+        ('[auth.ldap]\nservers = ["http://dc1"]', "ldaps://host"),
+        ('[auth.ldap]\nservers = ["ldaps://u:p@dc1"]', "ldaps://host"),
+        ('[auth.ldap]\nfilter = "objectClass=person"', "a filter in parentheses"),
+        ('[auth.ldap]\nlogin_attribute = "uid)(x=*"', "the name of an attribute"),
+        ('[auth.ldap]\nbase = " x"', "one line of printable text"),
+        ('[auth.ldap.roles]\n"cn=x" = "boss"', "the roles are limited, standard, power, administrator"),
+        ('[auth.ldap.roles]\nx = "limited"', "distinguished name"),
         ('[http]\nhost = " "', r"\[http\] host: 1 to 255 printable ASCII"),
         ('[catalog]\nurl = "mysql://x"', r"\[catalog\] url: a URL that begins with sqlite:/// or postgresql\+psycopg://"),
         ('[catalog]\nurl = "postgresql+psycopg://host/"', "database's name is missing"),

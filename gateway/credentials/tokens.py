@@ -1,0 +1,36 @@
+"""Tokens of the catalogue (`archimed token create`), given as the Basic password."""
+
+import sqlalchemy as sa
+
+from catalog import clock
+from catalog.administration import Scope, token_digest
+from catalog.administration.tokens import PREFIX
+from catalog.database import Database
+from catalog.database.tables import tokens, users
+
+_TOKEN = (
+    sa.select(tokens.c.scopes, tokens.c.expires)
+    .join(users, users.c.id == tokens.c.user_id)
+    .where(tokens.c.sha256 == sa.bindparam("digest"), users.c.login_key == sa.bindparam("key"))
+)
+
+
+def is_token(secret: str) -> bool:
+    """Whether a secret looks like a token, right or wrong; such a one is shown to no other backend."""
+    return secret.startswith(PREFIX)
+
+
+class TokenBackend:
+    """Checks tokens; one look-up each, so nothing is remembered and a revoked token is refused at once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def scopes(self, login_key: str, secret: str) -> frozenset[Scope] | None:
+        """Return what the token entitles this (folded) login to, or None if it is not that login's token."""
+        if not is_token(secret):
+            return None
+        row = self._database.row(_TOKEN, {"digest": token_digest(secret), "key": login_key})
+        if row is None or (row.expires is not None and row.expires <= clock.now()):
+            return None
+        return frozenset(Scope(scope) for scope in row.scopes.split())
