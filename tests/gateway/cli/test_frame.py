@@ -57,8 +57,12 @@ def test_broken_configuration(run: Run, tmp_path: Path) -> None:
 def test_configuration_in_order(archimed: Run, built: BuiltArchive) -> None:
     assert done(archimed("config", "check")) == f"{built.config} is in order\n"
     built.config.write_text(built.config.read_text().replace('["token"]', '["token", "pam"]'))
-    warned = archimed("config", "check")
-    assert (warned.returncode, warned.stderr) == (0, "archimed: [auth] backends: pam: not in this version; skipped\n")
+    assert done(archimed("config", "check")) == f"{built.config} is in order\n"
+    built.config.write_text(
+        built.config.read_text().replace('"pam"', '"ldap"')
+        + '[auth.ldap]\nservers = ["ldaps://x"]\nbase = "dc=x"\nbind_dn = "cn=a"\n'
+    )
+    assert "[auth.ldap] bind_password_file: needed" in refused(archimed("config", "check"))
 
 
 def test_check_looks_for_the_password(run: Run, tmp_path: Path) -> None:
