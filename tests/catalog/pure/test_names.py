@@ -23,7 +23,12 @@ from catalog.pure.names import (
 odd = st.text(
     st.sampled_from('a/\\:*?"<>|\0\n\t .%_-~eé\u0301\u200d\u202e\ud800ǅßﬁK\u212b\u0345日👩 \u2028\ufeff=\u0338\u0131İ')
 )
-texts = st.text() | odd | st.text(st.characters()) | st.sampled_from(["CON", "..", "nul.txt", " ", "x" * 300, "日" * 300])
+texts = (
+    st.text()
+    | odd
+    | st.text(st.characters())
+    | st.sampled_from(["CON", "..", "nul.txt", " ", "x" * 300, "日" * 300, "\U0001f9e0" * 300])
+)
 FORBIDDEN = set('<>:"/\\|?*%') | {chr(number) for number in range(32)} | {"\x7f"}
 DEVICES = {"con", "prn", "aux", "nul"} | {f"{name}{number}" for name in ("com", "lpt") for number in "0123456789¹²³"}
 
@@ -87,6 +92,13 @@ def test_series_names() -> None:
     assert series_name(3, "DCM_MR", "t1 mprage") == "003_DCM_MR_t1_mprage"
     assert series_name(3, "DCM_MR", " / ") == "003_DCM_MR"
     assert series_name(1234, "DCM_MR", "") == "1234_DCM_MR"
+
+
+@pytest.mark.parametrize("character", ["x", "é", "日", "\U0001f9e0"])
+def test_the_longest_series_name_fits_also_with_a_count_behind_it(character: str) -> None:
+    name = series_name(2**31 - 1, f"DCM_{'X' * 16}", character * 300)
+    assert is_safe(unique_name(name, {folded(name)}))
+    assert is_safe(f"{name}_99999")
 
 
 @given(st.integers(1, 10**9), st.sampled_from([".dcm", ".DCM", ".nii.gz", ""]))
