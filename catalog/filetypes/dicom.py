@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import io
 import logging
-import mmap
 import re
 import warnings
 import zlib
@@ -26,6 +25,7 @@ from pydicom.filereader import read_dataset
 from pydicom.tag import Tag
 from pydicom.uid import UID, MediaStorageDirectoryStorage
 
+from catalog.durable import as_archimed_error
 from catalog.pure.errors import Unreadable
 from catalog.pure.filing import Description
 
@@ -34,7 +34,8 @@ logging.getLogger("pydicom").addHandler(logging.NullHandler())
 logging.getLogger("pydicom").propagate = False
 
 EXTENSION = ".dcm"
-_PREFIX = slice(128, 132)
+_PREFIX_END = 132
+_PREFIX = slice(128, _PREFIX_END)
 _HEADER_BYTES = 8
 _ITEM_TAGS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
 _SEARCH_BYTES = 8192  # pydicom's step when it looks for the end of a value of undefined length
@@ -127,27 +128,34 @@ def read_facts(path: Path) -> DicomFacts:
 
     Raises:
         Unreadable: it is not a whole DICOM file; the reason is for its reviewer and holds no value of the file.
+        Unavailable: the disk does not give its bytes.
+        FileNotFoundError: it is not there.
     """
     size = path.stat().st_size
     if size == 0:
         raise Unreadable("the file is empty (0 bytes)")
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content, _quietly():
-        if content[_PREFIX] != b"DICM":
-            raise Unreadable("not a DICOM file: it has no DICM prefix at byte 128")
-        reader = _BoundedReader(content)
+    # Not mapped into memory: a bad block would then be a signal that kills the process, not an error.
+    with path.open("rb") as file, _quietly():
+        reader = _BoundedReader(file, size)
         try:
             with _explained(reader):
+                if file.read(_PREFIX_END)[_PREFIX] != b"DICM":
+                    raise Unreadable("not a DICOM file: it has no DICM prefix at byte 128")
+                reader.seek(0)
                 return _facts(pydicom.dcmread(reader, defer_size=_DEFER_BYTES), reader)
         except _DeflatedError:
-            pass
-        before = _BoundedReader(content[: reader.tell()])
-        reader = _BoundedReader(_inflated(content, reader.tell()))
-        with _explained(reader):
-            meta = pydicom.dcmread(before).file_meta
-            dataset = read_dataset(
-                cast("BinaryIO", reader), is_implicit_VR=False, is_little_endian=True, defer_size=_DEFER_BYTES
-            )
-            return _facts(FileDataset(reader, dataset, file_meta=meta, is_implicit_VR=False), reader)
+            return _facts_of_deflated(file, reader.tell())
+
+
+def _facts_of_deflated(file: BinaryIO, start: int) -> DicomFacts:
+    before = _BoundedReader(file, start)
+    with _explained(before):
+        meta = pydicom.dcmread(before).file_meta
+        inflated = _inflated(file, start)
+    reader = _BoundedReader(inflated, inflated.getbuffer().nbytes)
+    with _explained(reader):
+        dataset = read_dataset(cast("BinaryIO", reader), is_implicit_VR=False, is_little_endian=True, defer_size=_DEFER_BYTES)
+        return _facts(FileDataset(reader, dataset, file_meta=meta, is_implicit_VR=False), reader)
 
 
 @contextlib.contextmanager
@@ -159,7 +167,9 @@ def _explained(reader: "_BoundedReader") -> Iterator[None]:
         raise
     except Exception as error:  # noqa: BLE001 - what pydicom raises at damage has no common base, and new damage finds new ones
         # pydicom turns all that happens at the head of an item into an OSError.
-        first = error.__context__ if isinstance(error.__context__, RecursionError | Unreadable) else error
+        first = error.__context__ if isinstance(error.__context__, RecursionError | Unreadable | OSError) else error
+        if isinstance(first, OSError) and first.errno is not None:
+            raise as_archimed_error(first, "a staged file cannot be read") from None
         raise Unreadable(_reason(first, reader)) from None
 
 
@@ -260,13 +270,13 @@ class _DeflatedError(Exception):
     """The data set is deflated from here on."""
 
 
-def _inflated(content: mmap.mmap, start: int) -> bytes:
+def _inflated(file: BinaryIO, start: int) -> io.BytesIO:
     """Return the data set that is deflated from `start` on (PS3.5 A.5), never more than is reasonable."""
+    file.seek(start)
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     inflated = io.BytesIO()
     try:
-        for at in range(start, len(content), _INFLATE_STEP):
-            rest = content[at : at + _INFLATE_STEP]
+        while rest := file.read(_INFLATE_STEP):
             while rest and not inflater.eof:
                 inflated.write(inflater.decompress(rest, _INFLATE_STEP))
                 rest = inflater.unconsumed_tail
@@ -277,18 +287,19 @@ def _inflated(content: mmap.mmap, start: int) -> bytes:
         raise Unreadable("the deflated data set is broken") from None
     if not inflater.eof:
         raise Unreadable("the deflated data set is truncated")
-    return inflated.getvalue()
+    return inflated
 
 
 class _BoundedReader:
-    """A file for pydicom over bytes in memory, that never gives more than there is and remembers being asked to.
+    """The first `size` bytes of a file, for pydicom: never gives more than there is and remembers being asked to.
 
     What pydicom keeps of a header it asks for here, so here is where a header that would fill the memory ends.
     """
 
-    def __init__(self, content: mmap.mmap | bytes) -> None:
-        self._content = content
-        self.size = len(content)
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file = file
+        self._file.seek(0)
+        self.size = size
         self._at = 0
         self._cost = 0
         self.ran_out = False
@@ -298,6 +309,7 @@ class _BoundedReader:
 
     def seek(self, offset: int, whence: int = 0) -> int:
         self._at = max(0, offset + (0, self._at, self.size)[whence])
+        self._file.seek(self._at)
         self.ran_out = self.ran_out or self._at > self.size
         return self._at
 
@@ -305,8 +317,12 @@ class _BoundedReader:
         if count < 0:
             # pydicom asks for all that is left when the data set is deflated, and only then.
             raise _DeflatedError
-        self._charge(count)
-        found = self._content[self._at : self._at + count]
+        here = max(0, min(count, self.size - self._at))
+        if count != _SEARCH_BYTES:
+            self._charge(here)
+        found = self._file.read(here)
+        if count == _HEADER_BYTES:
+            self._charge(_COST_OF_ITEM if found[:4] in _ITEM_TAGS else _COST_OF_ELEMENT)
         # A data set ends where the next element's header would begin; the search for an end reads ahead in steps.
         ends_here = not found and count == _HEADER_BYTES
         looks_ahead = found and count == _SEARCH_BYTES
@@ -315,12 +331,7 @@ class _BoundedReader:
         self._at += len(found)
         return found
 
-    def _charge(self, count: int) -> None:
-        if count == _SEARCH_BYTES:
-            return
-        if count == _HEADER_BYTES:
-            is_item = self._content[self._at : self._at + 4] in _ITEM_TAGS
-            self._cost += _COST_OF_ITEM if is_item else _COST_OF_ELEMENT
-        self._cost += max(0, min(count, self.size - self._at))
+    def _charge(self, cost: int) -> None:
+        self._cost += cost
         if self._cost > _LARGEST_HEADER:
             raise Unreadable("the header alone would take more than 1 GiB of memory")

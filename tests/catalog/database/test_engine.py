@@ -239,6 +239,17 @@ def test_a_connection_that_the_server_killed_is_replaced(postgresql_database: Da
     assert database.rows(sa.text("select pg_backend_pid()"))[0][0] != pid
 
 
+def test_a_connection_that_was_killed_while_nobody_used_it_is_not_handed_out(
+    postgresql_database: Database, postgresql_server: str
+) -> None:
+    database = postgresql_database
+    with database.write() as connection:
+        pid = connection.execute(sa.text("select pg_backend_pid()")).scalar_one()
+    _kill(postgresql_server, database.url.database or "", pid)
+    put(database, "S1")
+    assert codes(database) == ["S1"]
+
+
 def test_a_write_whose_connection_was_killed_is_undone_and_the_next_works(
     postgresql_database: Database, postgresql_server: str
 ) -> None:

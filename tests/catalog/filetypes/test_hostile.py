@@ -1,5 +1,7 @@
 """Files that were made to hurt: lengths that lie, depth, bombs, odd names. Each ends in facts or in a readable reason."""
 
+import errno
+import io
 import struct
 import tracemalloc
 import zlib
@@ -9,7 +11,7 @@ import pytest
 
 from catalog.filetypes import dicom
 from catalog.filetypes.dicom import DicomFacts, read_facts
-from catalog.pure.errors import Unreadable
+from catalog.pure.errors import Unavailable, Unreadable
 from tests.catalog.filetypes.part10 import (
     BIG,
     DEFLATED,
@@ -195,6 +197,12 @@ def test_a_deflated_stream_that_is_cut_or_garbage_is_noticed(tmp_path: Path) -> 
         assert "DICM" not in reason(tmp_path, meta(DEFLATED) + content)
 
 
+def test_a_deflated_stream_without_an_end_is_noticed_even_where_its_elements_are_whole(tmp_path: Path) -> None:
+    packer = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    content = packer.compress(dataset()) + packer.flush(zlib.Z_SYNC_FLUSH)
+    assert reason(tmp_path, meta(DEFLATED) + content) == "the deflated data set is truncated"
+
+
 def test_pixels_that_are_too_few_are_noticed(tmp_path: Path) -> None:
     image = explicit((0x28, 2), "US", struct.pack("<H", 1)) + explicit((0x28, 0x10), "US", struct.pack("<H", 64))
     image += explicit((0x28, 0x11), "US", struct.pack("<H", 64)) + explicit((0x28, 0x100), "US", struct.pack("<H", 16))
@@ -254,3 +262,29 @@ def test_uids_that_are_none_are_not_taken(tmp_path: Path) -> None:
     for uid in (b"../../x", b"1" * 65, b"a.b"):
         content = dataset().replace(explicit((8, 0x18), "UI", INSTANCE.encode()), explicit((8, 0x18), "UI", uid))
         assert "instance UID is missing or malformed" in reason(tmp_path, meta() + content)
+
+
+class BadDisk(io.BytesIO):
+    """A file whose disk gives an error behind a certain byte."""
+
+    def __init__(self, content: bytes, bad: int) -> None:
+        super().__init__(content)
+        self._bad = bad
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.tell() + (size or 0) > self._bad:
+            raise OSError(errno.EIO, "Input/output error")
+        return super().read(size)
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, DEFLATED])
+def test_a_disk_that_fails_is_not_the_files_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, syntax: str) -> None:
+    """A file that is called bad stays bad; a disk may answer the next time."""
+    body = dataset() + nested(3, EXPLICIT, undefined=True)
+    content = meta(syntax) + (deflated(body) if syntax == DEFLATED else body)
+    path = tmp_path / "1"
+    path.write_bytes(content)
+    for bad in range(0, len(content), 5):
+        monkeypatch.setattr(Path, "open", lambda _path, _mode, bad=bad: BadDisk(content, bad))
+        with pytest.raises(Unavailable, match="a staged file cannot be read: Input/output error"):
+            read_facts(path)
