@@ -72,7 +72,7 @@ def _read_all(fd: int, offset: int, wanted: int) -> bytearray:
     while rest:
         count = os.preadv(fd, [rest], offset)
         if count == 0:
-            raise Damaged("a stored file is shorter than the catalogue says; tell the administrator to run `archimed verify`")
+            raise Damaged("a stored file is shorter than the catalogue says; tell the administrator that the store is damaged")
         rest = rest[count:]
         offset += count
     return buffer

@@ -70,7 +70,7 @@ class LocalStore:
             return os.open(self._object(study, digest), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
             raise Damaged(
-                "the file's bytes are missing from the store; tell the administrator to run `archimed verify`"
+                "the file's bytes are missing from the store; tell the administrator that the store is damaged"
             ) from None
         except OSError as error:
             raise durable.as_archimed_error(error, "the store cannot be read") from None
