@@ -149,7 +149,7 @@ def test_damage_is_an_error_on_that_file_alone(built: BuiltArchive, tmp_path: Pa
                 (series / name).read_bytes()
             assert caught.value.errno == errno.EIO
         assert (series / "00005.dcm").read_bytes() == SLICES["00005.dcm"]
-        assert mount.log.count("archimed verify") >= 2
+        assert mount.log.count("store is damaged") >= 2
         assert STUDY not in mount.log
         assert str(tmp_path) not in mount.log
 

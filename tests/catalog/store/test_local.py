@@ -180,7 +180,7 @@ def test_what_is_discarded_is_gone(store: LocalStore, root: Path) -> None:
 
 
 def test_an_object_that_is_missing_is_damage(store: LocalStore, root: Path) -> None:
-    with pytest.raises(Damaged, match="archimed verify") as caught:
+    with pytest.raises(Damaged, match="store is damaged") as caught:
         store.open(STUDY, bytes(32))
     assert str(root) not in str(caught.value)
     assert caught.value.__suppress_context__

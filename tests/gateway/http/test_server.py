@@ -124,7 +124,7 @@ def test_bytes_that_are_missing_from_the_store(own_serving: Serving) -> None:
     shutil.rmtree(own_serving.built.folder / "var" / "store" / "2008-0003" / "objects")
     reply = own_serving.request("GET", FILE)
     assert reply.status == 500
-    assert "archimed verify" in reply.text
+    assert "store is damaged" in reply.text
     assert own_serving.request("HEAD", FILE).status == 200
 
 
