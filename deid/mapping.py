@@ -26,13 +26,17 @@ def derive(master: bytes, study: str) -> bytes:
 
 
 class Mapping:
-    """Maps one study's identifiers. Deterministic: the same input gives the same output in any process."""
+    """Maps one study's identifiers. Deterministic: the same input gives the same output in any process.
 
-    __slots__ = ("_key", "_uids")
+    `memo`: room for results that many files share and that follow from their key and this mapping alone.
+    """
+
+    __slots__ = ("_key", "_uids", "memo")
 
     def __init__(self, master: bytes, study: str) -> None:
         self._key = derive(master, study)
         self._uids: dict[str, str] = {}
+        self.memo: dict[object, tuple[bytes, frozenset[bytes]]] = {}
 
     def _mac(self, label: bytes, value: bytes) -> bytes:
         return hmac.digest(self._key, label + b"\0" + value, "sha256")

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 Unlisted = Literal["vr", "deny"]
 DateMode = Literal["shift", "keep", "remove"]
 
+ATTESTABLE = ("CSV", "TSV", "JSON", "TEXT", "MAT", "PNG", "JPEG", "TIFF", "PDF", "OFFICE")
+"""Types of file that only a profile's author can vouch for: no rule of ours can tell whether they identify."""
+
 ACTIONS = {
     "K": "keep",
     "X": "remove",
@@ -26,7 +29,10 @@ ACTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One ``[[rule]]`` of a profile, or one of our own. What it matches: `tag` under `mask`, a private creator, a VR."""
+    """One ``[[rule]]`` of a profile, or one of our own. What it matches: `tag` under `mask`, a private creator, a VR.
+
+    `using`: the cleaning of a private format of its own, instead of the VR's.
+    """
 
     action: str
     label: str
@@ -38,6 +44,7 @@ class Rule:
     file_types: frozenset[str] = frozenset()
     value: str | None = None
     line: int = 0
+    using: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,7 @@ class Profile:
     rules: tuple[Rule, ...] = ()
     extract: tuple[Extract, ...] = ()
     masks: tuple[MaskRule, ...] = ()
+    attest: frozenset[str] = frozenset()
 
     @property
     def hash(self) -> str:

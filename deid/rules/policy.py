@@ -39,6 +39,7 @@ class Verdict:
     vr: str
     value: bytes | None = None
     by_hand: bool = False
+    using: str | None = None
 
 
 # Gaps of the table, and places where the archive knows better than a dummy. PS3.15 E.1.1 allows stronger measures.
@@ -170,7 +171,7 @@ class Policy:
         for rule in self._rules:
             if rule.creator == creator and _matches(rule, tag & 0xFFFF00FF, vr):
                 value = None if rule.value is None else rule.value.encode()
-                return Verdict(rule.action, rule.label, vr, value, by_hand=True)
+                return Verdict(rule.action, rule.label, vr, value, by_hand=True, using=rule.using)
         if "safe_private" in self._options:
             safe = self._safe.get((creator, group, element))
             if safe is not None:

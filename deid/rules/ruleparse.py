@@ -29,6 +29,8 @@ _PERSON = {0x00100010, 0x00100020, 0x00100030}
 _MARKS = {0x00120062, 0x00120063, 0x00120064, 0x00280303, 0x00080016}
 _OBJECTS = {0x00080018, 0x0020000D, 0x0020000E}
 _TAG = re.compile(r"\(([0-9A-Fa-fx]{4}),([0-9A-Fa-fx]{4})\)(?:@(.+))?")
+USING = ("csa",)
+"""Private formats that can be cleaned from within (see `deid.rules.values`)."""
 _EXACT, _BLOCK = 0xFFFFFFFF, 0xFFFF00FF
 
 
@@ -115,15 +117,14 @@ def _rule(entry: dict[str, Any], line: int, wrong: Callable[[str, str], None]) -
     types = _listed(entry, "file_type", wrong)
     if entry.get("allow", "sequence_names") != "sequence_names":
         wrong("allow", "allow knows one list, 'sequence_names': the shipped vocabulary with this profile's words")
-    if "using" in entry:
-        wrong("using", f"using = {entry['using']!r}: no cleaning of that name is installed")
+    using = _using(entry, place, action, wrong)
     if action is None or (place is None and vr is None):
         return None
     if place is not None and (problem := _forbidden(place, action)):
         wrong("action", problem)
         return None
     tag, mask, creator = (place.tag, place.mask, place.creator) if place else (None, 0, None)
-    return Rule(action, f"profile line {line}", tag, mask, creator, vr, classes, types, value, line)
+    return Rule(action, f"profile line {line}", tag, mask, creator, vr, classes, types, value, line, using)
 
 
 def _place(entry: dict[str, Any], wrong: Callable[[str, str], None]) -> Place | None:
@@ -160,6 +161,21 @@ def _value(entry: dict[str, Any], action: str | None, wrong: Callable[[str, str]
         wrong("value", "only action = 'dummy' takes a value")
     else:
         return value
+    return None
+
+
+def _using(entry: dict[str, Any], place: Place | None, action: str | None, wrong: Callable[[str, str], None]) -> str | None:
+    using = entry.get("using")
+    if using is None:
+        return None
+    if using not in USING:
+        wrong("using", f"using = {using!r}: no cleaning of that name is installed; there is {', '.join(map(repr, USING))}")
+    elif action not in ("C", None):
+        wrong("using", "only action = 'clean' takes using")
+    elif place is None or place.creator is None:
+        wrong("using", f"using = {using!r} is for private elements: name one by its tag and @CREATOR")
+    else:
+        return str(using)
     return None
 
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deid import dates
+from deid import csa, dates
 from deid.rules import vocabulary
 from deid.rules.policy import DATE_VRS, NUMERIC_VRS, TEXT_VRS
 
@@ -31,6 +31,7 @@ _DUMMIES |= {"DT": b"19000101000000", "UR": b"urn:removed", "OB": b"\0\0", "UN":
 _DUMMIES |= dict.fromkeys(("LO", "LT", "SH", "ST", "UC", "UT"), b"REMOVED")
 _WIDTH = {"US": 2, "SS": 2, "OW": 2, "UL": 4, "SL": 4, "FL": 4, "AT": 4, "OF": 4, "OL": 4}
 _DIGITS_BEFORE_90 = 89
+_USING = {"csa": csa.clean}
 
 
 @dataclass(slots=True, repr=False)
@@ -67,6 +68,8 @@ class Values:
             return None
         if action == "Z":
             return b"" if value else value
+        if verdict.using is not None:
+            return _USING[verdict.using](value, self)
         if verdict.value is not None:
             return verdict.value
         if action in "ES":
