@@ -7,9 +7,10 @@ Knows no catalogue, no network and no database. The rooms:
 * `mapping`, `dates`: the keyed mapping of UIDs, dates and identifiers. Pure.
 * `engine`: how bytes are taken apart and put together.
 * `walk`, `marks`, `headers`, `facts`, `suspicion`, `leak`: the steps between; `cleaner` puts them in order.
+* `formats`: what is not DICOM: NIfTI, EDF, twix, PAR/REC, pictures, tables ...; `formats.FileCleaner` takes any file.
 * `data`: tables, vocabulary and example profiles, each with its provenance.
 
-Rooms left free: ``pixels`` (masks), ``csa`` (Siemens headers), ``formats`` (what is not DICOM).
+Rooms left free: ``pixels`` (masks), ``csa`` (Siemens headers).
 """
 
 from deid.cleaner import Cleaner

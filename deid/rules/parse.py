@@ -15,7 +15,7 @@ from deid.errors import ProfileError
 from deid.pixels import maskrules
 from deid.rules import table
 from deid.rules.lines import Lines, nearest
-from deid.rules.model import DateMode, Extract, Profile, Rule, Unlisted
+from deid.rules.model import ATTESTABLE, DateMode, Extract, Profile, Rule, Unlisted
 from deid.rules.ruleparse import parse_rules, parse_tag
 from deid.rules.vocabulary import fold
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from deid.pixels.maskrules import MaskRule
 
-_TOP = ("schema", "standard", "options", "unlisted", "words", "dates", "extract", "rule", "mask")
+_TOP = ("schema", "standard", "options", "unlisted", "words", "dates", "extract", "rule", "mask", "attest")
 _MODES: Final[tuple[DateMode, ...]] = ("shift", "keep", "remove")
 _UNLISTED: Final[tuple[Unlisted, ...]] = ("vr", "deny")
 _MODE_OPTION: Final[Mapping[DateMode, str]] = {"shift": "modified_dates", "keep": "full_dates"}
@@ -73,9 +73,10 @@ class _Reader:
         rules = self._rules()
         extract = self._extract()
         masks = self._masks()
+        attest = self._attest()
         if self.problems:
             raise ProfileError([f"line {line}: {what}" for line, what in sorted(set(self.problems))])
-        return Profile(text, standard, options, unlisted, mode, words, rules, extract, masks)
+        return Profile(text, standard, options, unlisted, mode, words, rules, extract, masks, attest)
 
     def _wrong(self, section: str, key: str, what: str, *, containing: str = "") -> None:
         self.problems.append((self._lines.of(section, key, containing), what))
@@ -140,6 +141,14 @@ class _Reader:
             if len(folded) < 2 or not (folded.isascii() and folded.isalnum()):
                 self._wrong("", "words", f"{word!r} is not one word of letters and digits", containing=word)
             found.add(folded)
+        return frozenset(found)
+
+    def _attest(self) -> frozenset[str]:
+        found = self._strings("", "attest", self._raw.get("attest", []))
+        for name in found:
+            if name not in ATTESTABLE:
+                what = f"{name!r} is no type of file to attest{nearest(name, ATTESTABLE)}"
+                self._wrong("", "attest", what, containing=name)
         return frozenset(found)
 
     def _tables(self, name: str) -> list[dict[str, Any]]:

@@ -20,9 +20,11 @@ from gateway.cli.profile import read_text
 from gateway.cli.progress import bar
 
 if TYPE_CHECKING:
-    from deid import Cleaner, Profile
+    from deid import Profile
+    from deid.formats import FileCleaner
 
 _SHORTEST_KEY = 16
+_HALVES = frozenset({".hdr", ".img", ".par", ".rec"})  # of NIfTI and PAR/REC pairs: they keep a name in common
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +74,23 @@ def deid(
     """
     if with_diff and as_json:
         raise click.UsageError("--diff is for reading, --json for scripts: choose one")
-    from deid import Cleaner  # late: other commands do without the standard's tables
+    from deid.formats import FileCleaner  # late: other commands do without the standard's tables
 
     loaded = _profile(profile)
     key = _key(key_file)
     try:
-        cleaner = Cleaner(loaded, key, study, exam_code, pixels_approved=pixels_approved)
+        cleaner = FileCleaner(loaded, key, study, exam_code, pixels_approved=pixels_approved)
     except ValueError as error:
         raise Invalid(str(error)) from None
     sources = [path for file in files for path in _below(file)]
     _prepare(out)
     outcomes = []
+    pairs: dict[Path, int] = {}
     with bar("cleaning", len(sources)) as advance:
         for number, source in enumerate(sources, 1):
-            outcome = _clean(cleaner, source, out, number, with_diff=with_diff)
+            half = source.suffix.lower() in _HALVES
+            pair = pairs.setdefault(source.with_suffix(""), number) if half else number
+            outcome = _clean(cleaner, source, out, number, pair, with_diff=with_diff)
             outcomes.append(outcome)
             advance(number)
     durable.sync_filesystem(out)
@@ -136,14 +141,16 @@ def _prepare(out: Path) -> None:
         raise Invalid(f"{out} cannot be written to: {error.strerror}") from None
 
 
-def _clean(cleaner: "Cleaner", source: Path, out: Path, number: int, *, with_diff: bool) -> _Outcome:
+def _clean(cleaner: "FileCleaner", source: Path, out: Path, number: int, pair: int, *, with_diff: bool) -> _Outcome:
     from deid import DeidError  # late: as above
 
     part = out / f".{number:05d}.part"
     try:
         with durable.translated("cleaning cannot go on"), durable.create_file(part) as target:
             report = cleaner.clean(source, target)
-        name = f"{number:05d}{report.ending}"
+        name = f"{pair:05d}{report.ending}"
+        if (out / name).exists():
+            name = f"{number:05d}{report.ending}"
         part.rename(out / name)
     except DeidError as error:
         part.unlink(missing_ok=True)

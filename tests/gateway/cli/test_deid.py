@@ -5,6 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
+import nibabel
 import pytest
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
@@ -59,7 +60,7 @@ def test_two_runs_give_the_same_bytes_and_two_studies_cannot_be_linked(
 
 
 def test_a_bad_file_fails_alone_with_a_reason(run: Run, key: Path, patient: Path, tmp_path: Path) -> None:
-    (patient / "Zqxmarkovic_2.dcm").write_bytes(b"Zqxmarkovic is no image")
+    (patient / "Zqxmarkovic_2.dcm").write_bytes(b"\0Zqxmarkovic is no image")
     result = run("deid", patient, "--exam-code", "E001", "--out", "clean", "--key-file", key, "--json")
     assert result.returncode == 1
     (line,) = result.stderr.splitlines()
@@ -71,6 +72,23 @@ def test_a_bad_file_fails_alone_with_a_reason(run: Run, key: Path, patient: Path
     assert report["series"][0]["done"]["exam code"] == 4
     assert "zqxmarkovic" not in (result.stdout + result.stderr).lower()
     assert sorted(file.name for file in (tmp_path / "clean").iterdir()) == ["00001.dcm", "00003.dcm"]
+
+
+def test_other_formats_go_in_too_and_pairs_stay_pairs(run: Run, key: Path, tmp_path: Path) -> None:
+    data = Path(nibabel.__file__).parent / "tests/data"
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("anatomical.nii", "phantom_EPI_asc_CLEAR_2_1.PAR", "phantom_EPI_asc_CLEAR_2_1.REC"):
+        shutil.copy(data / name, folder)
+    (folder / "notes.txt").write_text("seen by Dr Zqxmarkovic\n")
+    result = run("deid", folder, "--exam-code", "E001", "--out", "clean", "--key-file", key, "--json")
+    assert result.stderr.splitlines() == [
+        "archimed: file 2: held: a TEXT file may hold anything: the profile must attest TEXT for it"
+    ]
+    assert sorted(file.name for file in (tmp_path / "clean").iterdir()) == ["00001.nii", "00003.PAR", "00003.REC"]
+    assert {each["file_type"]: each["files"] for each in json.loads(result.stdout)["series"]} == {"NIFTI": 1, "PARREC": 2}
+    said = run("deid", folder / "anatomical.nii", "--exam-code", "E001", "--out", "again", "--key-file", key, "--diff").stdout
+    assert re.search(r"descrip\s+[CX]\s+NIfTI text", said)
 
 
 def test_the_difference_shows_values_and_steers_no_terminal(run: Run, key: Path, patient: Path) -> None:

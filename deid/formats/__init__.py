@@ -1,0 +1,53 @@
+"""What is not DICOM: one handler per format, and `FileCleaner`, which takes any file.
+
+A handler knows its format and nothing of others; what they share is in `base`, who is asked in `registry`. A file of no known
+format is refused. The laws are those of DICOM: the same bytes each time, no identity in an error, samples untouched.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from deid.cleaner import Cleaner
+from deid.errors import DeidError, Unreadable
+from deid.formats.base import Context, Handler, TargetError, Work
+from deid.formats.registry import recognised
+from deid.mapping import Mapping
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from deid.report import Report
+    from deid.rules.model import Profile
+
+__all__ = ["Context", "FileCleaner", "Handler", "Work", "recognised"]
+
+
+class FileCleaner:
+    """Cleans the files of one exam, DICOM or of a known format; takes what `deid.Cleaner` takes."""
+
+    def __init__(self, profile: Profile, key: bytes, study: str, exam_code: str, *, pixels_approved: bool = False) -> None:
+        self._dicom = Cleaner(profile, key, study, exam_code, pixels_approved=pixels_approved)
+        self._context = Context(profile, Mapping(key, study), study, exam_code, pixels_approved)
+
+    def clean(self, source: Path, target: BinaryIO) -> Report:
+        """Write the clean file to `target`.
+
+        Raises `Unreadable` or `Held`: then nothing was written. An `OSError` is the target's alone.
+        """
+        try:
+            handler = recognised(source)
+            if handler is not None:
+                return handler.clean(source, target, self._context)
+        except DeidError as error:
+            error.__context__ = None
+            raise
+        except TargetError as error:
+            raise OSError(error.number, os.strerror(error.number or 0)) from None
+        except OSError as error:
+            raise Unreadable(f"cannot be read (errno {error.errno})") from None
+        except Exception as error:  # noqa: BLE001  its text may hold a value of the file: only its kind may go on
+            raise Unreadable(f"cannot be cleaned ({type(error).__name__})") from None
+        return self._dicom.clean(source, target)

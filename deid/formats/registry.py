@@ -1,0 +1,41 @@
+"""Which handler cleans a file: a site's own, found through entry points, are asked before the shipped ones."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from deid.formats.base import Handler
+
+GROUP = "archimed.deid"
+HEAD = 4096
+
+
+@cache
+def handlers() -> tuple[Handler, ...]:
+    """All handlers, in the order they are asked."""
+    from deid.formats.documents import Container, Document  # late: DICOM alone needs none of them
+    from deid.formats.edf import Edf
+    from deid.formats.mat import Mat
+    from deid.formats.nifti import Nifti
+    from deid.formats.parrec import ParRec
+    from deid.formats.raster import Jpeg, Png
+    from deid.formats.text import Text
+    from deid.formats.tiff import Tiff
+    from deid.formats.twix import Twix
+
+    site = [entry.load()() for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name)]
+    return (*site, Nifti(), Edf(), Png(), Jpeg(), Tiff(), Mat(), Container(), Document(), ParRec(), Twix(), Text())
+
+
+def recognised(source: Path) -> Handler | None:
+    """The handler of a file; None for DICOM and for what nobody knows."""
+    with source.open("rb") as stream:
+        head = stream.read(HEAD)
+    if head[128:132] == b"DICM":
+        return None
+    return next((handler for handler in handlers() if handler.recognise(head, source)), None)
