@@ -15,9 +15,6 @@ DateMode = Literal["shift", "keep", "remove"]
 ATTESTABLE = ("CSV", "TSV", "JSON", "TEXT", "MAT", "PNG", "JPEG", "TIFF", "PDF", "OFFICE")
 """Types of file that only a profile's author can vouch for: no rule of ours can tell whether they identify."""
 
-ATTESTABLE = ("CSV", "TSV", "JSON", "TEXT", "MAT", "PNG", "JPEG", "TIFF", "PDF", "OFFICE")
-"""Types of file that only a profile's author can vouch for: no rule of ours can tell whether they identify."""
-
 ACTIONS = {
     "K": "keep",
     "X": "remove",
@@ -72,7 +69,6 @@ class Profile:
     rules: tuple[Rule, ...] = ()
     extract: tuple[Extract, ...] = ()
     masks: tuple[MaskRule, ...] = ()
-    attest: frozenset[str] = frozenset()
     attest: frozenset[str] = frozenset()
 
     @property
