@@ -10,6 +10,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ from ldap3.utils.conv import escape_filter_chars
 
 from catalog import clock
 from catalog.pure.access import Role
-from catalog.pure.errors import Unavailable
+from catalog.pure.errors import ConfigError, Unavailable
 from catalog.pure.names import folded
 from gateway.config.model import Ldap
 from gateway.credentials.asking import Proof
@@ -46,38 +47,53 @@ class _ServiceAccountError(Exception):
     pass
 
 
+class _Tls(ldap3.Tls):  # type: ignore[misc] # ldap3 has no types
+    """TLS by the standard library's own rules, host name and all: ldap3's check of names rests on what Python 3.12 removed."""
+
+    def __init__(self, ca_file: Path | None) -> None:
+        super().__init__(validate=ssl.CERT_REQUIRED)
+        try:
+            self._context = ssl.create_default_context(cafile=ca_file)
+        except OSError as error:
+            raise ConfigError([f"[auth.ldap] ca_file: no certificates can be read from {ca_file}"]) from error
+
+    def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:
+        """Put TLS on a connection; the handshake is done here in any case."""
+        connection.socket = self._context.wrap_socket(connection.socket, server_hostname=connection.server.host)
+
+
 class _Server:
     """One server and until when it is left alone."""
 
-    def __init__(self, url: str, number: int, settings: Ldap) -> None:
-        parts = urlsplit(url)
+    def __init__(self, url: str, number: int, tls: _Tls) -> None:
         self.number = number
         self.left_alone_until = 0.0
-        tls = ldap3.Tls(
-            validate=ssl.CERT_REQUIRED, ca_certs_file=str(settings.ca_file) if settings.ca_file else None,
-            valid_names=[parts.hostname], sni=parts.hostname,
-        )  # fmt: skip
-        self.server = ldap3.Server(
-            parts.hostname, parts.port or _PORTS[parts.scheme], use_ssl=parts.scheme == "ldaps", tls=tls,
-            get_info=ldap3.NONE, connect_timeout=_SECONDS, allowed_referral_hosts=[],
-        )  # fmt: skip
+        self._url = urlsplit(url)
+        self._tls = tls
 
     @contextmanager
     def bound(self, dn: str, password: str) -> Iterator[Any]:
         """Give a connection of our own that is bound as `dn`."""
+        # A new one each time: it remembers for minutes which addresses did not answer.
+        server = ldap3.Server(
+            self._url.hostname, self._url.port or _PORTS[self._url.scheme], use_ssl=self._url.scheme == "ldaps", tls=self._tls,
+            get_info=ldap3.NONE, connect_timeout=_SECONDS, allowed_referral_hosts=[],
+        )  # fmt: skip
         connection = ldap3.Connection(
-            self.server, dn, password.encode(), client_strategy=ldap3.SYNC, auto_referrals=False, raise_exceptions=True,
+            server, dn, password.encode(), client_strategy=ldap3.SYNC, auto_referrals=False, raise_exceptions=True,
             read_only=True, receive_timeout=_SECONDS,
         )  # fmt: skip
         try:
             connection.open(read_server_info=False)
-            if not self.server.ssl:
+            if not server.ssl:
                 connection.start_tls(read_server_info=False)
             connection.bind(read_server_info=False)
             yield connection
         finally:
             with contextlib.suppress(exceptions.LDAPException, OSError):
                 connection.unbind()
+            if connection.socket is not None:
+                connection.socket.close()  # of a connection that failed while it was opened
 
 
 class DirectoryBackend:
@@ -89,7 +105,7 @@ class DirectoryBackend:
         self._settings = settings
         self._password = password
         self._now = now
-        self._servers = [_Server(url, number, settings) for number, url in enumerate(settings.servers, 1)]
+        self._servers = [_Server(url, number, _Tls(settings.ca_file)) for number, url in enumerate(settings.servers, 1)]
 
     @property
     def admits(self) -> bool:
