@@ -27,7 +27,8 @@ _HDF5_BEHIND = (0, 512, 1024, 2048)
 _PDF, _ZIP, _OLE = b"%PDF-", b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _INFO = re.compile(rb"/(?:Author|Title|Subject|Keywords)\s*(?:\(\s*[^)\s]|<\s*[0-9A-Fa-f])")
 _MADE = re.compile(rb"/(?:CreationDate|ModDate)\s*[(<]")
-_STREAM = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
+_STREAM = re.compile(rb"(?<!end)stream\r?\n")
+_STREAM_END = re.compile(rb"endstream")
 _PACKET = b"<x:xmpmeta"
 _TAGS = re.compile(r"<[^>]*>")
 _PROPERTIES = re.compile(
@@ -86,11 +87,20 @@ def _judge_pdf(data: memoryview) -> None:
 
 def _inflated(data: memoryview) -> Iterator[bytes]:
     """What the packed streams of a PDF hold, as far as it is text."""
-    for found in _STREAM.finditer(data):
+    at = 0
+    while found := _STREAM.search(data, at):
+        end = _STREAM_END.search(data, found.end())
+        if end is None:
+            raise Unreadable("a PDF cut short within a stream")
+        at = end.end()
+        unpacker = zlib.decompressobj()
         try:
-            yield zlib.decompressobj().decompress(found[1], _LARGEST)
+            part = unpacker.decompress(data[found.end() : end.start()], _LARGEST)
         except zlib.error:
             continue  # not packed, or an image
+        if not unpacker.eof:
+            raise Held("a PDF with a stream too large to look through")
+        yield part
 
 
 def _is_office(source: Path) -> bool:

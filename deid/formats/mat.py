@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from deid.errors import Held, Unreadable
@@ -104,7 +105,7 @@ def _matrix(body: memoryview, order: str, depth: int) -> None:
         raise Unreadable("a MAT-file nested too deep")
     if not body:
         return
-    parts = list(_elements(body, 0, order))
+    parts = list(islice(_elements(body, 0, order), _MOST_MEMBERS + 1))
     if len(parts) < 3 or parts[0][0] != _UINT32 or len(parts) > _MOST_MEMBERS:
         raise Unreadable("a MAT-file with a variable that cannot be")
     (flags,) = struct.unpack_from(order + "I", body, parts[0][1])

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from deid.report import Report
 
-_LARGEST = 1 << 30
+_LARGEST = 1 << 28
 _HEAD = 4096
 _MARKUP = ("<?xml", "<!doctype", "<html", "<svg", "{\\rtf", "%!ps")
 _MONTHS = "jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz]"
@@ -33,11 +33,11 @@ _LOOKS = (
     ("a date", re.compile(r"(?<!\d)(?:0?[1-9]|1[0-2])/(?:0?[1-9]|[12]\d|3[01])/(?:19|20)\d\d(?!\d)")),
     ("a date", re.compile(rf"(?i)\b\d{{1,2}}[ \-.]+(?:{_MONTHS})[a-z]*[ \-.]+(?:19|20)\d\d\b")),
     ("a UID", re.compile(r"(?<![\d.])(?!2\.25\.|1\.2\.840\.10008\.)[0-2](?:\.\d{1,39}){5,}(?![\d.])")),
-    ("a mail address", re.compile(r"[\w.+-]+@[\w-]+\.\w")),
+    ("a mail address", re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,64}\.\w")),
     ("a telephone number", re.compile(r"(?<![\w.+-])(?:\+|00)\d{2,3}[ ()/-]*\d(?:[ ()/-]*\d){6,}(?![\w.])")),
     ("a social security number", re.compile(r"(?<!\d)756\.?\d{4}\.?\d{4}\.?\d{2}(?!\d)")),
     ("a name with a title", re.compile(r"(?i)\b(?:mrs?|ms|dr|prof|herr|frau|mme|monsieur|madame|patient(?:in)?:)\.? [A-ZÄÖÜ]")),
-    ("a name", re.compile(r"[^\W\d_]{2,}\^[^\W\d_]{2,}")),
+    ("a name", re.compile(r"[^\W\d_]{2}\^[^\W\d_]{2}")),
 )
 
 
@@ -66,7 +66,7 @@ class Text:
         """Pass one file, or hold it."""
         data = mapped(source)
         if len(data) > _LARGEST:
-            raise Unreadable("a text of more than a gigabyte")
+            raise Unreadable("a text of more than 256 MB")
         try:
             text = bytes(data).decode("utf-8-sig")
         except UnicodeDecodeError:

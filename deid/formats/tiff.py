@@ -32,6 +32,7 @@ _SHOWN = frozenset(
 _TEXT_OR_BYTES = (2, 7)
 _JPEG_TABLES, _SUB_IFDS, _COMPRESSION = 347, 330, 259
 _PLACES = ((273, 279), (324, 325), (513, 514))  # strips, tiles, an old JPEG stream: offsets and byte counts
+_READ = frozenset({_SUB_IFDS, _COMPRESSION, *(tag for pair in _PLACES for tag in pair)})
 _OLD_JPEG, _NEW_JPEG = 6, 7
 _APPLICATION = frozenset({*range(0xE1, 0xEE), 0xEF, 0xFE})
 _MOST_IFDS, _MOST_ENTRIES, _MOST_VALUES = 10_000, 4096, 1 << 24
@@ -155,7 +156,8 @@ class _Reader:
             kept.append(bytes(self._data[start:place]) + _value(self._data, place, size, inline))
             if size > inline:
                 self._picture.regions.append((where, where + size))
-            values[tag] = self._values(field_type, count, where)
+            if tag in _READ:
+                values[tag] = self._values(field_type, count, where)
         directory = struct.pack(kind.count, len(kept)) + b"".join(kept) + struct.pack(kind.offset, following)
         self._picture.anew[at] = directory
         self._samples(values)
