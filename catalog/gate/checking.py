@@ -18,7 +18,7 @@ from catalog.gate.staging import Staging
 from catalog.pure import checks
 from catalog.pure.batches import Event, State, transition
 from catalog.pure.checks import CheckedFile
-from catalog.pure.errors import Unreadable
+from catalog.pure.errors import Unavailable, Unreadable
 
 _WAITING = (State.OPEN, State.SEALED, State.CHECKED, State.ACCEPTED)
 _PROGRESS_EVERY = 200
@@ -61,7 +61,8 @@ class Checker:
     def _look(self, number: int, file: str, elsewhere: int | None) -> tuple[CheckedFile, DicomFacts | None]:
         try:
             facts = read_facts(self._staging.path(file))
-        except Unreadable as error:
+        except (Unreadable, Unavailable) as error:
+            # Unavailable: a bad block under one file; the rest of the batch goes on (DESIGN, law 8).
             return CheckedFile(number, problem=str(error)), None
         except FileNotFoundError:
             return CheckedFile(number, problem="its bytes are missing from the staging folder"), None

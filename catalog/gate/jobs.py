@@ -126,9 +126,7 @@ class Queue:
         Raises:
             Conflict: another worker took the job over; the caller must stop without a trace.
         """
-        held = connection.execute(self._mine(job).values(done=done, lease=clock.now() + LEASE_SECONDS))
-        if held.rowcount != 1:
-            raise Conflict("another worker took this job over")
+        self._change(connection, job, {"done": done, "lease": clock.now() + LEASE_SECONDS})
 
     def finish(self, connection: sa.Connection, job: Job) -> None:
         """Mark the job done in the caller's transaction.
@@ -136,9 +134,7 @@ class Queue:
         Raises:
             Conflict: another worker took the job over; the caller must stop without a trace.
         """
-        held = connection.execute(self._mine(job).values(state="done", lease=0, error="", ended=clock.now()))
-        if held.rowcount != 1:
-            raise Conflict("another worker took this job over")
+        self._change(connection, job, {"state": "done", "lease": 0, "error": "", "ended": clock.now()})
 
     def retry_later(self, job: Job, error: str) -> None:
         """Give the job back; it may run again after a pause that doubles with each attempt."""
@@ -149,13 +145,21 @@ class Queue:
             )
 
     def give_up(self, connection: sa.Connection, job: Job, error: str) -> None:
-        """Mark the job failed for good in the caller's transaction."""
-        connection.execute(self._mine(job).values(state="failed", lease=0, error=error, ended=clock.now()))
+        """Mark the job failed for good in the caller's transaction.
+
+        Raises:
+            Conflict: another worker took the job over; the caller must stop without a trace.
+        """
+        self._change(connection, job, {"state": "failed", "lease": 0, "error": error, "ended": clock.now()})
 
     def release(self, job: Job) -> None:
         """Give the job back at once, as if it had not been begun."""
         with self._database.write() as connection:
             connection.execute(self._mine(job).values(state="queued", lease=0, worker="", attempts=jobs.c.attempts - 1))
+
+    def _change(self, connection: sa.Connection, job: Job, values: dict[str, object]) -> None:
+        if connection.execute(self._mine(job).values(values)).rowcount != 1:
+            raise Conflict("another worker took this job over")
 
     def _mine(self, job: Job) -> sa.Update:
         return jobs.update().where(jobs.c.id == job.id, jobs.c.worker == self._worker, jobs.c.state == "running")

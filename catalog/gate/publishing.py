@@ -78,6 +78,18 @@ class Publisher:
             deposit.close()
         self._file(job, this)
 
+    def give_up(self, connection: sa.Connection, batch_id: int, reason: str) -> None:
+        """Leave the batch to its reviewer, in the transaction that gives up the job: nothing of it is in the archive."""
+        row = connection.execute(
+            sa.select(batches, studies.c.code)
+            .select_from(batches.join(studies, studies.c.id == batches.c.study_id))
+            .where(batches.c.id == batch_id)
+        ).one()
+        # Its commit failed, so the manifest that may have been written before tells of files nobody has.
+        self._store.remove_manifest(row.code, _manifest_name(row))
+        after, _ = transition(State(row.state), Event.PUBLISH_FAILED)
+        connection.execute(batches.update().where(batches.c.id == batch_id).values(state=after, reason=reason))
+
     def _begin(self, job: Job) -> _Import:
         """Return the import, with its profile as it was when its first attempt began."""
         with self._database.write() as connection:

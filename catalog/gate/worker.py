@@ -52,9 +52,10 @@ class Worker:
         self._quiet_seconds = quiet_seconds
         self._queue = Queue(database, worker_name())
         self._eraser = Eraser(database, staging, self._queue)
+        self._publisher = Publisher(database, staging, store, deidentification, self._queue)
         self._runners = {
             JobKind.CHECK: Checker(database, staging, self._queue).run,
-            JobKind.PUBLISH: Publisher(database, staging, store, deidentification, self._queue).run,
+            JobKind.PUBLISH: self._publisher.run,
             JobKind.ERASE: self._eraser.run,
         }
 
@@ -141,12 +142,7 @@ class Worker:
         with self._database.write() as connection:
             self._queue.give_up(connection, job, reason)
             if job.kind is JobKind.PUBLISH:
-                after, _ = transition(State.ACCEPTED, Event.PUBLISH_FAILED)
-                connection.execute(
-                    batches.update()
-                    .where(batches.c.id == job.batch_id, batches.c.state == State.ACCEPTED)
-                    .values(state=after, reason=reason)
-                )
+                self._publisher.give_up(connection, job.batch_id, reason)
 
     def _keep_lease(self, job: Job, ended: threading.Event) -> None:
         while not ended.wait(LEASE_SECONDS / 4):

@@ -90,6 +90,14 @@ class LocalStore:
         with durable.translated("the store cannot be written"):
             durable.write_file(self._root / study / "manifests" / f"{name}.jsonl", lines)
 
+    def remove_manifest(self, study: str, name: str) -> None:
+        """Remove the manifest of an import that was given up; one that was never written is fine."""
+        path = self._root / study / "manifests" / f"{name}.jsonl"
+        with durable.translated("the store cannot be written"):
+            if path.exists():
+                path.unlink()
+                durable.sync_folder(path.parent)
+
     def manifests(self, study: str) -> Iterator[dict[str, Any]]:
         """Yield every entry of every import of the study, in the order of import."""
         folder = self._root / study / "manifests"

@@ -70,3 +70,7 @@ CHILDREN = {
 }
 
 STUDY_CODE = sa.select(studies.c.code).where(studies.c.id == _ROW)
+
+# A study's folders by row alone: what a face must drop from its caches when a user lost the study.
+EXAMS_OF = sa.select(exams.c.id).where(exams.c.study_id == _ROW)
+SERIES_OF = sa.select(series.c.id).where(series.c.study_id == _ROW)

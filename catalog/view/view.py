@@ -53,6 +53,20 @@ class Archive:
         """Return the archive as this principal may see it."""
         return View(self._database, self._store, principal, self._study_codes)
 
+    def folders(self, study: int) -> list[NodeId]:
+        """Return a study's folders, whoever may see it, without their names: for a face that must forget them."""
+        exams = self._database.rows(statements.EXAMS_OF, {"row": study})
+        series = self._database.rows(statements.SERIES_OF, {"row": study})
+        return [
+            NodeId(Kind.STUDY, study),
+            *(NodeId(Kind.EXAM, row.id) for row in exams),
+            *(NodeId(Kind.SERIES, row.id) for row in series),
+        ]
+
+    def capacity(self) -> os.statvfs_result:
+        """Return the size and free space of the filesystem behind the archive."""
+        return self._store.capacity()
+
 
 class View:
     """The archive as one principal may see it. Safe to share between threads; holds nothing that can go stale.
@@ -137,10 +151,6 @@ class View:
         if found.is_folder:
             raise IsADirectory("a folder has no bytes; open one of its files")
         return OpenFile(found, self._store.open(self._study_code(found.study), found.digest))
-
-    def capacity(self) -> os.statvfs_result:
-        """Return the size and free space of the filesystem behind the archive."""
-        return self._store.capacity()
 
     def _study_code(self, row: int) -> str:
         # A study's code never changes: its folder in the store is named by it.

@@ -176,6 +176,25 @@ def test_a_fault_of_the_program_gives_up_in_the_end_and_quotes_nothing(gate: Gat
     assert "Doe" not in info.reason + gate.desk.show(batch).job_error
 
 
+def test_what_was_given_up_is_not_in_the_manifest_either(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = gate.checked(image()).id
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Publisher, "_close", broken)
+        gate.desk.accept(batch, STUDY, "E001")
+        while gate.desk.info(batch).state is State.ACCEPTED:
+            with gate.database.write() as connection:
+                connection.execute(jobs.update().values(not_before=0))
+            gate.work()
+    assert list(gate.store.manifests(STUDY)) == []
+    gate.desk.accept(batch, STUDY, "E001")
+    gate.work()
+    assert len(list(gate.store.manifests(STUDY))) == 1
+
+
 def test_a_profile_is_kept_with_the_import_as_it_was(gate: Gate) -> None:
     gate.published(image())
     row = gate.database.row(sa.text("select hash, engine, text from profiles"))
