@@ -120,6 +120,10 @@ class Asking:
         self._flights: dict[bytes, Future[bool]] = {}
         self._lock = threading.Lock()
 
+    def remembers(self, user: Principal, secret: str) -> bool:
+        """Whether that password was right a moment ago."""
+        return self._right.get(self._digest(user, user.login, secret), 0) > self._now()
+
     def is_right(
         self, user: Principal | None, login: str, secret: str, address: str, admit: Callable[[Proof], Principal]
     ) -> bool:
@@ -139,7 +143,7 @@ class Asking:
         """
         digest = self._digest(user, login, secret)
         with self._lock:
-            if self._right.get(digest, 0) > self._now():
+            if self._right.get(digest, 0) > self._now():  # since it was asked for
                 return True
             flight = self._flights.get(digest)
             mine: Future[bool] = Future()
