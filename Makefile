@@ -2,13 +2,12 @@
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: help demo test test-slow check pins
+.PHONY: help demo test check pins
 
 help:
 	@echo "make demo         the whole appliance on loopback in ./demo/, until Ctrl-C"
 	@echo "make demo ONCE=1  the same, proves that what came in reads back, and ends"
 	@echo "make test         the test suite (ARGS='-k name' narrows it)"
-	@echo "make test-slow    the tests that take longer than the suite allows"
 	@echo "make check        lint, format, types, import contracts"
 	@echo "make pins         renew the pinned versions in .ci/constraints.txt"
 
@@ -18,11 +17,7 @@ demo:
 
 test:
 	@.ci/install test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope -m "not slow" $(ARGS)
-
-test-slow:
-	@.ci/install test
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(ARGS)
 
 check:
 	@.ci/install
