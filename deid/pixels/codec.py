@@ -2,7 +2,7 @@
 
 What was RLE stays RLE; everything else becomes JPEG 2000 Lossless, or RLE where that cannot hold the samples: there is no
 free lossless coder for the other JPEG family members, and a lossy one would change the pixels outside the mask. A coded size
-that is not the header's is refused before anything is decoded, so that no frame can ask for more memory than its file says.
+or sample that is not the header's is refused before anything is decoded: no frame asks for more memory than its file says.
 """
 
 from __future__ import annotations
@@ -63,8 +63,12 @@ class Codec:
 
     def mask(self, frame: bytes, blank: Mask) -> bytes:
         """A compressed frame, blanked and compressed again. `Unfit` if it cannot be decoded, or not be kept as it is."""
-        if self._source != RLELossless and coded_size(frame, self._source) != (self._picture.rows, self._picture.columns):
-            raise Unfit("the compressed picture is of another size than the file says")
+        if self._source != RLELossless:
+            shape = coded_shape(frame, self._source)
+            if shape is None or shape[:2] != (self._picture.rows, self._picture.columns):
+                raise Unfit("the compressed picture is of another size than the file says")
+            if shape[2] > self._picture.allocated:
+                raise Unfit("the compressed samples are wider than the file says")  # and pydicom would cut them
         pixels, picture = decoded(frame, self._source, self._picture)
         if pixels.shape[:2] != blank.shape:
             raise Unfit("the compressed picture is of another size than the file says")
@@ -79,20 +83,20 @@ class Codec:
         raise Unfit("the masked picture cannot be compressed without loss")
 
 
-def coded_size(frame: bytes, syntax: str) -> tuple[int, int] | None:
-    """(rows, columns) as the compressed frame itself says, or None."""
+def coded_shape(frame: bytes, syntax: str) -> tuple[int, int, int] | None:
+    """(rows, columns, bits of a sample) as the compressed frame itself says, or None."""
     if syntax in _JPEG_2000:
         at = _codestream(frame)
-        if frame[at : at + 4] != b"\xff\x4f\xff\x51" or len(frame) < at + 24:
+        if frame[at : at + 4] != b"\xff\x4f\xff\x51" or len(frame) < at + 43:
             return None
         right, bottom, left, top = struct.unpack_from(">4L", frame, at + 8)
-        return bottom - top, right - left
+        return bottom - top, right - left, (frame[at + 42] & 0x7F) + 1
     at = 2
     while at + 9 <= len(frame) and frame[at] == 0xFF:
         marker = frame[at + 1]
         if marker in _FRAME_HEADERS:
-            rows, columns = struct.unpack_from(">HH", frame, at + 5)
-            return rows, columns
+            bits, rows, columns = struct.unpack_from(">BHH", frame, at + 4)
+            return rows, columns, bits
         at += 1 if marker == 0xFF else 2 if marker in _NO_LENGTH else 2 + int.from_bytes(frame[at + 2 : at + 4], "big")
     return None
 
@@ -134,8 +138,6 @@ def decoded(frame: bytes, syntax: str, picture: Picture) -> tuple[NDArray[Any], 
     kind = str(found["photometric_interpretation"])
     photometric = {"YBR_FULL_422": "YBR_FULL", "YBR_RCT": "RGB", "YBR_ICT": "RGB"}.get(kind, kind)
     native = replace(picture, photometric=photometric, planar=0, little=True)
-    if pixels.dtype.kind not in "iu" or pixels.dtype.itemsize > native.dtype.itemsize:
-        raise Unfit("the compressed samples are wider than the file says")
     return np.array(pixels, native.dtype), native
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from pydicom.pixels import apply_color_lut
+from pydicom.pixels.encoders.base import get_encoder
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -18,6 +19,7 @@ from pydicom.uid import (
 )
 
 import deid
+from deid.pixels import codec
 from tests.deid.pixels.running import BLANK, HEAD, read, run
 
 if TYPE_CHECKING:
@@ -151,9 +153,88 @@ def test_compressed_pixels(
     assert sorted(results[0][1].actions) == sorted(results[1][1].actions)
     clean = results[0][0]
     assert clean.file_meta.TransferSyntaxUID == syntax == results[0][1].headers["TransferSyntaxUID"]
+    assert clean.PhotometricInterpretation == ("YBR_RCT" if (kind, syntax) == ("RGB", JPEG2000Lossless) else kind)
     expected = samples(run(saved(ds), BLANK)[0])
     assert np.array_equal(clean.pixel_array.reshape(expected.shape), expected)
     assert not np.array_equal(expected, samples(plain))
+
+
+def wide(picture: Callable[..., Dataset], saved: Callable[..., Path], frames: list[int], **header: int) -> Path:
+    """JPEG 2000 of 16 bits, its frames filled with these values here and there, under a header that says something else."""
+    ds = picture("MONOCHROME2", 16, frames=len(frames), size=(40, 48))
+    pixels = np.zeros((len(frames), 40, 48), "<u2")
+    for number, value in enumerate(frames):
+        pixels[number, ::3, ::2] = value
+    ds.PixelData = pixels.tobytes()
+    ds = read(saved(ds))
+    ds.compress(JPEG2000Lossless, generate_instance_uid=False)
+    for keyword, value in header.items():
+        setattr(ds, keyword, value)
+    return saved(ds, JPEG2000Lossless, "wide.dcm")
+
+
+@pytest.mark.parametrize("frames", [[60000], [100, 60000]])
+def test_samples_beyond_the_stored_bits_are_held(
+    picture: Callable[..., Dataset], saved: Callable[..., Path], frames: list[int]
+) -> None:
+    """No lossless syntax could give them back to every reader as they were."""
+    with pytest.raises(deid.Held, match="without loss"):
+        run(wide(picture, saved, frames, BitsStored=12, HighBit=11), BLANK)
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless], ids=lambda uid: uid.keyword)
+def test_an_encoder_is_not_believed(
+    picture: Callable[..., Dataset], saved: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, syntax: str
+) -> None:
+    class Careless:
+        def __init__(self, uid: str) -> None:
+            self._encoder = get_encoder(uid)
+
+        def encode(self, pixels: np.ndarray, **options: object) -> bytes:
+            changed = pixels.copy()
+            changed[-1, -1] += 1
+            return self._encoder.encode(changed, **options)
+
+    ds = read(saved(picture(size=(40, 48))))
+    ds.compress(syntax, generate_instance_uid=False)
+    path = saved(ds, syntax, "packed.dcm")
+    monkeypatch.setattr(codec, "get_encoder", Careless)
+    with pytest.raises(deid.Held, match="without loss"):
+        run(path, BLANK)
+
+
+@pytest.mark.parametrize(("failing", "held"), [({1}, True), ({1, 2}, False)])
+def test_all_frames_are_in_one_syntax(
+    picture: Callable[..., Dataset], saved: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, failing: set[int], held: bool
+) -> None:
+    calls = []
+
+    class Moody:
+        def __init__(self, uid: str) -> None:
+            self._encoder, self._uid = get_encoder(uid), uid
+
+        def encode(self, pixels: np.ndarray, **options: object) -> bytes:
+            if self._uid == JPEG2000Lossless:
+                calls.append(1)
+                if len(calls) in {n + held for n in failing}:
+                    raise RuntimeError
+            return self._encoder.encode(pixels, **options)
+
+    ds = read(saved(picture(size=(40, 48), frames=2)))
+    ds.compress(JPEG2000Lossless, generate_instance_uid=False)
+    path = saved(ds, JPEG2000Lossless, "packed.dcm")
+    monkeypatch.setattr(codec, "get_encoder", Moody)
+    if held:
+        with pytest.raises(deid.Held, match="without loss"):
+            run(path, BLANK, "safe")
+    else:
+        assert run(path, BLANK, "safe")[0].file_meta.TransferSyntaxUID == RLELossless
+
+
+def test_samples_wider_than_the_header_says_are_held(picture: Callable[..., Dataset], saved: Callable[..., Path]) -> None:
+    path = wide(picture, saved, [60000], BitsAllocated=8, BitsStored=8, HighBit=7)
+    with pytest.raises(deid.Held, match="wider than the file says"):
+        run(path, BLANK)
 
 
 def test_a_masked_file_says_so(mr: Dataset, picture: Callable[..., Dataset], saved: Callable[..., Path]) -> None:
