@@ -1,5 +1,6 @@
 """From the configuration to a chain that answers: PAM, a directory and tokens together, in the configured order."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from gateway.credentials import Opener, Unauthenticated
 from tests.builders import BuiltArchive
 from tests.gateway.credentials.slapd import BASE, SECRET, SERVICE, Slapd
 from tests.gateway.credentials.test_unix import Services
-from tests.gateway.http.serving import basic, new_token
+from tests.gateway.http.serving import ROOT, basic, new_token
 
 
 @pytest.fixture
@@ -57,3 +58,19 @@ def test_without_the_service_accounts_password(built: BuiltArchive, configured: 
     (tmp_path / "ldap-password").unlink()
     with pytest.raises(ConfigError, match="the directory's password"):
         Opener(config).open(built.database)
+
+
+def test_the_page_about_it_can_be_copied(tmp_path: Path) -> None:
+    page = (ROOT / "docs/authentication.md").read_text()
+    (tmp_path / "archimed.toml").write_text("\n".join(re.findall(r"```toml\n(.*?)```", page, re.DOTALL)))
+    config = load(tmp_path / "archimed.toml")
+    assert (config.auth.backends, config.ldap.missing) == (("token", "pam", "ldap"), [])
+    default = load(write_empty(tmp_path))
+    for name in ("max_failures", "failure_seconds", "repeat_seconds"):
+        assert getattr(config.auth, name) == getattr(default.auth, name)
+    assert config.pam == default.pam
+
+
+def write_empty(folder: Path) -> Path:
+    (folder / "empty.toml").touch()
+    return folder / "empty.toml"
