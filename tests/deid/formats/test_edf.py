@@ -23,7 +23,7 @@ class Recording:
     patient: str = f"MCH-0234567 F 02-MAY-1951 {NAME}_Anna {NAME}"
     recording: str = f"Startdate 02-MAR-2002 {NAME}/17 {NAME} Telemetry03_{NAME}"
     start: str = "02.03.02"
-    kind: str = "EDF+C"
+    kind: str = f"EDF+C {NAME}"
     labels: list[str] = field(default_factory=lambda: ["EEG Fp1-Ref", f"SpO2 {NAME[:10]}", "EDF Annotations"])
     transducer: str = f"AgAgCl electrode {NAME}"
     units: str = "uV"

@@ -38,13 +38,15 @@ def image(kind: type = nibabel.Nifti1Image) -> nibabel.Nifti1Image:
 def test_single_files(clean: Clean, tmp_path: Path, kind: type, ending: str) -> None:
     path = tmp_path / f"a{ending}"
     nibabel.save(image(kind), path)
-    if ending == ".nii":
-        with path.open("ab") as stream:
-            stream.write(MARK)
+    with path.open("ab") as stream:
+        stream.write(MARK if ending == ".nii" else gzip.compress(MARK))
     data, report = clean(path)
     assert report.ending == ending
     plain = gzip.decompress(data) if ending == ".nii.gz" else data
     assert MARK.lower() not in plain.lower()
+    front = 348 if kind is nibabel.Nifti1Image else 540
+    assert plain[front : front + 4] == bytes(4)
+    assert len(plain) == front + 4 + VOXELS.nbytes
     read = kind.from_bytes(plain)
     assert np.array_equal(np.asarray(read.dataobj), VOXELS)
     assert np.array_equal(read.affine, np.diag([2, 2, 3, 1]))

@@ -102,6 +102,7 @@ def test_jpeg(clean: Clean, tmp_path: Path, options: dict[str, object]) -> None:
 def test_jpeg_keeps_what_tells_its_colours(clean: Clean, tmp_path: Path) -> None:
     PICTURE.convert("CMYK").save(tmp_path / "a.jpg", comment=NAME)
     data, _ = clean(tmp_path / "a.jpg", pixels_approved=True)
+    assert b"\xff\xee\0\x0eAdobe" in data
     assert np.array_equal(pixels(data), pixels((tmp_path / "a.jpg").read_bytes()))
 
 

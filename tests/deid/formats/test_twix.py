@@ -39,6 +39,9 @@ sPatient.tPatientName = "{NAME}"
 sKSpace.lBaseResolution = 256
 tReferenceImage0 = ""{UID}""
 sWipMemBlock.tFree = ""seen by {NAME} 4711-22 on 20160323""
+tMade = ""for {NAME} at 40259""
+tStamp = "20160323145345"
+tDay = "2016-03-23"
 tComment = "copied 2016-03-23 from Quellenhof"
 ### ASCCONV END ###
 """
@@ -52,7 +55,7 @@ def header(**more: str) -> bytes:
         encoded = text.encode("latin-1") + b"\0"
         body += name.encode() + b"\0" + struct.pack("<I", len(encoded)) + encoded
     length = -(-(len(body) + 4 + 20) // 32) * 32
-    return (struct.pack("<I", length) + body + MARK).ljust(length, b"\0")
+    return (struct.pack("<I", length) + body + b"in memory").ljust(length, b"\0")
 
 
 def many(*measurements: bytes) -> bytes:
@@ -68,7 +71,17 @@ def many(*measurements: bytes) -> bytes:
 
 def judge(before: bytes, after: bytes) -> None:
     assert len(before) == len(after)
-    for left in (b"4711", b"anna", b"quellenhof", b"40259", b"19571204", b"20160323", b"2016-03-23", UID.encode()):
+    for left in (
+        b"4711",
+        b"in memory",
+        b"anna",
+        b"quellenhof",
+        b"40259",
+        b"19571204",
+        b"20160323",
+        b"2016-03-23",
+        UID.encode(),
+    ):
         assert left not in after.lower()
     for kept in (b"*tfl3d1_16ns", b"%SiemensSeq%\\tfl", b'"BaseResolution">  { 256', b"lBaseResolution = 256", b"t1_mprage"):
         assert kept in after
