@@ -2,12 +2,13 @@
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: help demo test check pins
+.PHONY: help demo test test-ad check pins
 
 help:
 	@echo "make demo         the whole appliance on loopback in ./demo/, until Ctrl-C"
 	@echo "make demo ONCE=1  the same, proves that what came in reads back, and ends"
 	@echo "make test         the test suite (ARGS='-k name' narrows it)"
+	@echo "make test-ad     LDAP against a real Active Directory (Samba; needs root)"
 	@echo "make check        lint, format, types, import contracts"
 	@echo "make pins         renew the pinned versions in .ci/constraints.txt"
 
@@ -18,6 +19,10 @@ demo:
 test:
 	@.ci/install test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(ARGS)
+
+test-ad:
+	@.ci/install test
+	$(BIN)/python -m pytest $(ARGS) tests/gateway/credentials/active_directory.py
 
 check:
 	@.ci/install

@@ -171,11 +171,8 @@ class Asking:
             if verdict is Verdict.WAIT:
                 raise Unavailable(_NO_ANSWER)
             if verdict is not Verdict.ASK:
-                _log.log(
-                    logging.WARNING if verdict is Verdict.SPENT else logging.DEBUG,
-                    "a login was refused without asking %s: %s", name,
-                    "too many wrong passwords for it" if verdict is Verdict.SPENT else "the same password was wrong before",
-                )  # fmt: skip
+                # Not for the log of every day: a flood would fill it.
+                _log.debug("a login was refused without asking %s: %s", name, verdict.value)
                 return False
             with self._lanes.asking(address):
                 proof = self.backend.check(login, secret)

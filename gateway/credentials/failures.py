@@ -34,8 +34,8 @@ class Verdict(Enum):
     """Whether a backend may be asked."""
 
     ASK = "ask"
-    KNOWN = "known"  # this secret was wrong a moment ago
-    SPENT = "spent"  # too many wrong ones for this login
+    KNOWN = "wrong before"  # this secret was wrong a moment ago
+    SPENT = "too many wrong"  # too many wrong ones for this login
     WAIT = "wait"  # another process is asking just this
 
 

@@ -72,8 +72,8 @@ def group(name: str) -> str:
     return f"cn={name},ou=groups,{BASE}"
 
 
-def make_certificates(folder: Path) -> None:
-    """Write a CA, and certificates it signed for localhost and for another host; and one for localhost of another CA."""
+def make_certificates(folder: Path, address: str = "127.0.0.1") -> None:
+    """Write a CA, certificates it signed for localhost (and an address) and for another host, and one of another CA."""
 
     def openssl(*arguments: str) -> None:
         subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
@@ -87,7 +87,8 @@ def make_certificates(folder: Path) -> None:
     signed = {"localhost": ("localhost", "ca"), "elsewhere": ("dc9.example.org", "ca"), "forged": ("localhost", "other-ca")}
     for name, (host, signer) in signed.items():
         openssl(*request(name), "-out", f"{name}.csr")
-        (folder / f"{name}.ext").write_text(f"subjectAltName=DNS:{host}\n")
+        more = f",IP:{address}" if host == "localhost" else ""
+        (folder / f"{name}.ext").write_text(f"subjectAltName=DNS:{host}{more}\n")
         openssl(
             "x509", "-req", "-in", f"{name}.csr", "-CA", f"{signer}.pem", "-CAkey", f"{signer}.key", "-CAcreateserial",
             "-days", "2", "-extfile", f"{name}.ext", "-out", f"{name}.pem",
