@@ -1,5 +1,6 @@
 """The chain of backends: order, what is remembered, what is not, and who is let in."""
 
+import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,6 +11,7 @@ from catalog.audit import entries
 from catalog.pure.access import Role
 from catalog.pure.errors import Unavailable
 from gateway.credentials import Unauthenticated
+from gateway.credentials.asking import Lanes
 from gateway.credentials.failures import Failures
 from tests.builders import BuiltArchive
 from tests.gateway.credentials.backends import Scripted, chain
@@ -187,7 +189,21 @@ def test_one_address_leaves_room_for_others(built: BuiltArchive) -> None:
         assert credentials.authenticate(basic("ida", "right"), "192.0.2.66"), "who is remembered asks nobody"
         slow.set()
         errors = [each.exception(30) for each in flood]
-    assert {type(error) for error in errors} == {Unauthenticated, Unavailable}
+    assert {type(error) for error in errors} <= {Unauthenticated, Unavailable}
+
+
+def test_who_is_one_too_many_is_told_so_at_once() -> None:
+    lanes = Lanes(2)
+    with contextlib.ExitStack() as held:
+        for address in ("a", "a", "b", "c"):
+            held.enter_context(lanes.inside(address))
+        with pytest.raises(Unavailable), lanes.inside("d"):
+            pass
+    with lanes.inside("a"), lanes.inside("a"):
+        with pytest.raises(Unavailable), lanes.inside("a"):
+            pass
+        with lanes.inside("b"):
+            pass
 
 
 def test_user_and_role_are_read_every_time(built: BuiltArchive) -> None:
