@@ -145,8 +145,8 @@ def measure(rounds: int, servers: list[Server]) -> Table:
     cases += [(f"HEAD, 1 connection; {name}", 1, name) for name in FLOODS]
     seen: dict[tuple[str, str], list[float]] = {}
     for _ in range(rounds):
-        for name, connections, how in cases:
-            for server in servers:
+        for server in servers:
+            for name, connections, how in cases:
                 with flooded(server, FLOODS[how]):
                     seen.setdefault((name, server.name), []).append(per_second(server, connections))
     table = Table(title="requests a second with credentials")
@@ -155,6 +155,10 @@ def measure(rounds: int, servers: list[Server]) -> Table:
         table.add_column(server.name, justify="right")
     for name, _, _ in cases:
         table.add_row(name, *(f"{statistics.median(seen[name, server.name]):,.0f}" for server in servers))
+    for name, _, _ in cases[3:]:
+        # Against the round's own figure without a flood, which was taken just before.
+        kept = [[b / a for a, b in zip(seen[cases[2][0], s.name], seen[name, s.name], strict=True)] for s in servers]
+        table.add_row(f"{name}: kept", *(f"{statistics.median(each):.2f}" for each in kept))
     return table
 
 
