@@ -24,7 +24,7 @@ from deid.mapping import Mapping
 from deid.report import Action, Report
 from deid.rules.policy import Policy, compiled
 from deid.rules.values import Ledger, Values
-from deid.suspicion import suspicion
+from deid.suspicion import hidden_overlay, suspicion
 from deid.walk import Walk
 
 if TYPE_CHECKING:
@@ -207,6 +207,8 @@ class Cleaner:
         masked = stored = None
         with ExitStack() as stack:
             if any(marks.find(nodes, tag) is not None for tag in PIXELS):
+                if hidden_overlay(nodes) and not self._pixels_approved:
+                    raise Held("text may lie in the pixels: an overlay is in their unused bits", "(7FE0,0010)")
                 old = marks.find(clean, _PIXEL_DATA)
                 stored = pixels.Stored(memoryview(old.value), old.vr, old.undefined) if isinstance(old, Element) else None
                 masked = self._masked(stack, nodes, known, syntax, lambda: stored)

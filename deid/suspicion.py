@@ -10,13 +10,17 @@ import tomllib
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
+from deid.engine.nodes import Element
 from deid.pixels import signatures
 from deid.rules.table import data_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from deid.engine.nodes import Node
     from deid.pixels.signatures import Signature
+
+_OVERLAY_BITS, _OVERLAY_DATA = 0x60000100, 0x3000
 
 
 @cache
@@ -39,3 +43,15 @@ def _reason(headers: tuple[tuple[str, str], ...]) -> str | None:
     """Cached: the files of a series have these headers in common."""
     known = dict(headers)
     return next((why for signature, why in _rules() if signature.matches(known)), None)
+
+
+def hidden_overlay(nodes: list[Node]) -> bool:
+    """Whether an overlay lies in bits of the pixels that are not stored samples (retired; PS3.3 C.9.2, 2004): text, often."""
+    tags = {node.tag for node in nodes}
+    return any(
+        node.tag & 0xFF00FFFF == _OVERLAY_BITS
+        and isinstance(node, Element)
+        and bytes(node.value[:2]) not in (b"\1\0", b"\0\1")
+        and node.tag & 0xFFFF0000 | _OVERLAY_DATA not in tags
+        for node in nodes
+    )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from deid.rules.values import Values
 
 _DOCUMENT = 0x00420011
+_OVERLAY_BITS = 0x60000100
 # Marks that take the place of what the file said: who it is about, and what masking changed (see `deid.pixels`).
 _REPLACED = frozenset({0x00100010, 0x00100020, 0x00280004, 0x00280006, 0x00280301, 0x00282110})
 _ORPHAN = Verdict("X", "private, of nobody", "UN")
@@ -105,7 +106,7 @@ class Engine:
                 level.changed = True
                 mark = next(marks, None)
             last = tag
-            if tag == _DOCUMENT:
+            if tag == _DOCUMENT or (tag & 0xFF00FFFF == _OVERLAY_BITS and bytes(self._data[value : value + 2]) != b"\1\0"):
                 raise NotFast  # whether it may pass is decided on the whole file
             stays = (tag, vr) in self._stay and tag != PIXELS and tag not in coded and tag not in self._marks
             if stays and not self._wanted(tag):

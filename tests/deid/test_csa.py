@@ -113,6 +113,13 @@ def test_what_identifies_goes(tag: Tag, kept: bytes, newer: bool) -> None:
     assert cleaned(MEASURED[0], tag, newer=newer)[tag.name] == [kept]
 
 
+def test_a_value_never_takes_the_place_of_its_end() -> None:
+    """C programs read on until a zero: a UID one byte too long would run into what follows."""
+    olds = (f"1.3.12.2.1107.5.2.32.35119.{'7' * n}" for n in range(5, 30))
+    old = next(old for old in olds if len(Mapping(KEY, "A").uid(old)) == len(old) + 1)
+    assert cleaned(MEASURED[0], Tag("RepresentativeImage", "UI", [old.encode()]))["RepresentativeImage"] == [b""]
+
+
 @pytest.mark.parametrize("newer", [True, False])
 def test_what_lay_in_memory_goes(newer: bool) -> None:
     """Scanners write what they last held behind each name and value: station names, and other patients'."""
@@ -122,7 +129,7 @@ def test_what_lay_in_memory_goes(newer: bool) -> None:
     new = csa.clean(blob, values())
     assert new is not None
     assert len(new) == len(blob)
-    assert MARK[:4] not in new
+    assert MARK[:2] not in new  # nor in the two or three bytes that fill up to the next four
     assert read(new) == {tag.name: tag.values for tag in tags}
 
 

@@ -248,6 +248,16 @@ def test_a_masked_file_says_so(mr: Dataset, picture: Callable[..., Dataset], sav
         assert [element.tag for element in ds] == sorted({element.tag for element in ds})
 
 
+def test_extracted_headers_are_those_of_the_masked_file(
+    mr: Dataset, picture: Callable[..., Dataset], saved: Callable[..., Path]
+) -> None:
+    mr.BurnedInAnnotation = "YES"
+    path = saved(picture())
+    profile = BLANK + '[extract]\nfields = ["BurnedInAnnotation"]\n'
+    for engine in ("fast", "safe"):
+        assert run(path, profile, engine)[1].headers["BurnedInAnnotation"] == "NO"
+
+
 def test_what_is_not_masked_is_not_touched(mr: Dataset, picture: Callable[..., Dataset], saved: Callable[..., Path]) -> None:
     path = saved(picture())
     other = run(path, HEAD + "[[mask]]\nRows = 8\nblank = [[2, 1, 5, 3]]\n")
@@ -404,3 +414,23 @@ def test_frames_stream_by(picture: Callable[..., Dataset], saved: Callable[..., 
         tracemalloc.stop()
     assert peak < 8_000_000
     assert (tmp_path / "out.dcm").stat().st_size > 512 * 512 * 200
+
+
+@pytest.mark.parametrize("engine", ["fast", "safe"])
+@pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda uid: uid.keyword)
+def test_an_overlay_in_the_pixels_unused_bits_is_held(
+    picture: Callable[..., Dataset], saved: Callable[..., Path], syntax: str, engine: str
+) -> None:
+    ds = picture("MONOCHROME2", 16, 12)
+    ds.add_new(0x60020010, "US", 7)
+    ds.add_new(0x60020100, "US", 16)
+    ds.add_new(0x60020102, "US", 12)
+    path = saved(ds, syntax)
+    for profile in (HEAD, BLANK):  # a mask covers its rectangles, an overlay lies everywhere
+        with pytest.raises(deid.Held, match="unused bits"):
+            run(path, profile, engine)
+    assert run(path, HEAD, engine, approved=True)
+    ds.add_new(0x60023000, "OW", bytes(10))  # one that has data of its own just goes
+    assert run(saved(ds, syntax), HEAD, engine)
+    ds.add_new(0x60020100, "US", 1)
+    assert run(saved(ds, syntax), HEAD, engine)
