@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,11 @@ MARK = b"Zqxmarkovic"
 DEFAULT = load_profile(None).text
 
 Clean = Callable[..., tuple[bytes, Report]]
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name tests of whole files by a number: bytes make no name that a terminal could show."""
+    return f"{argname}-{zlib.crc32(val):08x}" if isinstance(val, bytes) else None
 
 
 def nibabel_file(name: str) -> Path:
