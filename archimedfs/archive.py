@@ -3,113 +3,126 @@
 import errno
 import itertools
 import os
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import pyfuse3
 
 from archimedfs import inodes, session
-from archimedfs.attributes import Attributes
-from archimedfs.calling import Caller, InThread
+from archimedfs.calling import Caller
 from archimedfs.errnos import answering
 from archimedfs.listing import DOT, DOT_DOT, Listing, cookie_of
 from archimedfs.reading import Buffer, Handle, Reader
+from archimedfs.slots import Slot, Slots
 from catalog.pure.errors import NotFound
 from catalog.pure.names import MAX_NAME_BYTES
-from catalog.pure.nodes import ROOT_ID, NodeId
-from catalog.view import View
+from catalog.pure.nodes import ROOT_ID, Kind, Node, NodeId
+from catalog.view import Archive, OpenFile
 
 _CAPACITY = ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_favail")
+ROOT_UID = 0
 
-
-def run(
-    view: View,
-    mountpoint: Path,
-    *,
-    owner_uid: int,
-    owner_gid: int,
-    allow_other: bool = False,
-    caller: Caller | None = None,
-    on_ready: Callable[[], None],
-) -> None:
-    """Mount the archive as one user may see it; return when a signal came or somebody unmounted.
-
-    Args:
-        view: the archive as that user may see it: its root is the mount's root.
-        mountpoint: an empty folder.
-        owner_uid: the Unix user to whom folders (0500) and files (0400) belong.
-        owner_gid: the group shown with them; it may do nothing.
-        allow_other: whether other Unix users than this process's may come in at all, such as the owner of a mount made by root.
-        caller: how the view is called; `calling.inline` is faster where the catalogue is SQLite. In other threads by default.
-        on_ready: called once the mount answers; it may not touch the mount itself.
-
-    Raises:
-        Refused: the folder cannot be mounted on, or the system refused.
-    """
-    operations = ArchiveOperations(view, Attributes(owner_uid, owner_gid), caller or InThread())
-    options = {"ro", "allow_other"} if allow_other else {"ro"}
-    try:
-        session.run(operations, mountpoint, options, on_ready)
-    finally:
-        operations.close()
+_Parameters = ParamSpec("_Parameters")
+_Answer = TypeVar("_Answer")
 
 
 class ArchiveOperations(session.Operations):
     """The handlers. Nothing is remembered but what is open: inode numbers are computed, so look-ups need not be counted.
 
+    The kernel lets in a folder's owner alone (`default_permissions`, 0500). The handlers refuse strangers once more, for the
+    kernel lets root pass; attributes are told to whoever walks by, since the kernel asks for them to refuse by them.
+
     Args:
-        view: what is shown, bound to its principal; no handler asks who calls.
-        attributes: what is told of nodes.
-        caller: how the view is called.
+        archive: what is mounted.
+        slots: the users; no handler takes a view from elsewhere.
+        caller: how the archive is called.
     """
 
-    def __init__(self, view: View, attributes: Attributes, caller: Caller) -> None:
+    def __init__(self, archive: Archive, slots: Slots, caller: Caller) -> None:
         super().__init__()
-        self._view = view
-        self._attributes = attributes
+        self._archive = archive
+        self._slots = slots
         self._call = caller
         self._reader = Reader()
         self._files: dict[int, Handle] = {}
-        self._folders: dict[int, tuple[int, Listing]] = {}
+        self._folders: dict[int, tuple[Slot, Listing]] = {}
         self._numbers = itertools.count(1)
 
-    def _at(self, inode: int) -> tuple[int, View, NodeId]:
-        """Return user slot, view and node of an inode number: the only place where one becomes another."""
-        slot, node = inodes.decode(inode)
-        if slot != inodes.ONLY_SLOT:
-            raise NotFound("there is no such file or folder")
-        return slot, self._view, node
+    def open_files(self, slot: Slot, studies: Iterable[int]) -> list[int]:
+        """Return the inode numbers of a slot's open files, of these studies."""
+        wanted = set(studies)
+        return [
+            inodes.encode(slot.number, handle.node.id)
+            for handle in self._files.values()
+            if handle.slot == slot.number and handle.node.study in wanted
+        ]
+
+    def _at(self, inode: int) -> tuple[Slot, NodeId]:
+        """Return user and node of an inode number: the only place where one becomes another."""
+        number, node = inodes.decode(inode)
+        return self._slots[number], node
+
+    async def _ask(
+        self, slot: Slot, function: Callable[_Parameters, _Answer], *args: _Parameters.args, **named: _Parameters.kwargs
+    ) -> _Answer:
+        """Call for a user; ask again if that user lost something meanwhile, so that no answer is older than the loss."""
+        while True:
+            epoch = slot.epoch
+            answer = await self._call(function, *args, **named)
+            if slot.is_over:
+                _discard(answer)
+                raise NotFound("there is no such file or folder")
+            if slot.epoch == epoch:
+                return answer
+            _discard(answer)
 
     @answering
     async def lookup(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
         """Find a child by its name."""
-        slot, view, parent = self._at(parent_inode)
-        try:
-            text = name.decode()
-        except UnicodeDecodeError:
-            raise NotFound("there is no such file or folder") from None
-        node = await self._call(view.lookup, parent, text)
-        return self._attributes.of(inodes.encode(slot, node.id), node)
+        return await self._lookup(parent_inode, name, ctx)
+
+    async def _lookup(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
+        slot, parent = self._at(parent_inode)
+        _refuse_strangers(slot, ctx)
+        node = await self._ask(slot, slot.view.lookup, parent, decoded(name))
+        return self._told(slot, node)
+
+    def _told(self, slot: Slot, node: Node) -> pyfuse3.EntryAttributes:
+        """Return what the kernel is told of a child, which it may remember."""
+        if node.id.kind is Kind.STUDY:
+            slot.studies[node.id.row] = node.name
+        return slot.attributes.of(inodes.encode(slot.number, node.id), node)
 
     @answering
     async def getattr(self, inode: int, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
         """Tell a node's attributes."""
-        _, view, where = self._at(inode)
-        return self._attributes.of(inode, await self._call(view.attributes, where))
+        return await self._getattr(inode, ctx)
+
+    async def _getattr(self, inode: int, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
+        slot, where = self._at(inode)
+        if ctx.uid == ROOT_UID and inode != pyfuse3.ROOT_INODE:
+            _refuse_strangers(slot, ctx)
+        return slot.attributes.of(inode, await self._ask(slot, slot.view.attributes, where))
 
     @answering
     async def opendir(self, inode: int, ctx: pyfuse3.RequestContext) -> int:
         """Begin a listing."""
-        slot, view, where = self._at(inode)
-        await self._call(view.attributes, where)
+        return await self._opendir(inode, ctx)
+
+    async def _opendir(self, inode: int, ctx: pyfuse3.RequestContext) -> int:
+        slot, where = self._at(inode)
+        _refuse_strangers(slot, ctx)
+        await self._ask(slot, slot.view.attributes, where)
         number = next(self._numbers)
-        self._folders[number] = (slot, Listing(view, where))
+        self._folders[number] = (slot, Listing(slot.view, where))
         return number
 
     @answering
     async def readdir(self, fh: int, start_id: int, token: pyfuse3.ReaddirToken) -> None:
         """List children behind `start_id`, with their attributes, as many as the kernel takes."""
+        await self._readdir(fh, start_id, token)
+
+    async def _readdir(self, fh: int, start_id: int, token: pyfuse3.ReaddirToken) -> None:
         slot, listing = self._folders[fh]
         cookie = start_id
         if cookie < DOT_DOT:
@@ -117,23 +130,22 @@ class ArchiveOperations(session.Operations):
                 return
             cookie = DOT_DOT
         while True:
-            nodes = listing.held(cookie)
+            nodes = listing.held(cookie, slot.epoch)
             if nodes is None:
-                nodes = await self._call(listing.turn, cookie)
+                nodes = await self._ask(slot, listing.turn, cookie, slot.epoch)
             if not nodes:
                 return
             for node in nodes:
                 cookie = cookie_of(node)
-                entry = self._attributes.of(inodes.encode(slot, node.id), node)
-                if not pyfuse3.readdir_reply(token, node.name.encode(), entry, cookie):
+                if not pyfuse3.readdir_reply(token, node.name.encode(), self._told(slot, node), cookie):
                     return
 
-    def _list_dots(self, slot: int, folder: NodeId, cookie: int, token: pyfuse3.ReaddirToken) -> bool:
+    def _list_dots(self, slot: Slot, folder: NodeId, cookie: int, token: pyfuse3.ReaddirToken) -> bool:
         """List `.` and `..`, which old scripts count on; return whether there is room for more."""
-        inode = inodes.encode(slot, folder)
+        inode = inodes.encode(slot.number, folder)
         dots = [(b".", inode, DOT), (b"..", inode if folder == ROOT_ID else None, DOT_DOT)]
         return all(
-            pyfuse3.readdir_reply(token, name, self._attributes.of_dots(number), behind)
+            pyfuse3.readdir_reply(token, name, slot.attributes.of_dots(number), behind)
             for name, number, behind in dots
             if behind > cookie
         )
@@ -147,9 +159,11 @@ class ArchiveOperations(session.Operations):
         """Open a file for reading."""
         if flags & os.O_ACCMODE != os.O_RDONLY:
             raise pyfuse3.FUSEError(errno.EROFS)
-        _, view, where = self._at(inode)
-        opened = await self._call(view.open, where)
-        handle = self._files[opened.fd] = Handle(view, opened.node, opened.fd)
+        slot, where = self._at(inode)
+        _refuse_strangers(slot, ctx)
+        opened = await self._ask(slot, slot.view.open, where)
+        handle = Handle(slot.number, opened.node, opened.fd, slot.lease(opened.node.study))
+        self._files[opened.fd] = handle
         self._reader.begin(handle)
         # keep_cache: an inode's bytes never change.
         return pyfuse3.FileInfo(fh=opened.fd, keep_cache=True)
@@ -159,7 +173,11 @@ class ArchiveOperations(session.Operations):
         self, fh: int, off: int, size: int
     ) -> Buffer:
         """Read bytes of an open file."""
-        return await self._reader.read(self._files[fh], off, size)
+        handle = self._files[fh]
+        _refuse_ended(handle)
+        answer = await self._reader.read(handle, off, size)
+        _refuse_ended(handle)
+        return answer
 
     @answering
     async def release(self, fh: int) -> None:
@@ -169,7 +187,7 @@ class ArchiveOperations(session.Operations):
     @answering
     async def statfs(self, ctx: pyfuse3.RequestContext) -> pyfuse3.StatvfsData:
         """Tell the size and free space of what the archive is stored on."""
-        capacity = await self._call(self._view.capacity)
+        capacity = await self._call(self._archive.capacity)
         answer = pyfuse3.StatvfsData()
         for name in _CAPACITY:
             setattr(answer, name, getattr(capacity, name))
@@ -189,3 +207,30 @@ class ArchiveOperations(session.Operations):
         for handle in self._files.values():
             os.close(handle.fd)
         self._files.clear()
+
+
+def decoded(name: bytes) -> str:
+    """Return a name as text.
+
+    Raises:
+        NotFound: it is no UTF-8, so nothing has that name.
+    """
+    try:
+        return name.decode()
+    except UnicodeDecodeError:
+        raise NotFound("there is no such file or folder") from None
+
+
+def _refuse_strangers(slot: Slot, ctx: pyfuse3.RequestContext) -> None:
+    if ctx.uid != slot.account.uid:
+        raise pyfuse3.FUSEError(errno.EACCES)
+
+
+def _refuse_ended(handle: Handle) -> None:
+    if handle.lease.is_over:
+        raise pyfuse3.FUSEError(errno.EACCES)
+
+
+def _discard(answer: object) -> None:
+    if isinstance(answer, OpenFile):
+        answer.close()

@@ -6,11 +6,10 @@ import pyfuse3
 
 from catalog.pure.nodes import Node
 
-# For how long the kernel may answer from what it was told. Bytes never change, so they may stay cached (`keep_cache`); what
-# can change is whether a name is still there for this user. Until the mount follows the change feed, a grant that is gone must
-# be noticed by asking again: one second bounds that. Names that were not there are not cached at all, so what is published
-# shows at once. A longer time gains little: the kernel does not cache listings, and each brings fresh attributes along.
-BELIEVED_SECONDS = 1.0
+# For how long the kernel may answer from what it was told. What a user loses is taken from the kernel when it happens
+# (`archimedfs.following`), so this may be long. Names that were not there are not cached at all, so what is published or
+# granted shows at once.
+BELIEVED_SECONDS = 300.0
 
 _FOLDER_MODE = stat.S_IFDIR | 0o500
 _FILE_MODE = stat.S_IFREG | 0o400
@@ -27,9 +26,9 @@ class Attributes:
     awaited. (A new object for each of 20,000 entries costs as much as the rest of the listing's Python.)
     """
 
-    def __init__(self, owner_uid: int, owner_gid: int) -> None:
+    def __init__(self, owner_uid: int, owner_gid: int, folder_mode: int = _FOLDER_MODE) -> None:
         self._file = _blank(_FILE_MODE, owner_uid, owner_gid)
-        self._folder = _blank(_FOLDER_MODE, owner_uid, owner_gid)
+        self._folder = _blank(folder_mode, owner_uid, owner_gid)
 
     def of(self, inode: int, node: Node) -> pyfuse3.EntryAttributes:
         """Return the attributes of a node."""

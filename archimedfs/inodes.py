@@ -18,6 +18,7 @@ _SLOT_BITS = 19
 _ROWS = 1 << _ROW_BITS
 _KINDS = 1 << _KIND_BITS
 _SLOTS = 1 << _SLOT_BITS
+LAST_SLOT = _SLOTS - 1
 # FUSE calls the root of a mount 1. The tree's root is kind 0 row 0, and 0 is no inode number: roots are written as row 1.
 _ROOT_ROW = 1
 _KIND_OF = {int(kind): kind for kind in Kind}

@@ -29,10 +29,14 @@ class Listing:
         self._page: list[Node] = []
         self._cookies: list[int] = []
         self._is_last = False
+        self._epoch = 0
 
-    def held(self, cookie: int) -> list[Node] | None:
-        """Return the children behind the cookie as far as they are at hand: empty at the end, None if `turn` must fetch."""
-        if cookie <= DOT_DOT:
+    def held(self, cookie: int, epoch: int) -> list[Node] | None:
+        """Return the children behind the cookie as far as they are at hand: empty at the end, None if `turn` must fetch.
+
+        What was fetched in another epoch is not at hand: the user has lost something since.
+        """
+        if cookie <= DOT_DOT or epoch != self._epoch:
             return None  # from the beginning: as it is now
         try:
             rest = self._page[self._cookies.index(cookie) + 1 :]
@@ -40,7 +44,7 @@ class Listing:
             return None
         return rest if rest or self._is_last else None
 
-    def turn(self, cookie: int) -> list[Node]:
+    def turn(self, cookie: int, epoch: int) -> list[Node]:
         """Fetch the page behind the cookie; empty at the end.
 
         Raises:
@@ -55,12 +59,13 @@ class Listing:
             self._page = page
             self._cookies = [cookie_of(node) for node in page]
         self._is_last = is_last
+        self._epoch = epoch
         return page
 
     def _name_at(self, cookie: int) -> str:
         if cookie <= DOT_DOT:
             return ""
-        if self._cookies and self._cookies[-1] == cookie:
-            return self._page[-1].name
+        if cookie in self._cookies:
+            return self._page[self._cookies.index(cookie)].name
         # seekdir(3) to another page.
         return self._view.attributes(NodeId(Kind(self.folder.kind + 1), cookie - DOT_DOT)).name

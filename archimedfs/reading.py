@@ -6,9 +6,9 @@ from typing import TypeAlias
 
 import trio
 
+from archimedfs.slots import Lease
 from catalog.pure.errors import Damaged
 from catalog.pure.nodes import Node
-from catalog.view import View
 
 # So many readers may wait for the disk at once; the others wait for them.
 _READERS = 16
@@ -23,11 +23,15 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 
 @dataclass(frozen=True, slots=True)
 class Handle:
-    """A file that is open: by whom, which, and its descriptor. The kernel's read() names nothing but this."""
+    """A file that is open: in whose slot, which, its descriptor, and the leave to read it.
 
-    view: View
+    The kernel's read() names nothing but this.
+    """
+
+    slot: int
     node: Node
     fd: int
+    lease: Lease
 
 
 class Reader:

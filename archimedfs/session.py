@@ -4,7 +4,7 @@ import contextlib
 import errno
 import resource
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pyfuse3
@@ -39,7 +39,13 @@ class Operations(pyfuse3.Operations):
         self.mounted.set()
 
 
-def run(operations: Operations, mountpoint: Path, options: set[str], on_ready: Callable[[], None]) -> None:
+def run(
+    operations: Operations,
+    mountpoint: Path,
+    options: set[str],
+    on_ready: Callable[[], None],
+    beside: Callable[[], Awaitable[None]],
+) -> None:
     """Mount, serve, and return when a signal came or somebody unmounted; must be called in the main thread.
 
     Args:
@@ -47,6 +53,7 @@ def run(operations: Operations, mountpoint: Path, options: set[str], on_ready: C
         mountpoint: an empty folder.
         options: mount options, besides those that every mount has.
         on_ready: called once the mount answers, on the thread that answers: it may not touch the mount itself.
+        beside: what runs as long as the mount answers. If it fails, the mount ends.
 
     Raises:
         Refused: the folder cannot be mounted on, or the system refused.
@@ -56,10 +63,16 @@ def run(operations: Operations, mountpoint: Path, options: set[str], on_ready: C
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # As the kernel will name it: then nobody here has to look at the mount to find it again.
-    trio.run(_serve, operations, mountpoint.resolve(), options, on_ready, strict_exception_groups=True)
+    trio.run(_serve, operations, mountpoint.resolve(), options, on_ready, beside, strict_exception_groups=True)
 
 
-async def _serve(operations: Operations, mountpoint: Path, options: set[str], on_ready: Callable[[], None]) -> None:
+async def _serve(
+    operations: Operations,
+    mountpoint: Path,
+    options: set[str],
+    on_ready: Callable[[], None],
+    beside: Callable[[], Awaitable[None]],
+) -> None:
     # The signals first: one that came between mounting and listening for it would leave a dead mount.
     with trio.open_signal_receiver(*_ENDING) as signals:
         try:
@@ -73,6 +86,7 @@ async def _serve(operations: Operations, mountpoint: Path, options: set[str], on
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_end_on_signal, signals)
                 nursery.start_soon(_announce, operations, mountpoint, on_ready)
+                nursery.start_soon(beside)
                 await _answer_requests()
                 nursery.cancel_scope.cancel()
         finally:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from catalog.changes import ChangeKind, announce
 from catalog.database import Database
 from catalog.database.tables import exams, files, grants, series, studies, users
 from catalog.pure.access import Principal, Role
@@ -48,14 +49,17 @@ class BuiltArchive:
 
     def grant(self, login: str, code: str) -> None:
         """Grant a study to a user."""
-        self._insert(grants, {"user_id": self._user_id(login), "study_id": self._study_id(code), "granted": ADDED})
+        user, study = self._user_id(login), self._study_id(code)
+        with self.database.write() as connection:
+            connection.execute(grants.insert(), {"user_id": user, "study_id": study, "granted": ADDED})
+            announce(connection, ChangeKind.GRANTED, study, user)
 
     def revoke(self, login: str, code: str) -> None:
         """Take a grant away."""
+        user, study = self._user_id(login), self._study_id(code)
         with self.database.write() as connection:
-            connection.execute(
-                grants.delete().where(grants.c.user_id == self._user_id(login), grants.c.study_id == self._study_id(code))
-            )
+            connection.execute(grants.delete().where(grants.c.user_id == user, grants.c.study_id == study))
+            announce(connection, ChangeKind.REVOKED, study, user)
 
     def add_series(self, path: str, contents: dict[str, bytes], mtime: int | None = None) -> int:
         """Add files to `<study>/<exam>/<series>`, making what is missing above them; return the series' row."""

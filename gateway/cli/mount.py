@@ -1,7 +1,6 @@
-"""`archimed mount`: the archive as a read-only folder, for one user, in the foreground or behind the terminal."""
+"""`archimed mount`: the archive as a read-only folder, for one user or all, in the foreground or behind the terminal."""
 
 import os
-import pwd
 import signal
 import sys
 from collections.abc import Callable
@@ -22,14 +21,17 @@ _READY = b"ready"
 @click.command()
 @click.argument("mountpoint", type=Path)
 @click.option("--user", "login", metavar="LOGIN", help="Whose tree; your own Unix login without.")
+@click.option("--all-users", is_flag=True, help="A folder for each user, open to the Unix user of that name alone.")
 @click.option("--foreground", is_flag=True, help="Stay, and unmount on Ctrl-C or SIGTERM.")
 @click.option("--allow-other", is_flag=True, help="Let in the Unix user LOGIN when another one mounts, such as root.")
 @click.option(
     "--log-file", type=Path, metavar="FILE",
     help="Where a mount in the background writes its log; nowhere without.",
 )  # fmt: skip
-def mount(mountpoint: Path, login: str | None, foreground: bool, allow_other: bool, log_file: Path | None) -> None:
-    """Mount the archive as a read-only folder, as one user sees it.
+def mount(
+    mountpoint: Path, login: str | None, all_users: bool, foreground: bool, allow_other: bool, log_file: Path | None
+) -> None:
+    """Mount the archive as a read-only folder, as one user sees it, or with a folder for each user.
 
     The folder must be there and empty. Without --foreground the command ends as soon as the mount can be used.
 
@@ -37,10 +39,15 @@ def mount(mountpoint: Path, login: str | None, foreground: bool, allow_other: bo
     Examples:
       archimed mount ~/archive
       archimed mount /srv/archive/ada --user ada --allow-other --foreground
+      archimed mount /srv/archive --all-users
     """
-    config, where, who = configuration(), mountpoint.absolute(), login or unix_login()
+    if all_users and (login or allow_other):
+        raise click.UsageError("--all-users lets every user in to their own folder: leave --user and --allow-other out")
+    config, where = configuration(), mountpoint.absolute()
+    user = None if all_users else login or unix_login()
+    who = user or "all users"
     if foreground:
-        _serve(config, where, who, allow_other, lambda: click.echo(f"mounted {where} for {who}; Ctrl-C unmounts"))
+        _serve(config, where, user, allow_other, lambda: click.echo(f"mounted {where} for {who}; Ctrl-C unmounts"))
         return
     log = _open_log(log_file)
     reading, writing = os.pipe()
@@ -49,18 +56,18 @@ def mount(mountpoint: Path, login: str | None, foreground: bool, allow_other: bo
         os.close(reading)
         os.setsid()
         # Until it is ready it keeps this terminal, and writes there why it failed.
-        _serve(config, where, who, allow_other, lambda: _detach(log, writing))
+        _serve(config, where, user, allow_other, lambda: _detach(log, writing))
         return
     os.close(writing)
     _await_ready(child, reading)
     click.echo(f"mounted {where} for {who}; unmount with: fusermount3 -u {where}")
 
 
-def _serve(config: Config, mountpoint: Path, login: str, allow_other: bool, on_ready: Callable[[], None]) -> None:
+def _serve(config: Config, mountpoint: Path, login: str | None, allow_other: bool, on_ready: Callable[[], None]) -> None:
     # Late: nothing that makes threads may be loaded before the fork.
-    from archimedfs import archive
     from archimedfs import mountpoint as mountpoints
-    from archimedfs.calling import InThread, inline
+    from archimedfs.mounting import mount_for_all, mount_for_one
+    from archimedfs.slots import Account, unix_account
     from gateway import logs
     from gateway.wiring import open_archive, open_database
 
@@ -68,22 +75,17 @@ def _serve(config: Config, mountpoint: Path, login: str, allow_other: bool, on_r
     logs.configure("mount", "text" if sys.stderr.isatty() else config.log.format, config.log.level)
     database = open_database(config)
     try:
+        archive = open_archive(config, database)
+        if login is None:
+            mount_for_all(archive, database, mountpoint, accounts=unix_account, on_ready=on_ready)
+            return
         user = principal(database, login)
-        uid, gid = _unix_user(user.login) if allow_other else (os.getuid(), os.getgid())
-        archive.run(
-            open_archive(config, database).view(user), mountpoint, owner_uid=uid, owner_gid=gid, allow_other=allow_other,
-            caller=inline if database.is_sqlite else InThread(), on_ready=on_ready,
-        )  # fmt: skip
+        owner = unix_account(user.login) if allow_other else Account(os.getuid(), os.getgid())
+        if owner is None:
+            raise Refused(f"there is no Unix user {user.login} on this machine to let in; mount without --allow-other")
+        mount_for_one(archive, database, mountpoint, user=user, owner=owner, allow_other=allow_other, on_ready=on_ready)
     finally:
         database.close()
-
-
-def _unix_user(login: str) -> tuple[int, int]:
-    try:
-        entry = pwd.getpwnam(login)
-    except KeyError:
-        raise Refused(f"there is no Unix user {login} on this machine to let in; mount without --allow-other") from None
-    return entry.pw_uid, entry.pw_gid
 
 
 def _open_log(file: Path | None) -> int:

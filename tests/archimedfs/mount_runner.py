@@ -1,23 +1,21 @@
 """Mount an archive in a process of its own: pyfuse3 allows one mount a process. Prints `ready` when the mount answers.
 
 Usage: python -m tests.archimedfs.mount_runner CATALOGUE_URL STORE LOGIN MOUNTPOINT [--in-thread] [--owner UID] [--allow-other]
+       ... [--accounts FILE]: for all users (LOGIN does not count); the file is JSON, login -> Unix number, read each time
 """
 
 import argparse
+import json
 import logging
 import os
 import sys
 from pathlib import Path
 
-import sqlalchemy as sa
-
-from archimedfs import archive
-from archimedfs.calling import InThread, inline
+from archimedfs.mounting import mount_for_all, mount_for_one
+from archimedfs.slots import Account
+from catalog.administration import principal
 from catalog.database import Database
-from catalog.database.tables import users
-from catalog.pure.access import Principal, Role
 from catalog.pure.errors import ArchimedError
-from catalog.pure.names import folded
 from catalog.store import LocalStore
 from catalog.view import Archive
 
@@ -31,22 +29,28 @@ def main() -> int:
     parser.add_argument("--in-thread", action="store_true")
     parser.add_argument("--owner", type=int, default=os.getuid())
     parser.add_argument("--allow-other", action="store_true")
+    parser.add_argument("--accounts", type=Path)
     asked = parser.parse_args()
     logging.basicConfig(format="%(levelname)s %(message)s")
     database = Database(asked.url)
-    found = database.row(sa.select(users.c.id, users.c.role).where(users.c.login_key == folded(asked.login)))
-    if found is None:
-        return 2
+    archive = Archive(database, LocalStore(asked.store))
+
+    def account(login: str) -> Account | None:
+        number = json.loads(asked.accounts.read_text()).get(login)
+        return None if number is None else Account(number, number)
+
+    def ready() -> None:
+        print("ready", flush=True)
+
     try:
-        archive.run(
-            Archive(database, LocalStore(asked.store)).view(Principal(found.id, asked.login, Role(found.role))),
-            asked.mountpoint,
-            owner_uid=asked.owner,
-            owner_gid=asked.owner,
-            allow_other=asked.allow_other,
-            caller=InThread() if asked.in_thread else inline,
-            on_ready=lambda: print("ready", flush=True),
-        )
+        if asked.accounts:
+            mount_for_all(archive, database, asked.mountpoint, accounts=account, in_thread=asked.in_thread, on_ready=ready)
+        else:
+            mount_for_one(
+                archive, database, asked.mountpoint, user=principal(database, asked.login),
+                owner=Account(asked.owner, asked.owner), allow_other=asked.allow_other, in_thread=asked.in_thread,
+                on_ready=ready,
+            )  # fmt: skip
     except ArchimedError as error:
         print(error, file=sys.stderr)
         return 1

@@ -10,6 +10,7 @@ from catalog.pure.nodes import ROOT_ID, Node
 from tests.builders import BuiltArchive
 
 SERIES = "S1/E1/001_DCM_MR_x"
+EPOCH = 0
 
 
 @pytest.fixture
@@ -25,8 +26,8 @@ def opened(built: BuiltArchive, monkeypatch: pytest.MonkeyPatch) -> Listing:
 
 
 def behind(opened: Listing, cookie: int) -> list[Node]:
-    held = opened.held(cookie)
-    return opened.turn(cookie) if held is None else held
+    held = opened.held(cookie, EPOCH)
+    return opened.turn(cookie, EPOCH) if held is None else held
 
 
 def rest(opened: Listing, cookie: int, at_once: int) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from archimedfs.reading import Handle, Reader
+from archimedfs.slots import Lease
 from catalog.pure.errors import Damaged
 from catalog.pure.nodes import Kind, Node, NodeId
 from tests.builders import BuiltArchive
@@ -24,7 +25,7 @@ def handle(built: BuiltArchive) -> Iterator[Handle]:
     built.add_series("S1/E1/001_DCM_MR_x", {"00001.dcm": CONTENT})
     view = built.view("anna")
     opened = view.open(view.resolve("S1/E1/001_DCM_MR_x/00001.dcm").id)
-    yield Handle(view, opened.node, opened.fd)
+    yield Handle(0, opened.node, opened.fd, Lease())
     opened.close()
 
 
@@ -87,10 +88,10 @@ def test_a_stored_file_that_is_too_short_is_damaged_not_ended(handle: Handle, tm
     fd = os.open(tmp_path / "short", os.O_RDONLY)
     node = Node(NodeId(Kind.FILE, 1), "00001.dcm", 0, 0, size=len(CONTENT))
     try:
-        assert read(Handle(handle.view, node, fd), 0, 100_000) == CONTENT[:100_000]
+        assert read(Handle(0, node, fd, Lease()), 0, 100_000) == CONTENT[:100_000]
         with pytest.raises(Damaged):
-            read(Handle(handle.view, node, fd), 0, 100_001)
+            read(Handle(0, node, fd, Lease()), 0, 100_001)
         with pytest.raises(Damaged):
-            read(Handle(handle.view, node, fd), 200_000, 10)
+            read(Handle(0, node, fd, Lease()), 200_000, 10)
     finally:
         os.close(fd)

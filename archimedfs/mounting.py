@@ -1,0 +1,86 @@
+"""Puts a mount together: users, handlers, and what follows changes; for one user or for all, from the same parts."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from archimedfs import inodes, session
+from archimedfs.archive import ArchiveOperations
+from archimedfs.calling import InThread, inline
+from archimedfs.everyone import EveryonesOperations
+from archimedfs.following import Follower
+from archimedfs.slots import Account, Accounts, Slot, Slots
+from catalog.database import Database
+from catalog.pure.access import Principal
+from catalog.view import Archive
+
+
+def mount_for_one(
+    archive: Archive,
+    database: Database,
+    mountpoint: Path,
+    *,
+    user: Principal,
+    owner: Account,
+    allow_other: bool = False,
+    in_thread: bool = False,
+    on_ready: Callable[[], None],
+) -> None:
+    """Mount the archive as one user may see it; return when a signal came or somebody unmounted.
+
+    Args:
+        archive: what is mounted.
+        database: its catalogue, whose changes are followed.
+        mountpoint: an empty folder.
+        user: whose tree is the mount's root.
+        owner: the Unix user to whom folders (0500) and files (0400) belong.
+        allow_other: whether other Unix users than this process's may come in at all, such as the owner of a mount made by root.
+        in_thread: call the catalogue in other threads even if it is SQLite, which is quicker to ask than a thread.
+        on_ready: called once the mount answers; it may not touch the mount itself.
+
+    Raises:
+        Refused: the folder cannot be mounted on, or the system refused.
+    """
+    slots = Slots()
+    slots.add(Slot(inodes.ONLY_SLOT, user.user_id, user.login, archive.view(user), owner))
+    call = InThread() if in_thread or not database.is_sqlite else inline
+    operations = ArchiveOperations(archive, slots, call)
+    follower = Follower(database, archive, slots, call, operations.open_files, None)
+    _serve(operations, follower, mountpoint, {"ro", "allow_other"} if allow_other else {"ro"}, on_ready)
+
+
+def mount_for_all(
+    archive: Archive,
+    database: Database,
+    mountpoint: Path,
+    *,
+    accounts: Accounts,
+    in_thread: bool = False,
+    on_ready: Callable[[], None],
+) -> None:
+    """Mount the archive with a folder for each user; return when a signal came or somebody unmounted.
+
+    Args:
+        archive: as in `mount_for_one`, like all that is not said here.
+        database: as there.
+        mountpoint: as there.
+        accounts: finds the Unix user of a login; who has none has no folder.
+        in_thread: as there.
+        on_ready: as there.
+
+    Raises:
+        Refused: as there.
+    """
+    slots = Slots()
+    call = InThread() if in_thread or not database.is_sqlite else inline
+    operations = EveryonesOperations(archive, slots, call, database, accounts)
+    follower = Follower(database, archive, slots, call, operations.open_files, accounts)
+    _serve(operations, follower, mountpoint, {"ro", "allow_other"}, on_ready)
+
+
+def _serve(
+    operations: ArchiveOperations, follower: Follower, mountpoint: Path, options: set[str], on_ready: Callable[[], None]
+) -> None:
+    try:
+        session.run(operations, mountpoint, options, on_ready, follower.run)
+    finally:
+        operations.close()
