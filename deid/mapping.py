@@ -15,6 +15,7 @@ _SHORTEST_KEY = 16
 _MIN_DAYS = 366
 _SPAN_DAYS = 3285
 STANDARD_ROOT = "1.2.840.10008."
+_UID_SIGNS = frozenset("0123456789.")
 
 
 def derive(master: bytes, study: str) -> bytes:
@@ -44,7 +45,7 @@ class Mapping:
     def uid(self, old: str) -> str:
         """``2.25.`` and 128 bits; UIDs of the standard itself (``1.2.840.10008.``) and the empty one stay as they are."""
         old = old.strip(" \0")
-        if not old or old.startswith(STANDARD_ROOT):
+        if not old or (old.startswith(STANDARD_ROOT) and set(old) <= _UID_SIGNS):
             return old
         new = self._uids.get(old)
         if new is None:

@@ -94,3 +94,9 @@ def test_intervals_are_kept(first: dt.date, second: dt.date, days: int) -> None:
 )
 def test_spellings(vr: str, old: bytes, new: bytes | None) -> None:
     assert dates.shift(vr, old, -365) == new
+
+
+def test_the_standard_s_root_shelters_no_text() -> None:
+    mapping = Mapping(b"k" * 32, "A")
+    assert mapping.uid("1.2.840.10008.1.2.1") == "1.2.840.10008.1.2.1"
+    assert mapping.uid("1.2.840.10008.Quandermann").startswith("2.25.")
