@@ -31,11 +31,6 @@ def clean(name: str, vr: str, text: bytes, room: int, values: Values) -> bytes:
     """What stands in the place of `text`, at most `room` bytes; empty where nothing of it may stay."""
     if not text.strip():
         return text
-    new = _cleaned(name, vr, text, room, values)
-    return new if len(new) <= room else b""
-
-
-def _cleaned(name: str, vr: str, text: bytes, room: int, values: Values) -> bytes:
     if vr in _NUMERIC:
         kept = _NUMBER.fullmatch(text) and not is_personal(name)
         return text if kept else b"0".ljust(len(text))  # readers make a number of it: nothing would stop them

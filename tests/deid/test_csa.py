@@ -104,6 +104,7 @@ def test_what_is_measured_stays(newer: bool) -> None:
         (Tag("AcquisitionDateTime", "DT", [b"20080312103522"]), b"20070206103522"),
         (Tag("RepresentativeImage", "UI", [b"1.2.840.10008.5.1.4.1.1.4"]), b"1.2.840.10008.5.1.4.1.1.4"),
         (Tag("RepresentativeImage", "UI", [MARK]), b""),
+        (Tag("RepresentativeImage", "UI", [b"1.2.840.10008." + MARK]), b""),
         (Tag("RepresentativeImage", "UI", [b"1.3.12.2.1107.5"]), b""),  # the new one does not find room
         (Tag("RepresentativeImage", "UI", [OLD_UID.encode()]), Mapping(KEY, "A").uid(OLD_UID).encode()),
     ],
@@ -287,6 +288,11 @@ def test_a_protocol_is_remembered_with_all_it_took_out() -> None:
     assert again.ledger.uids == v.ledger.uids != set()
     other = replace(v, known=frozenset({"flair"}))
     assert b"flair" not in (csa.clean(PHOENIX, other) or b"flair")
+
+
+def test_a_section_s_head_is_one_that_machines_write() -> None:
+    text = b"### ASCCONV BEGIN Zqxmarkovic ###\nlX = 1\n### ASCCONV END ###"
+    assert csa.clean(text, values()) == b"### ASCCONV BEGIN ###            \nlX = 1\n### ASCCONV END ###"
 
 
 def test_a_parameter_named_like_the_patient_goes() -> None:
