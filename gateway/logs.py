@@ -10,14 +10,11 @@ import logging
 import sys
 import threading
 import time
-import traceback
-from pathlib import Path
 from types import TracebackType
 
-from catalog.pure.errors import ArchimedError
+from catalog.faults import place_of, short_path
 
 _OWN = ("archimedfs", "catalog", "deid", "gateway")
-_FRAMES = 12
 
 
 def configure(part: str, form: str = "json", level: str = "info") -> None:
@@ -39,19 +36,6 @@ def configure(part: str, form: str = "json", level: str = "info") -> None:
     threading.excepthook = _uncaught_in_thread
 
 
-def place_of(error: BaseException) -> str:
-    """Return an exception's kind and where it was raised, with the calls that led there; never its text.
-
-    The text of the project's own errors may be shown to anybody, so it stands with them.
-    """
-    said = f": {error}" if isinstance(error, ArchimedError) else ""
-    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
-    calls = " < ".join(f"{_short(frame.filename)}:{frame.lineno} {frame.name}" for frame in reversed(frames))
-    own = f"{type(error).__name__}{said}" + (f" at {calls}" if calls else "")
-    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    return f"{own}; from {place_of(cause)}" if cause is not None else own
-
-
 class _Redacting(logging.Formatter):
     def __init__(self, part: str) -> None:
         super().__init__()
@@ -64,7 +48,7 @@ class _Redacting(logging.Formatter):
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "part": self._part,
-            "message": record.getMessage() if own else f"{record.name} at {_short(record.pathname)}:{record.lineno}",
+            "message": record.getMessage() if own else f"{record.name} at {short_path(record.pathname)}:{record.lineno}",
         }
         if record.exc_info and record.exc_info[1] is not None:
             told["exception"] = place_of(record.exc_info[1])
@@ -82,11 +66,6 @@ class _Text(_Redacting):
         # One record, one line: what a message carries must not look like a record of its own.
         text = "; ".join(told[key] for key in ("message", "exception") if key in told)
         return f"{told['time'][11:19]} {told['level']:7} {told['part']}: {' '.join(text.splitlines())}"
-
-
-def _short(file: str) -> str:
-    """Return the last folders of a source file's path: enough to find it, nothing of where it is installed."""
-    return "/".join(Path(file).parts[-3:])
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from catalog import clock
 from catalog.database import Database
 from catalog.database.tables import batches
+from catalog.faults import place_of
 from catalog.gate.checking import Checker
 from catalog.gate.deidentification import Deidentification
 from catalog.gate.erasing import Eraser
@@ -124,12 +125,7 @@ class Worker:
             # A value that cannot be used stays so however often it is tried.
             self._failed(job, where, str(error), again=not isinstance(error, Invalid))
         except Exception as error:  # noqa: BLE001 - a fault of the program must not end the worker, nor lose the batch
-            # The text of an unexpected error may quote a file: its type and place must do.
-            frame = error.__traceback__
-            while frame is not None and frame.tb_next is not None:
-                frame = frame.tb_next
-            place = f"{frame.tb_frame.f_code.co_filename.rpartition('/')[2]}:{frame.tb_lineno}" if frame else "?"
-            self._failed(job, where, f"a fault of the program ({type(error).__name__} at {place})")
+            self._failed(job, where, f"a fault of the program ({place_of(error)})")
         else:
             _log.info("%s done", where)
 

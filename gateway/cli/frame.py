@@ -140,7 +140,7 @@ def _fail(text: str) -> int:
 
 def _unexpected(error: Exception) -> str:
     """Return the line for an error nobody foresaw: where, not what. Its text may hold a value of somebody's file."""
-    from gateway.logs import place_of  # late: needed once in a blue moon
+    from catalog.faults import place_of  # late: needed once in a blue moon
 
     if os.environ.get(_DEBUG):
         return f"unexpected error: {place_of(error)}"

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 from werkzeug.wrappers import Response
 
 from catalog.administration import Scope
+from catalog.faults import place_of
 from catalog.pure.errors import ArchimedError, NotFound, Refused, Unavailable
 from catalog.view import Archive
 from gateway.credentials import Authenticator
@@ -27,7 +28,6 @@ from gateway.http.answers import Answer
 from gateway.http.metrics import Metrics
 from gateway.http.readonly import ARCHIVE, CAPABILITIES, Tree
 from gateway.http.requests import Environ, has_body, is_probe, method_of, segments
-from gateway.logs import place_of
 
 WSGIApplication: TypeAlias = Callable[[Environ, Any], Iterable[bytes]]
 

@@ -27,9 +27,9 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
 
+from catalog.faults import place_of
 from catalog.pure.errors import Unavailable
 from gateway.http.requests import method_of
-from gateway.logs import place_of
 
 _WSGIApplication: TypeAlias = Callable[[dict[str, Any], Any], Iterable[bytes]]
 

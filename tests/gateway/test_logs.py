@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from catalog.faults import place_of
 from catalog.pure.errors import Refused
-from gateway.logs import place_of
 
 TOP = Path(__file__).parents[2]
 
