@@ -2,12 +2,12 @@
 
     /              OPTIONS and PROPFIND, for Windows, which looks here first
     /archive/...   the read-only archive
-    /healthz       alive? the only part without a login, beside OPTIONS of `/`, which says what any server of this kind would
-    /metrics       figures, for anybody who can log in
+    /healthz       alive?
+    /metrics       figures, for a monitoring system
 
-Figures are not left open to loopback: behind a proxy on the same machine everybody comes from there. They hold no identity, so
-a user without grants and a token of scope `read` is all that a monitoring system needs. New parts (`/staging/`, `/desk/`) are
-entries of `_Front._parts`.
+The last two ask for no login, as such systems expect; nor does OPTIONS of `/`, which says what any server of this kind would.
+They count methods, statuses and parts, never a person, a path or a code; a proxy that lets strangers in should keep them to itself.
+New parts (`/staging/`, `/desk/`) are entries of `_Front._parts`.
 """
 
 import logging
@@ -32,6 +32,7 @@ from gateway.http.requests import Environ, has_body, is_probe, method_of, segmen
 WSGIApplication: TypeAlias = Callable[[Environ, Any], Iterable[bytes]]
 
 _log = logging.getLogger(__name__)
+_OPEN = frozenset({f"/{service.HEALTH}", f"/{service.METRICS}"})
 _READING = frozenset({"GET", "HEAD", "PROPFIND"})
 
 
@@ -58,7 +59,6 @@ class _Front:
         self._parts = {
             "": _Part(None, tree.answer),
             ARCHIVE: _Part(Scope.READ, tree.answer),
-            service.METRICS: _Part(None, self._service_answer),
         }
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
@@ -87,8 +87,8 @@ class _Front:
 
     def _dispatch(self, environ: Environ) -> Answer:
         method = environ["REQUEST_METHOD"]
-        if environ.get("PATH_INFO") == f"/{service.HEALTH}":
-            return self._service_answer([service.HEALTH], environ)
+        if environ.get("PATH_INFO") in _OPEN:
+            return self._service_answer(environ)
         header = environ.get("HTTP_AUTHORIZATION")
         if header is None and method == "OPTIONS" and environ.get("PATH_INFO") in {"/", "*"}:
             return Response(status=200, headers=CAPABILITIES)
@@ -110,6 +110,6 @@ class _Front:
         environ["archimed.view"] = self._archive.view(session.principal)
         return part.answer(names, environ)
 
-    def _service_answer(self, _names: list[str], environ: Environ) -> Answer:
+    def _service_answer(self, environ: Environ) -> Answer:
         environ["archimed.part"] = "service"
         return Response.from_app(self._service.wsgi_app, environ)
