@@ -6,8 +6,8 @@
     /metrics       figures, for a monitoring system
 
 The last two ask for no login, as such systems expect; nor does OPTIONS of `/`, which says what any server of this kind would.
-They count methods, statuses and parts, never a person, a path or a code; a proxy that lets strangers in should keep them to itself.
-New parts (`/staging/`, `/desk/`) are entries of `_Front._parts`.
+They count methods, statuses and parts, never a person, a path or a code. A proxy that lets strangers in should keep them to
+itself. New parts (`/staging/`, `/desk/`) are entries of `_Front._parts`.
 """
 
 import logging
