@@ -292,4 +292,5 @@ def test_closing_closes_every_threads_reader(sqlite_database: Database) -> None:
     thread.join()
     # The last connection to a WAL database removes the log: nobody has it open any more.
     assert not Path(f"{sqlite_database.url.database}-wal").exists()
-    assert sqlite3.connect(sqlite_database.url.database or "").execute("select 1").fetchone() == (1,)
+    with contextlib.closing(sqlite3.connect(sqlite_database.url.database or "")) as connection:
+        assert connection.execute("select 1").fetchone() == (1,)

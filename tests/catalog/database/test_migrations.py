@@ -172,5 +172,7 @@ def test_an_empty_database_says_what_to_do(database: Database) -> None:
 
 def test_a_file_that_is_no_database_is_told_so(tmp_path: Path) -> None:
     (tmp_path / "catalog.db").write_bytes(b"certainly not a database" * 100)
+    database = Database(f"sqlite:///{tmp_path}/catalog.db")
     with pytest.raises(Unavailable, match="no database"):
-        shape.require_newest(Database(f"sqlite:///{tmp_path}/catalog.db"))
+        shape.require_newest(database)
+    database.close()

@@ -46,6 +46,8 @@ def test_catalogue_of_another_time(database: Database, revision: str, says: str)
 def test_file_that_is_no_catalogue(tmp_path: Path) -> None:
     file = tmp_path / "catalog.db"
     file.write_bytes(b"patient list\n" * 100)
+    database = Database(f"sqlite:///{file}")
     with pytest.raises(Unavailable):
-        shape.require_newest(Database(f"sqlite:///{file}"))
+        shape.require_newest(database)
+    database.close()
     assert file.read_bytes() == b"patient list\n" * 100
