@@ -15,7 +15,7 @@ from catalog.faults import place_of
 from catalog.gate.checking import Checker
 from catalog.gate.deidentification import Deidentification
 from catalog.gate.erasing import Eraser
-from catalog.gate.jobs import LEASE_SECONDS, Job, JobKind, Queue, enqueue, worker_name
+from catalog.gate.jobs import KIND_OF_EFFECT, LEASE_SECONDS, Job, JobKind, Queue, enqueue, worker_name
 from catalog.gate.publishing import Publisher
 from catalog.gate.staging import Staging
 from catalog.pure.batches import Event, State, transition
@@ -81,13 +81,14 @@ class Worker:
         quiet = sa.and_(batches.c.state == State.OPEN, batches.c.last_write <= clock.now() - self._quiet_seconds)
         if self._database.row(sa.select(batches.c.id).where(quiet).limit(1)) is None:
             return
-        after, _ = transition(State.OPEN, Event.SEAL)
+        after, effects = transition(State.OPEN, Event.SEAL)
         with self._database.write() as connection:
             sealed = (
                 connection.execute(batches.update().where(quiet).values(state=after).returning(batches.c.id)).scalars().all()
             )
             for number in sealed:
-                enqueue(connection, JobKind.CHECK, number)
+                for effect in effects:
+                    enqueue(connection, KIND_OF_EFFECT[effect], number)
 
     def run_one(self, stop: threading.Event, batch_id: int | None = None) -> bool:
         """Run one job if there is one that may run now; return whether there was.
