@@ -1,19 +1,21 @@
 """An open folder: where its listing stands. One page of children is held at a time, however large the folder is."""
 
+from catalog.pure.errors import NotFound
 from catalog.pure.nodes import Kind, Node, NodeId
 from catalog.view import View
 
 PAGE = 1000
 
-# A cookie tells where a listing goes on: 0 at the beginning, then `.`, `..`, and each child's row behind those. It stays right
-# whatever is published or removed meanwhile, and needs no memory of what was listed before.
+# A cookie tells where a listing goes on: 0 at the beginning, then `.`, `..`, and each child's row and kind behind those. It
+# stays right whatever is published or removed meanwhile, and needs no memory of what was listed before.
 DOT = 1
 DOT_DOT = 2
+_KIND_BITS = 4
 
 
 def cookie_of(node: Node) -> int:
     """Return the cookie that stands behind a child."""
-    return node.id.row + DOT_DOT
+    return (node.id.row << _KIND_BITS | node.id.kind) + DOT_DOT
 
 
 class Listing:
@@ -68,4 +70,8 @@ class Listing:
         if cookie in self._cookies:
             return self._page[self._cookies.index(cookie)].name
         # seekdir(3) to another page.
-        return self._view.attributes(NodeId(Kind(self.folder.kind + 1), cookie - DOT_DOT)).name
+        row, kind = divmod(cookie - DOT_DOT, 1 << _KIND_BITS)
+        try:
+            return self._view.attributes(NodeId(Kind(kind), row)).name
+        except ValueError:
+            raise NotFound("there is nothing behind that place in the listing") from None

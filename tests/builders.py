@@ -8,9 +8,9 @@ import sqlalchemy as sa
 
 from catalog.changes import ChangeKind, announce
 from catalog.database import Database
-from catalog.database.tables import exams, files, grants, series, studies, users
+from catalog.database.tables import exams, files, folders, grants, series, studies, users
 from catalog.pure.access import Principal, Role
-from catalog.pure.names import folded
+from catalog.pure.names import folded, nested_key
 from catalog.store import LocalStore
 from catalog.view import Archive, View
 
@@ -62,7 +62,10 @@ class BuiltArchive:
             announce(connection, ChangeKind.REVOKED, study, user)
 
     def add_series(self, path: str, contents: dict[str, bytes], mtime: int | None = None) -> int:
-        """Add files to `<study>/<exam>/<series>`, making what is missing above them; return the series' row."""
+        """Add files to `<study>/<exam>/<series>`, making what is missing above them; return the series' row.
+
+        A file's name may lead through folders of the series: `stats/left/areas.csv`.
+        """
         study, exam, name = path.split("/")
         study_id = self._study_id(study)
         exam_id = self._find_or_insert(
@@ -85,10 +88,11 @@ class BuiltArchive:
             file = deposit.new()
             file.write(content)
             stored = deposit.add(file)
-            key = folded(file_name)
+            *above, last = file_name.split("/")
+            key = self._key(series_id, above, last)
             rows.append(
                 {
-                    "series_id": series_id, "name_key": key, "name": None if key == file_name else file_name,
+                    "series_id": series_id, "name_key": key, "name": None if key == last else last,
                     "size": stored.size, "sha256": stored.digest, "acquired": mtime, "added": ADDED, "batch_id": 1,
                     "identity": hashlib.sha256(f"{path}/{file_name}".encode()).digest()[:16],
                 }
@@ -98,6 +102,16 @@ class BuiltArchive:
         with self.database.write() as connection:
             connection.execute(files.insert(), rows)
         return series_id
+
+    def _key(self, series_id: int, above: list[str], name: str) -> str:
+        """Return the key of a name below folders of a series, which are made."""
+        parent = None
+        for folder in above:
+            key = folded(folder) if parent is None else nested_key(parent, folded(folder))
+            parent = self._find_or_insert(
+                folders, {"series_id": series_id, "name_key": key}, {"parent_id": parent, "name": folder, "added": ADDED}
+            )
+        return folded(name) if parent is None else nested_key(parent, folded(name))
 
     def view(self, login: str) -> View:
         """Return the archive as that user may see it."""

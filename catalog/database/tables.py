@@ -138,12 +138,31 @@ series = Table(
     sqlite_autoincrement=True,
 )
 
+folders = Table(
+    "folders",
+    metadata,
+    _id("the folder"),
+    Column("series_id", _Id, ForeignKey("series.id"), nullable=False, comment="the series it lies in, at any depth"),
+    Column("parent_id", _Id, ForeignKey("folders.id"), nullable=True, comment="the folder it lies in; null: the series itself"),
+    Column("name", String(255), nullable=False, comment="folder name, decided at publish"),
+    Column("name_key", _key(255), nullable=False, comment="folded name; in a folder, catalog.pure.names.nested_key of it"),
+    Column("added", BigInteger, nullable=False, comment="time of publish"),
+    UniqueConstraint("series_id", "name_key"),
+    comment="folders within a series that is a result",
+    sqlite_autoincrement=True,
+)
+
 files = Table(
     "files",
     metadata,
     _id("the file"),
     Column("series_id", _Id, ForeignKey("series.id"), nullable=False, comment="the series it lies in"),
-    Column("name_key", _key(255), nullable=False, comment="folded file name, decided at publish"),
+    Column(
+        "name_key",
+        _key(255),
+        nullable=False,
+        comment="folded file name, decided at publish; in a folder of its series, catalog.pure.names.nested_key of it",
+    ),
     Column("name", String(255), nullable=True, comment="file name where it differs from name_key, else null"),
     Column("size", BigInteger, nullable=False, comment="bytes"),
     Column("sha256", LargeBinary(32), nullable=False, comment="digest of the bytes: the object's name in the study's folder"),

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from catalog.pure.errors import Invalid
 
 MAX_NAME_BYTES = 255
+BEHIND_ALL_NAMES = "\U0010ffff"
 _DESCRIPTION_CHARACTERS = 64
 _LARGEST_NUMBER = 99_999_999
 
@@ -23,6 +24,20 @@ _LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,63}")
 def folded(name: str) -> str:
     """Return the key under which two names count as the same in a folder (Windows, macOS: case does not tell)."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def nested_key(folder: int, key: str) -> str:
+    """Return the key of a name in a folder within a series; `key` is the folded name, '' for the beginning of the folder.
+
+    All names of a series share one index. The last of all code points, which no name has, keeps those of its folders behind
+    those of the series itself, each folder's together.
+    """
+    return f"{BEHIND_ALL_NAMES}{folder}/{key}"
+
+
+def nested_end(folder: int) -> str:
+    """Return a key behind all keys of that folder."""
+    return f"{BEHIND_ALL_NAMES}{folder}0"  # "0" comes next to "/"
 
 
 def check_code(code: str, what: str) -> str:

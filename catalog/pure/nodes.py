@@ -1,4 +1,4 @@
-"""What a tree is made of: the root, studies, exams, series, files, as frozen values.
+"""What a tree is made of: the root, studies, exams, series, files, and folders within a result, as frozen values.
 
 A node is a fact about one place in one principal's tree; it holds no handle, no path on disk and no other node.
 """
@@ -16,6 +16,7 @@ class Kind(IntEnum):
     EXAM = 2
     SERIES = 3
     FILE = 4
+    FOLDER = 5  # within a series that is a result
 
 
 class NodeId(NamedTuple):

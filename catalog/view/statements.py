@@ -4,15 +4,18 @@ Each statement takes `user` (the principal's row) and what its name says. Column
 turns into a node: row, name, mtime, changed, size, digest, study.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 
-from catalog.database.tables import exams, files, grants, series, studies
+from catalog.database.tables import exams, files, folders, grants, series, studies
 from catalog.pure.nodes import Kind
 
 _USER = sa.bindparam("user", type_=sa.BigInteger)
 _ROW = sa.bindparam("row", type_=sa.BigInteger)
 _KEY = sa.bindparam("key", type_=sa.String)
 _PARENT = sa.bindparam("parent", type_=sa.BigInteger)
+_END = sa.bindparam("end", type_=sa.String)
 _LIMIT = sa.bindparam("limit", type_=sa.Integer)
 _NO_SIZE: sa.ColumnElement[int] = sa.literal_column("0")
 _NO_DIGEST = sa.null()
@@ -45,28 +48,61 @@ _FILES = (
     .where(_granted(series.c.study_id))
 )  # fmt: skip
 
+_FOLDERS = (
+    sa.select(
+        folders.c.id, folders.c.name, folders.c.added, folders.c.added, _NO_SIZE, _NO_DIGEST, series.c.study_id,
+    )
+    .select_from(folders.join(series, series.c.id == folders.c.series_id))
+    .where(_granted(series.c.study_id))
+)  # fmt: skip
+
+_SERIES_OF_FOLDER = sa.select(folders.c.series_id).where(folders.c.id == _PARENT).scalar_subquery()
+
 # By row: attributes of a node that is already known.
 BY_ROW = {
     Kind.STUDY: _STUDIES.where(studies.c.id == _ROW),
     Kind.EXAM: _EXAMS.where(exams.c.id == _ROW),
     Kind.SERIES: _SERIES.where(series.c.id == _ROW),
     Kind.FILE: _FILES.where(files.c.id == _ROW),
+    Kind.FOLDER: _FOLDERS.where(folders.c.id == _ROW),
 }
 
-# By parent and folded name: what a look-up finds. Keyed by the parent's kind.
-BY_NAME = {
-    Kind.ROOT: _STUDIES.where(studies.c.code_key == _KEY),
-    Kind.STUDY: _EXAMS.where(exams.c.study_id == _PARENT, exams.c.code_key == _KEY),
-    Kind.EXAM: _SERIES.where(series.c.exam_id == _PARENT, series.c.name_key == _KEY),
-    Kind.SERIES: _FILES.where(files.c.series_id == _PARENT, files.c.name_key == _KEY),
+Query = sa.Select[*tuple[Any, ...]]
+
+
+# By parent and folded name: what a look-up finds. Keyed by the parent's kind, with the kind of what is found; asked in order.
+BY_NAME: dict[Kind, tuple[tuple[Kind, Query], ...]] = {
+    Kind.ROOT: ((Kind.STUDY, _STUDIES.where(studies.c.code_key == _KEY)),),
+    Kind.STUDY: ((Kind.EXAM, _EXAMS.where(exams.c.study_id == _PARENT, exams.c.code_key == _KEY)),),
+    Kind.EXAM: ((Kind.SERIES, _SERIES.where(series.c.exam_id == _PARENT, series.c.name_key == _KEY)),),
+    Kind.SERIES: (
+        (Kind.FILE, _FILES.where(files.c.series_id == _PARENT, files.c.name_key == _KEY)),
+        (Kind.FOLDER, _FOLDERS.where(folders.c.series_id == _PARENT, folders.c.name_key == _KEY)),
+    ),
+    Kind.FOLDER: (
+        (Kind.FILE, _FILES.where(files.c.series_id == _SERIES_OF_FOLDER, files.c.name_key == _KEY)),
+        (Kind.FOLDER, _FOLDERS.where(folders.c.series_id == _SERIES_OF_FOLDER, folders.c.name_key == _KEY)),
+    ),
 }
 
-# A page of children behind `key`, in the order of their folded names. Keyed by the parent's kind.
-CHILDREN = {
-    Kind.ROOT: _STUDIES.where(studies.c.code_key > _KEY).order_by(studies.c.code_key).limit(_LIMIT),
-    Kind.STUDY: _EXAMS.where(exams.c.study_id == _PARENT, exams.c.code_key > _KEY).order_by(exams.c.code_key).limit(_LIMIT),
-    Kind.EXAM: _SERIES.where(series.c.exam_id == _PARENT, series.c.name_key > _KEY).order_by(series.c.name_key).limit(_LIMIT),
-    Kind.SERIES: _FILES.where(files.c.series_id == _PARENT, files.c.name_key > _KEY).order_by(files.c.name_key).limit(_LIMIT),
+
+def _page(statement: Query, key: sa.ColumnElement[str], *of: sa.ColumnElement[bool]) -> Query:
+    return statement.where(*of, key > _KEY, key < _END).order_by(key).limit(_LIMIT)
+
+
+# A page of children behind `key` and before `end`, in the order of their folded names. Keyed as above.
+CHILDREN: dict[Kind, tuple[tuple[Kind, Query], ...]] = {
+    Kind.ROOT: ((Kind.STUDY, _page(_STUDIES, studies.c.code_key)),),
+    Kind.STUDY: ((Kind.EXAM, _page(_EXAMS, exams.c.code_key, exams.c.study_id == _PARENT)),),
+    Kind.EXAM: ((Kind.SERIES, _page(_SERIES, series.c.name_key, series.c.exam_id == _PARENT)),),
+    Kind.SERIES: (
+        (Kind.FILE, _page(_FILES, files.c.name_key, files.c.series_id == _PARENT)),
+        (Kind.FOLDER, _page(_FOLDERS, folders.c.name_key, folders.c.series_id == _PARENT)),
+    ),
+    Kind.FOLDER: (
+        (Kind.FILE, _page(_FILES, files.c.name_key, files.c.series_id == _SERIES_OF_FOLDER)),
+        (Kind.FOLDER, _page(_FOLDERS, folders.c.name_key, folders.c.series_id == _SERIES_OF_FOLDER)),
+    ),
 }
 
 STUDY_CODE = sa.select(studies.c.code).where(studies.c.id == _ROW)
@@ -74,3 +110,4 @@ STUDY_CODE = sa.select(studies.c.code).where(studies.c.id == _ROW)
 # A study's folders by row alone: what a face must drop from its caches when a user lost the study.
 EXAMS_OF = sa.select(exams.c.id).where(exams.c.study_id == _ROW)
 SERIES_OF = sa.select(series.c.id).where(series.c.study_id == _ROW)
+FOLDERS_OF = sa.select(folders.c.id).join(series, series.c.id == folders.c.series_id).where(series.c.study_id == _ROW)

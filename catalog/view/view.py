@@ -4,18 +4,16 @@ The tree is decided here and in `statements`; every face shows it. Each call ask
 granted, so a grant that is gone is gone with the next call.
 """
 
+import itertools
 import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
-
-import sqlalchemy as sa
 
 from catalog.database import Database, Row
 from catalog.pure.access import Principal
 from catalog.pure.errors import IsADirectory, NotADirectory, NotFound
-from catalog.pure.names import folded
+from catalog.pure.names import BEHIND_ALL_NAMES, folded, nested_end, nested_key
 from catalog.pure.nodes import ROOT_ID, Kind, Node, NodeId
 from catalog.store import LocalStore
 from catalog.view import statements
@@ -25,7 +23,6 @@ PAGE = 1000
 # NUL, and the half characters by which Python stands for bytes that are no UTF-8: no database takes them.
 _IN_NO_NAME = re.compile("[\0\ud800-\udfff]")
 
-_CHILD_KIND = {Kind.ROOT: Kind.STUDY, Kind.STUDY: Kind.EXAM, Kind.EXAM: Kind.SERIES, Kind.SERIES: Kind.FILE}
 _ROOT = Node(ROOT_ID, "", 0, 0)
 
 
@@ -57,10 +54,12 @@ class Archive:
         """Return a study's folders, whoever may see it, without their names: for a face that must forget them."""
         exams = self._database.rows(statements.EXAMS_OF, {"row": study})
         series = self._database.rows(statements.SERIES_OF, {"row": study})
+        within = self._database.rows(statements.FOLDERS_OF, {"row": study})
         return [
             NodeId(Kind.STUDY, study),
             *(NodeId(Kind.EXAM, row.id) for row in exams),
             *(NodeId(Kind.SERIES, row.id) for row in series),
+            *(NodeId(Kind.FOLDER, row.id) for row in within),
         ]
 
     def capacity(self) -> os.statvfs_result:
@@ -88,12 +87,14 @@ class View:
             NotFound: there is none, or it is not granted.
             NotADirectory: the parent is a file.
         """
-        statement = _of(statements.BY_NAME, parent.kind)
-        values = {"user": self._user, "parent": parent.row, "key": folded(name)}
-        row = None if _IN_NO_NAME.search(name) else self._database.row(statement, values)
-        if row is None or row[1] != name:
-            raise NotFound("there is no such file or folder")
-        return _node(_CHILD_KIND[parent.kind], row)
+        found = _of(statements.BY_NAME, parent.kind)
+        if not _IN_NO_NAME.search(name):
+            values = {"user": self._user, "parent": parent.row, "key": _key(parent, name)}
+            for kind, statement in found:
+                row = self._database.row(statement, values)
+                if row is not None and row[1] == name:
+                    return _node(kind, row)
+        raise NotFound("there is no such file or folder")
 
     def children(self, parent: NodeId, after: str = "", limit: int = PAGE) -> list[Node]:
         """Return up to `limit` children behind the child named `after`, in the order of folded names.
@@ -103,10 +104,16 @@ class View:
         Raises:
             NotADirectory: the parent is a file.
         """
-        values = {"user": self._user, "parent": parent.row, "key": folded(after), "limit": limit}
-        rows = self._database.rows(_of(statements.CHILDREN, parent.kind), values)
-        kind = _CHILD_KIND[parent.kind]
-        return [_node(kind, row) for row in rows]
+        end = nested_end(parent.row) if parent.kind is Kind.FOLDER else BEHIND_ALL_NAMES
+        values = {"user": self._user, "parent": parent.row, "key": _key(parent, after), "end": end, "limit": limit}
+        pages = [
+            [_node(kind, row) for row in self._database.rows(statement, values)]
+            for kind, statement in _of(statements.CHILDREN, parent.kind)
+        ]
+        full = [page for page in pages if page]
+        if len(full) < 2:
+            return full[0] if full else []
+        return sorted(itertools.chain(*full), key=lambda node: folded(node.name))[:limit]
 
     def walk(self, parent: NodeId, page: int = PAGE) -> Iterator[Node]:
         """Yield all children, a page at a time."""
@@ -163,7 +170,11 @@ class View:
         return code
 
 
-def _of(table: dict[Kind, sa.Select[*tuple[Any, ...]]], kind: Kind) -> sa.Select[*tuple[Any, ...]]:
+def _key(parent: NodeId, name: str) -> str:
+    return nested_key(parent.row, folded(name)) if parent.kind is Kind.FOLDER else folded(name)
+
+
+def _of(table: dict[Kind, tuple[tuple[Kind, statements.Query], ...]], kind: Kind) -> tuple[tuple[Kind, statements.Query], ...]:
     try:
         return table[kind]
     except KeyError:

@@ -30,6 +30,8 @@ BIG_FOLDER_FILES = 2500
 ACQUIRED = 1_234_567_890
 BEFORE_1970 = -86_400
 BIG = random.Random(2).randbytes(3_000_001)
+RESULT = f"{STUDY}/E001/003_RESULT_segmentation"
+MANY_IN_RESULT = 1500
 SLICES = {f"{number:05d}.dcm": bytes([number]) * (100 * number) for number in range(1, 21)}
 
 
@@ -45,6 +47,9 @@ def fill(built: BuiltArchive) -> BuiltArchive:
     built.add_series(ODD, {"00001.dcm": BIG, "Upper Case.TXT": b"text", "leer.bin": b""}, mtime=BEFORE_1970)
     built.add_series(LONG, {"n" * 251 + ".dcm": b"long"})
     add_many(built, BIG_FOLDER, (f"{number:05d}.raw" for number in range(1, BIG_FOLDER_FILES + 1)))
+    parts = {f"parts/{number:04d}.csv": b"%d" % number for number in range(MANY_IN_RESULT)}
+    deep = {f"parts/{number:04d}x/Left/areas.csv": b"deep" for number in range(3)}
+    built.add_series(RESULT, {"readme.txt": b"read me", "Zones/a.nii": b"zones", **parts, **deep})
     built.add_series("SECRET/E001/001_DCM_MR_x", {"00001.dcm": b"secret"})
     return built
 
@@ -83,7 +88,7 @@ class ReadingSuite:
 
     def test_folders_list_what_is_in_them(self, face: Face) -> None:
         assert sorted(face.names(STUDY)) == ["E001", "E002"]
-        assert {name[:3] for name in face.names(f"{STUDY}/E001")} == {"003", "004", "005"}
+        assert {name[:4] for name in face.names(f"{STUDY}/E001")} == {"003_", "004_", "005_"}
         assert sorted(face.names(SERIES)) == sorted(SLICES)
 
     def test_a_study_without_exams_is_an_empty_folder(self, face: Face) -> None:
@@ -93,6 +98,21 @@ class ReadingSuite:
         names = face.names(BIG_FOLDER)
         assert len(names) == BIG_FOLDER_FILES
         assert set(names) == {f"{number:05d}.raw" for number in range(1, BIG_FOLDER_FILES + 1)}
+
+    def test_a_result_is_a_tree_of_any_depth(self, face: Face) -> None:
+        assert sorted(face.names(RESULT)) == ["Zones", "parts", "readme.txt"]
+        within = face.names(f"{RESULT}/parts")
+        assert sorted(within) == sorted(
+            [*(f"{number:04d}.csv" for number in range(MANY_IN_RESULT)), *(f"{number:04d}x" for number in range(3))]
+        )
+        assert face.names(f"{RESULT}/parts/0001x") == ["Left"]
+        assert face.names(f"{RESULT}/parts/0001x/Left") == ["areas.csv"]
+        assert face.read(f"{RESULT}/parts/0001x/Left/areas.csv") == b"deep"
+        assert face.read(f"{RESULT}/parts/0042.csv") == b"42"
+        assert face.stat(f"{RESULT}/parts").is_folder
+        assert face.stat(f"{RESULT}/Zones/a.nii") == Facts(is_folder=False, size=5, mtime=ADDED)
+        for path in ("zones", "Zones/A.nii", "parts/Left", "parts/0001x/areas.csv", "0042.csv", "parts/0042.csv/x"):
+            assert not face.exists(f"{RESULT}/{path}")
 
     def test_facts_of_folders_and_files(self, face: Face) -> None:
         assert face.stat(SERIES).is_folder

@@ -8,11 +8,14 @@ from hypothesis import strategies as st
 
 from catalog.pure.errors import Invalid
 from catalog.pure.names import (
+    BEHIND_ALL_NAMES,
     MAX_NAME_BYTES,
     check_code,
     check_login,
     file_name,
     folded,
+    nested_end,
+    nested_key,
     number_files,
     safe_label,
     series_name,
@@ -231,3 +234,14 @@ def test_logins(login: str) -> None:
 def test_what_is_no_login(login: str) -> None:
     with pytest.raises(Invalid, match="a login"):
         check_login(login)
+
+
+@given(st.sets(st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1).map(folded)), st.integers(1, 10**12))
+def test_names_in_a_folder_of_a_series_stand_together_behind_those_of_the_series(names: set[str], folder: int) -> None:
+    real = {name for name in names if name and not name.startswith(BEHIND_ALL_NAMES)}
+    nested = sorted(nested_key(folder, name) for name in real)
+    assert [key.rpartition("/")[2] for key in nested] == sorted(real), "in the order of the names themselves"
+    assert all(nested_key(folder, "") < key < nested_end(folder) for key in nested)
+    assert all(name < BEHIND_ALL_NAMES for name in real)
+    for other in (folder * 10, folder * 10 + 9, folder + 1, folder // 10):
+        assert not any(nested_key(other, "") < key < nested_end(other) for key in nested), "folders do not mix"
