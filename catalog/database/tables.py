@@ -12,6 +12,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -386,4 +387,26 @@ changes = Table(
     Column("user_id", _Id, nullable=True, comment="user it is about; null: all who have the study"),
     comment="what faces must drop from their caches",
     sqlite_autoincrement=True,
+)
+
+locks = Table(
+    "locks",
+    metadata,
+    Column("token", String(64), primary_key=True, comment="what the client shows to use it"),
+    Column("user_id", _Id, nullable=False, comment="who holds it"),
+    Column("study_id", _Id, nullable=False, comment="study it lies in, granted to its holder: it goes with the grant"),
+    Column("root", _key(2048), nullable=False, comment="keyed digests of the names that lead to what it is on, joined by /"),
+    Column("exclusive", SmallInteger, nullable=False, comment="1: nobody else may hold one; 0: shared"),
+    Column("deep", SmallInteger, nullable=False, comment="1: it reaches to everything below its root; else 0"),
+    Column(
+        "owner",
+        Text,
+        nullable=False,
+        comment="what the client says of its holder, XML, <= 1024 characters; '' if longer or none",
+    ),
+    Column("expires", BigInteger, nullable=False, comment="time from which it does not hold any more"),
+    ForeignKeyConstraint(["user_id", "study_id"], ["grants.user_id", "grants.study_id"], ondelete="CASCADE"),
+    Index("ix_locks_root", "root"),
+    Index("ix_locks_user_id_study_id", "user_id", "study_id"),
+    comment="WebDAV locks on staged files, an hour at most; seen by every worker and gateway",
 )
