@@ -2,15 +2,18 @@
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: help demo test test-ad check pins
+.PHONY: help demo test test-ad check dist bundle test-packages pins
 
 help:
 	@echo "make demo         the whole appliance on loopback in ./demo/, until Ctrl-C"
 	@echo "make demo ONCE=1  the same, proves that what came in reads back, and ends"
 	@echo "make test         the test suite (ARGS='-k name' narrows it)"
-	@echo "make test-ad     LDAP against a real Active Directory (Samba; needs root)"
+	@echo "make test-ad      LDAP against a real Active Directory (Samba; needs root)"
+	@echo "make test-packages  what make bundle packs"
 	@echo "make check        lint, format, types, import contracts"
-	@echo "make pins         renew the pinned versions in .ci/constraints.txt"
+	@echo "make dist         wheel and sdist, with manual pages and completion, in ./dist/"
+	@echo "make bundle       a tar of all wheels, for machines without a network, in ./dist/"
+	@echo "make pins         renew the pinned versions in .ci/"
 
 demo:
 	@.ci/install
@@ -31,6 +34,22 @@ check:
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# From the sdist, so that what is packed is what git knows and nothing that an earlier build left.
+dist:
+	@.ci/install deploy
+	rm -rf build dist share
+	$(BIN)/python .ci/pages.py share
+	PIP_CONSTRAINT=.ci/constraints.txt .venv-deploy/bin/python -m build --outdir dist . >build.log 2>&1 || { cat build.log; exit 1; }
+	@rm -f build.log
+	@ls dist/*
+
+bundle: dist
+	@.ci/bundle dist/archimed-*.whl dist
+
+test-packages:
+	@.ci/install deploy
+	$(BIN)/python -m pytest $(ARGS) tests/deploy/test_packages.py
+
 # Cython and setuptools-scm: what pyfuse3 is built with.
 pins:
 	@.ci/install
@@ -39,4 +58,8 @@ pins:
 	.venv-pins/bin/python -m pip install --quiet --editable '.[dev]'
 	{ grep '^#' .ci/constraints.txt; .venv-pins/bin/python -m pip freeze --all --exclude-editable --exclude pip | sort -f; } >.venv-pins/new
 	mv .venv-pins/new .ci/constraints.txt
+	$(BIN)/python -m venv --clear .venv-pins
+	.venv-pins/bin/python -m pip install --quiet --upgrade ansible-core ansible-lint build
+	{ grep '^#' .ci/deploy.txt; .venv-pins/bin/python -m pip freeze | sort -f; } >.venv-pins/new
+	mv .venv-pins/new .ci/deploy.txt
 	rm -r .venv-pins
