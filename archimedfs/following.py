@@ -86,6 +86,8 @@ class Follower:
                 for slot in self._slots.of_user(None):
                     if not await self._call(self._is_user, slot):
                         self._end_slot(slot, nursery)
+            elif change.kind is ChangeKind.GONE:
+                self._end_name(change, nursery)
             # Another role reads the same: every role may view what is granted.
             self._last = change.id
 
@@ -103,6 +105,14 @@ class Follower:
             names = [slot.studies[study] for study in lost if study in slot.studies]
             nursery.start_soon(self._kernel.forget_names, inodes.encode(slot.number, ROOT_ID), names)
             nursery.start_soon(self._forget_inodes, slot, lost, self._open_files(slot, lost))
+
+    def _end_name(self, change: Change, nursery: trio.Nursery) -> None:
+        """Forget a name that is not in its folder any more; what is open stays readable, for its bytes are the same."""
+        for slot in self._slots.of_user(None):
+            if change.folder is not None and change.study_id in slot.studies:
+                slot.doubt()
+                folder = inodes.encode(slot.number, change.folder)
+                nursery.start_soon(self._kernel.forget_names, folder, [change.name])
 
     def _end_slot(self, slot: Slot, nursery: trio.Nursery) -> None:
         if slot.number == inodes.ONLY_SLOT:

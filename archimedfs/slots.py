@@ -77,6 +77,10 @@ class Slot:
         if lease is not None:
             lease.is_over = True
 
+    def doubt(self) -> None:
+        """Let nothing be answered that was asked until now: it may be told by a name that is gone."""
+        self.epoch += 1
+
     def end_studies(self) -> None:
         """Let nothing of any study be answered that was asked or opened until now."""
         for study in list(self._leases):

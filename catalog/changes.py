@@ -9,8 +9,9 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from catalog import clock
-from catalog.database import Database
+from catalog.database import Database, Row
 from catalog.database.tables import changes
+from catalog.pure.nodes import Kind, NodeId
 
 _POSTGRESQL_LOCK = 0x6172636869  # "archi": any number that no other program uses in this database
 
@@ -23,25 +24,41 @@ class ChangeKind(StrEnum):
     REVOKED = "revoked"  # a user may not see a study any more
     ROLE = "role"  # a user has another role
     USER = "user"  # a user was added or removed
+    GONE = "gone"  # a name is not in its folder any more
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One announcement. `study_id` None means all studies, `user_id` None all who have the study."""
+    """One announcement. `study_id` None means all studies, `user_id` None all who have the study.
+
+    `folder` and `name` say what is gone, where something is.
+    """
 
     id: int
     kind: ChangeKind
     study_id: int | None
     user_id: int | None
+    folder: NodeId | None = None
+    name: str = ""
 
 
 def announce(connection: sa.Connection, kind: ChangeKind, study_id: int | None = None, user_id: int | None = None) -> None:
     """Tell the followers, when the caller's transaction commits. Call it as the transaction's last statement."""
+    _announce(connection, {"kind": kind.value, "study_id": study_id, "user_id": user_id})
+
+
+def announce_gone(connection: sa.Connection, study_id: int, folder: NodeId, name: str) -> None:
+    """Tell the followers that a folder of a study has no child of that name any more; otherwise as `announce`."""
+    values = {"study_id": study_id, "folder_kind": int(folder.kind), "folder_id": folder.row, "name": name}
+    _announce(connection, {"kind": ChangeKind.GONE.value, **values})
+
+
+def _announce(connection: sa.Connection, values: dict[str, object]) -> None:
     if connection.dialect.name == "postgresql":
         # Numbers are drawn before the commit: without this lock a follower could see 8, remember it, and never see the 7 that
         # commits later. Held to the end of the transaction, hence "last".
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_POSTGRESQL_LOCK)))
-    connection.execute(sa.insert(changes), {"at": clock.now(), "kind": kind.value, "study_id": study_id, "user_id": user_id})
+    connection.execute(sa.insert(changes), {"at": clock.now(), **values})
 
 
 def newest(database: Database) -> int:
@@ -52,9 +69,10 @@ def newest(database: Database) -> int:
 
 def since(database: Database, last_id: int) -> list[Change]:
     """Return the announcements after number `last_id`, oldest first."""
-    statement = (
-        sa.select(changes.c.id, changes.c.kind, changes.c.study_id, changes.c.user_id)
-        .where(changes.c.id > last_id)
-        .order_by(changes.c.id)
-    )
-    return [Change(row.id, ChangeKind(row.kind), row.study_id, row.user_id) for row in database.rows(statement)]
+    statement = sa.select(changes).where(changes.c.id > last_id).order_by(changes.c.id)
+    return [_change(row) for row in database.rows(statement)]
+
+
+def _change(row: Row) -> Change:
+    folder = NodeId(Kind(row.folder_kind), row.folder_id) if row.folder_kind is not None else None
+    return Change(row.id, ChangeKind(row.kind), row.study_id, row.user_id, folder, row.name or "")

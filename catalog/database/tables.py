@@ -315,12 +315,33 @@ staged_files = Table(
     sqlite_autoincrement=True,
 )
 
+corrections = Table(
+    "corrections",
+    metadata,
+    _id("the correction"),
+    Column("kind", String(16), nullable=False, comment="catalog.pure.corrections.Correction"),
+    Column("study_id", _Id, ForeignKey("studies.id"), nullable=False, comment="the study it is about"),
+    Column("exam_id", _Id, nullable=False, comment="the exam it is about; no foreign key: an exam left empty goes"),
+    Column("series_id", _Id, nullable=True, comment="the series it is about; null: the whole exam"),
+    Column("place", Text, nullable=False, comment="what that was called when it was asked for: EXAM or EXAM/SERIES"),
+    Column("value", Text, nullable=False, comment="the new exam code, the code of the other exam, or the new description"),
+    Column("reason", Text, nullable=False, comment="why, as who asked for it wrote"),
+    Column("asked_by", String(64), nullable=False, comment="login of who asked for it"),
+    Column("asked", BigInteger, nullable=False, comment="time of that"),
+    Column("state", String(16), nullable=False, comment="queued, done or refused"),
+    Column("problem", Text, nullable=False, comment="why it was refused; '' if it was not"),
+    Column("ended", BigInteger, nullable=True, comment="time it was done or refused; null before"),
+    comment="changes of names and places in the archive, asked for and done",
+    sqlite_autoincrement=True,
+)
+
 jobs = Table(
     "jobs",
     metadata,
     _id("the job; they run in this order"),
-    Column("kind", String(16), nullable=False, comment="check, publish or erase"),
-    Column("batch_id", _Id, ForeignKey("batches.id"), nullable=False, comment="what it works on"),
+    Column("kind", String(16), nullable=False, comment="check, publish, erase or correct"),
+    Column("batch_id", _Id, ForeignKey("batches.id"), nullable=True, comment="the batch it works on; null: a correction"),
+    Column("correction_id", _Id, ForeignKey("corrections.id"), nullable=True, comment="the correction it does; null: none"),
     Column(
         "study_id",
         _Id,
@@ -382,9 +403,14 @@ changes = Table(
     metadata,
     _id("grows: a reader remembers the last one it saw"),
     Column("at", BigInteger, nullable=False, comment="time"),
-    Column("kind", String(16), nullable=False, comment="published, granted, revoked, role or user"),
+    Column("kind", String(16), nullable=False, comment="published, granted, revoked, role, user or gone"),
     Column("study_id", _Id, nullable=True, comment="study it is about; null: all"),
     Column("user_id", _Id, nullable=True, comment="user it is about; null: all who have the study"),
+    Column(
+        "folder_kind", SmallInteger, nullable=True, comment="gone: catalog.pure.nodes.Kind of the folder it was in; else null"
+    ),
+    Column("folder_id", _Id, nullable=True, comment="gone: that folder's row; else null"),
+    Column("name", String(255), nullable=True, comment="gone: the name that is not in it any more; else null"),
     comment="what faces must drop from their caches",
     sqlite_autoincrement=True,
 )

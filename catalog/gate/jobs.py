@@ -22,11 +22,12 @@ _LONGEST_PAUSE = 600
 
 
 class JobKind(StrEnum):
-    """What a job does with its batch."""
+    """What a job does: with a batch, or with what is archived."""
 
     CHECK = "check"
     PUBLISH = "publish"
     ERASE = "erase"
+    CORRECT = "correct"
 
 
 KIND_OF_EFFECT = {
@@ -38,20 +39,27 @@ KIND_OF_EFFECT = {
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job that this worker holds."""
+    """A job that this worker holds. `batch_id` is 0 for a correction, `correction_id` for all others."""
 
     id: int
     kind: JobKind
     batch_id: int
     study_id: int | None
     attempts: int
+    correction_id: int = 0
 
 
-def enqueue(connection: sa.Connection, kind: JobKind, batch_id: int, study_id: int | None = None) -> int:
+def enqueue(
+    connection: sa.Connection,
+    kind: JobKind,
+    batch_id: int | None = None,
+    study_id: int | None = None,
+    correction_id: int | None = None,
+) -> int:
     """Queue a job in the caller's transaction and return its number."""
     values = {
-        "kind": kind, "batch_id": batch_id, "study_id": study_id, "state": "queued", "attempts": 0, "not_before": 0, "lease": 0,
-        "worker": "", "done": 0, "error": "", "created": clock.now(),
+        "kind": kind, "batch_id": batch_id, "correction_id": correction_id, "study_id": study_id, "state": "queued",
+        "attempts": 0, "not_before": 0, "lease": 0, "worker": "", "done": 0, "error": "", "created": clock.now(),
     }  # fmt: skip
     return int(connection.execute(jobs.insert().values(values).returning(jobs.c.id)).scalar_one())
 
@@ -72,7 +80,7 @@ class Queue:
         self._database = database
         self._worker = worker
 
-    def claim(self, batch_id: int | None = None) -> Job | None:
+    def claim(self, batch_id: int | None = None, correction_id: int | None = None) -> Job | None:
         """Take the oldest job that may run now; None if there is none.
 
         Per study one job runs at a time, so that names in an exam are given by one hand. A running job whose lease ran out, or
@@ -80,6 +88,7 @@ class Queue:
 
         Args:
             batch_id: take a job of this batch only.
+            correction_id: take the job of this correction only.
         """
         now = clock.now()
         self._release_dead()
@@ -101,6 +110,8 @@ class Queue:
         )
         if batch_id is not None:
             ready = ready.where(jobs.c.batch_id == batch_id)
+        if correction_id is not None:
+            ready = ready.where(jobs.c.correction_id == correction_id)
         if self._database.row(ready) is None:
             return None  # the usual answer, without taking the write lock
         with self._database.write() as connection:
@@ -111,9 +122,11 @@ class Queue:
                 jobs.update()
                 .where(jobs.c.id == ready.scalar_subquery())
                 .values(state="running", attempts=jobs.c.attempts + 1, worker=self._worker, lease=now + LEASE_SECONDS)
-                .returning(jobs.c.id, jobs.c.kind, jobs.c.batch_id, jobs.c.study_id, jobs.c.attempts)
+                .returning(jobs.c.id, jobs.c.kind, jobs.c.batch_id, jobs.c.correction_id, jobs.c.study_id, jobs.c.attempts)
             ).first()
-        return Job(row.id, JobKind(row.kind), row.batch_id, row.study_id, row.attempts) if row else None
+        if row is None:
+            return None
+        return Job(row.id, JobKind(row.kind), row.batch_id or 0, row.study_id, row.attempts, row.correction_id or 0)
 
     def renew(self, job: Job) -> None:
         """Hold the job for another lease."""

@@ -9,6 +9,7 @@ import threading
 import sqlalchemy as sa
 
 from catalog import clock
+from catalog.corrections.doing import Corrector
 from catalog.database import Database
 from catalog.database.tables import batches
 from catalog.faults import place_of
@@ -54,10 +55,12 @@ class Worker:
         self._queue = Queue(database, worker_name())
         self._eraser = Eraser(database, staging, self._queue)
         self._publisher = Publisher(database, staging, store, deidentification, self._queue)
+        self._corrector = Corrector(database, store, self._queue)
         self._runners = {
             JobKind.CHECK: Checker(database, staging, self._queue).run,
             JobKind.PUBLISH: self._publisher.run,
             JobKind.ERASE: self._eraser.run,
+            JobKind.CORRECT: self._corrector.run,
         }
 
     def run(self, stop: threading.Event) -> None:
@@ -90,14 +93,15 @@ class Worker:
                 for effect in effects:
                     enqueue(connection, KIND_OF_EFFECT[effect], number)
 
-    def run_one(self, stop: threading.Event, batch_id: int | None = None) -> bool:
+    def run_one(self, stop: threading.Event, batch_id: int | None = None, correction_id: int | None = None) -> bool:
         """Run one job if there is one that may run now; return whether there was.
 
         Args:
             stop: set, it ends the job at its next file; it goes on another time.
             batch_id: a job of this batch only.
+            correction_id: the job of this correction only.
         """
-        job = self._queue.claim(batch_id)
+        job = self._queue.claim(batch_id, correction_id)
         if job is None:
             return False
         ended = threading.Event()
@@ -115,7 +119,8 @@ class Worker:
             if stop.is_set():
                 raise _StoppedError
 
-        where = f"job {job.id} ({job.kind} batch {job.batch_id})"
+        what = f"batch {job.batch_id}" if job.batch_id else f"correction {job.correction_id}"
+        where = f"job {job.id} ({job.kind} {what})"
         try:
             self._runners[job.kind](job, between_files)
         except _StoppedError:
@@ -140,6 +145,8 @@ class Worker:
             self._queue.give_up(connection, job, reason)
             if job.kind is JobKind.PUBLISH:
                 self._publisher.give_up(connection, job.batch_id, reason)
+            elif job.kind is JobKind.CORRECT:
+                self._corrector.give_up(connection, job.correction_id, reason)
 
     def _keep_lease(self, job: Job, ended: threading.Event) -> None:
         while not ended.wait(LEASE_SECONDS / 4):

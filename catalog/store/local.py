@@ -3,6 +3,7 @@
     <root>/<study code>/study.json                 what the study is
     <root>/<study code>/objects/ab/abcdef...       one archived file; mode 0400, never changed
     <root>/<study code>/manifests/<import>.jsonl   one line a file of that import: tree path, digest, size, headers
+    <root>/<study code>/corrections/<n>.jsonl      one line a series that stands elsewhere since that correction
     <root>/<study code>/incoming/<import>/         objects of a running publish job, not yet in place
 
 No catalogue is needed to read a study from its folder (DESIGN, law 5; docs/formats.md). May live here: bytes, names of
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from catalog import durable
+from catalog.pure.corrections import Moved, Place, place_now
 from catalog.pure.errors import Damaged, Unavailable
 
 FORMAT = 1
@@ -98,13 +100,45 @@ class LocalStore:
                 path.unlink()
                 durable.sync_folder(path.parent)
 
+    def write_correction(self, study: str, name: str, moved: Iterable[Moved]) -> None:
+        """Write where series stand since a correction, replacing what an earlier attempt wrote."""
+        lines = [{"batches": one.batches, "was": one.was._asdict(), "now": one.now._asdict()} for one in moved]
+        with durable.translated("the store cannot be written"):
+            durable.make_folder(self._root / study / "corrections")
+            text = (json.dumps(line, separators=(",", ":")).encode() + b"\n" for line in lines)
+            durable.write_file(self._correction(study, name), text)
+
+    def remove_correction(self, study: str, name: str) -> None:
+        """Remove a correction that was given up; one that was never written is fine."""
+        path = self._correction(study, name)
+        with durable.translated("the store cannot be written"):
+            if path.exists():
+                path.unlink()
+                durable.sync_folder(path.parent)
+
     def manifests(self, study: str) -> Iterator[dict[str, Any]]:
-        """Yield every entry of every import of the study, in the order of import."""
+        """Yield every entry of every import of the study, in the order of import, where it stands after all corrections."""
         folder = self._root / study / "manifests"
+        moved = self._corrections(study)
         for path in sorted(folder.glob("*.jsonl"), key=lambda path: (len(path.name), path.name)):
+            batch = int(path.stem.rpartition("-")[2])
             with path.open(encoding="utf-8") as lines:
                 for line in lines:
-                    yield json.loads(line)
+                    entry = json.loads(line)
+                    place = place_now(batch, Place(entry["exam"], entry["series"]), moved)
+                    yield entry | place._asdict()
+
+    def _corrections(self, study: str) -> list[Moved]:
+        """Return all corrections in the order in which they were made."""
+        found = []
+        for path in sorted((self._root / study / "corrections").glob("*.jsonl")):
+            for line in path.read_text(encoding="utf-8").splitlines():
+                one = json.loads(line)
+                found.append(Moved(tuple(one["batches"]), Place(**one["was"]), Place(**one["now"])))
+        return found
+
+    def _correction(self, study: str, name: str) -> Path:
+        return self._root / study / "corrections" / f"{name}.jsonl"
 
     def holds(self, study: str, stored: StoredObject) -> bool:
         """Whether the object is there with its size (its bytes are not read)."""

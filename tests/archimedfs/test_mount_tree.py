@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from catalog.changes import announce_gone
+from catalog.database.tables import exams
 from catalog.store.local import object_path
 from tests.archimedfs.mounts import TIMEOUT, RunningMount, needs_fuse, running_mount
 from tests.behaviour.suite import ACQUIRED, BEFORE_1970, ODD, SERIES, SLICES, STUDY, add_many, eventually, fill
@@ -200,6 +202,21 @@ def test_a_mount_follows_grants_without_being_made_anew(built: BuiltArchive, tmp
         built.revoke("anna", "SECRET")
         assert eventually(lambda: not (mount.path / "SECRET/E001").exists())
         assert eventually(lambda: sorted(os.listdir(mount.path)) == [STUDY, "2010-A.7"])  # noqa: PTH208 - one call
+
+
+def test_a_name_that_was_corrected_is_gone_and_what_is_open_stays(built: BuiltArchive, tmp_path: Path) -> None:
+    fill(built)
+    study, exam = built.view("anna").resolve(STUDY), built.view("anna").resolve(f"{STUDY}/E001")
+    with running_mount(built, "anna", tmp_path / "mount") as mount, (mount.path / SERIES / "00001.dcm").open("rb") as file:
+        assert (mount.path / SERIES / "00002.dcm").read_bytes() == SLICES["00002.dcm"]
+        with built.database.write() as connection:
+            connection.execute(exams.update().where(exams.c.id == exam.id.row).values(code="E010", code_key="e010"))
+            announce_gone(connection, study.id.row, study.id, "E001")
+        assert eventually(lambda: not (mount.path / STUDY / "E001").exists())
+        assert eventually(lambda: not (mount.path / SERIES / "00002.dcm").exists())
+        moved = mount.path / SERIES.replace("E001", "E010")
+        assert (moved / "00002.dcm").read_bytes() == SLICES["00002.dcm"]
+        assert file.read() == SLICES["00001.dcm"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a mount for another user and act as a third")

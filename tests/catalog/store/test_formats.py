@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from catalog.corrections import Corrections
 from catalog.gate.intake import Intake
 from catalog.gate.staging import Staging
 from tests.builders import BuiltArchive
-from tests.catalog.gate.conftest import STUDY, Gate
+from tests.catalog.gate.conftest import ROOT, STUDY, Gate
 from tests.synthetic import image
 
 TEXT = (Path(__file__).parents[3] / "docs" / "formats.md").read_text()
@@ -49,8 +50,13 @@ def tree(gate: Gate) -> dict[str, bytes]:
 
 
 def test_a_study_is_read_from_a_copy_of_its_folder_alone(published: Gate, tmp_path: Path) -> None:
+    corrections = Corrections(published.database, ROOT, None)
+    corrections.rename_exam(f"{STUDY}/E002", "E010", "typed wrongly")
+    corrections.move_series(f"{STUDY}/E001/{published.names(f'{STUDY}/E001')[0]}", "E011", "another visit")
+    published.work()
+    published.published(image(instance=4, study="2"), exam="E002")
     shown = tree(published)
-    assert len(shown) == 3
+    assert {path[:4] for path in shown} == {"E002", "E010", "E011"}
     shutil.copytree(published.built.folder / "var" / "store" / STUDY, tmp_path / "copy")
     shutil.rmtree(published.built.folder / "var" / "store")
     script = tmp_path / "tree.py"

@@ -1,0 +1,50 @@
+"""Correcting what is archived: what can be corrected, and where it stands afterwards. Bytes never change, places do."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from catalog.pure.names import folded, series_name, unique_name
+
+
+class Correction(StrEnum):
+    """What can be corrected."""
+
+    RENAME_EXAM = "rename_exam"
+    MOVE_SERIES = "move_series"
+    DESCRIBE_SERIES = "describe_series"
+
+
+class Place(NamedTuple):
+    """Where a series stands in its study."""
+
+    exam: str
+    series: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A series that stands elsewhere now; `batches` are the imports its files came with."""
+
+    batches: tuple[int, ...]
+    was: Place
+    now: Place
+
+
+def described_name(number: int, file_type: str, description: str, others: Iterable[str]) -> str:
+    """Return the folder name of a series with another description, among the other names of its exam."""
+    return unique_name(series_name(number, file_type, description), {folded(name) for name in others})
+
+
+def moved_name(name: str, others: Iterable[str]) -> str:
+    """Return the folder name of a series that comes to an exam with these names."""
+    return unique_name(name, {folded(other) for other in others})
+
+
+def place_now(batch: int, place: Place, corrections: Iterable[Moved]) -> Place:
+    """Return where a series' files of an import stand after all corrections, given in the order in which they were made."""
+    for correction in corrections:
+        if correction.was == place and batch in correction.batches:
+            place = correction.now
+    return place
