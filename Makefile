@@ -2,13 +2,14 @@
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: help demo test test-ad check dist bundle test-packages pins
+.PHONY: help demo test test-ad test-deploy check dist bundle test-packages pins
 
 help:
 	@echo "make demo         the whole appliance on loopback in ./demo/, until Ctrl-C"
 	@echo "make demo ONCE=1  the same, proves that what came in reads back, and ends"
 	@echo "make test         the test suite (ARGS='-k name' narrows it)"
 	@echo "make test-ad      LDAP against a real Active Directory (Samba; needs root)"
+	@echo "make test-deploy  units and role on booted machines (systemd-nspawn; needs root)"
 	@echo "make test-packages  what make bundle packs"
 	@echo "make check        lint, format, types, import contracts"
 	@echo "make dist         wheel and sdist, with manual pages and completion, in ./dist/"
@@ -26,6 +27,10 @@ test:
 test-ad:
 	@.ci/install test
 	$(BIN)/python -m pytest $(ARGS) tests/gateway/credentials/active_directory.py
+
+test-deploy:
+	@.ci/install deploy
+	$(BIN)/python -m pytest $(ARGS) tests/deploy
 
 check:
 	@.ci/install
