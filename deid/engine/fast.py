@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from deid.engine.nodes import ITEM, ITEM_END, SEQUENCE_END, UNDEFINED, Element, Sequence, Writer, item_path, tag_text
 from deid.engine.safe import DEEPEST
-from deid.engine.scan import PIXELS, Headers, NotFast, Opened
+from deid.engine.scan import PIXELS, Headers, NotFast, Opened, short_of_pixels
+from deid.errors import Unreadable
 from deid.rules import codes
 from deid.rules.policy import Verdict
 
@@ -125,6 +126,9 @@ class Engine:
 
     def _cut(self, level: _Level, at: int, end: int) -> None:
         """Drop what follows the pixel data and is no element: nobody knows what it is."""
+        if short_of_pixels(self._opened):
+            raise Unreadable("the pixel data is shorter than the picture, and something else follows it")
+        self._values.ledger.actions.append(("tail", "X", "bytes after the data set", ""))
         self._flush(level, at)
         level.start = end
         level.changed = True

@@ -9,6 +9,7 @@ import io
 import logging
 import warnings
 import zlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pydicom import dcmread
@@ -30,12 +31,17 @@ if TYPE_CHECKING:
 DEEPEST = 64
 _HEAD = 1 << 16
 _LARGEST_INFLATED = 1 << 30
+_MOST_READS, _MOST_NOTHINGS = 10_000_000, 10_000
+_NOTHING = bytes(8)
 _GE_PRIVATE_BIG_PIXELS = "1.2.840.113619.5.2"
 logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
 
 
 class _Bounded(io.BufferedReader):
-    """A file that never sets memory aside for more bytes than it has: hostile lengths ask for gigabytes."""
+    """A file that never sets memory aside for more bytes than it has: hostile lengths ask for gigabytes.
+
+    It gives up on what makes pydicom go on and on: zeros read as elements, and more elements than any image has.
+    """
 
     name = "the file"  # what pydicom says in its warnings
 
@@ -43,11 +49,17 @@ class _Bounded(io.BufferedReader):
         super().__init__(io.FileIO(source))
         self._size = self.seek(0, 2)
         self.seek(0)
+        self._reads = self._nothings = 0
 
     def read(self, size: int | None = -1, /) -> bytes:
         """At most what is left."""
         left = max(0, self._size - self.tell())
-        return super().read(left if size is None or size < 0 else min(size, left))
+        data = super().read(left if size is None or size < 0 else min(size, left))
+        self._reads += 1
+        self._nothings += data == _NOTHING
+        if self._reads > _MOST_READS or self._nothings > _MOST_NOTHINGS:
+            raise Unreadable("what should be attributes is noise")
+        return data
 
 
 def _refuse_bombs(stream: _Bounded) -> None:
@@ -58,10 +70,11 @@ def _refuse_bombs(stream: _Bounded) -> None:
         return
     stream.seek(144 + int.from_bytes(head[140:144], "little"))
     inflater, grown = zlib.decompressobj(wbits=-15), 0
-    while (packed := inflater.unconsumed_tail or stream.read(_HEAD)) and not inflater.eof:
-        grown += len(inflater.decompress(packed, _HEAD * 16))
-        if grown > _LARGEST_INFLATED:
-            raise Unreadable("the deflated data set is too large")
+    with suppress(zlib.error):  # the UID stands elsewhere in the header, or pydicom will say what is wrong
+        while (packed := inflater.unconsumed_tail or stream.read(_HEAD)) and not inflater.eof:
+            grown += len(inflater.decompress(packed, _HEAD * 16))
+            if grown > _LARGEST_INFLATED:
+                raise Unreadable("the deflated data set is too large")
     stream.seek(0)
 
 

@@ -22,6 +22,8 @@ _RLE = "1.2.840.10008.1.2.5"
 PIXELS = 0x7FE00010
 OTHER_PIXELS = frozenset({0x7FE00001, 0x7FE00002, 0x7FE00008, 0x7FE00009})  # offset tables, samples in floating point
 _LAST_FACT = 0x00380010
+_PHOTOMETRIC, _FRAMES = 0x00280004, 0x00280008
+_SHAPE = frozenset({0x00280002, 0x00280010, 0x00280011, 0x00280100})
 _VRS = {vr.encode(): vr for vr in NUMERIC_VRS | TEXT_VRS | DATE_VRS}
 _VRS |= {vr.encode(): vr for vr in ("AE", "AS", "CS", "DS", "IS", "OB", "PN", "SQ", "UI", "UN", "UR")}
 _LONG = {vr.encode() for vr in LONG_VRS}
@@ -59,7 +61,7 @@ def open_file(data: memoryview) -> Opened:
                 raise NotFast
             length = _U32(data, at)[0]
             at += 4
-        if group != 2 or at + length > end:
+        if group != 2 or vr not in _VRS or at + length > end:
             raise NotFast
         if element == 0x10:
             uid = bytes(data[at : at + length]).decode("latin-1").strip(" \0")
@@ -98,7 +100,7 @@ class Headers:
                 raise NotFast
             vr = known
             if raw in _LONG:
-                if at + 12 > end:
+                if at + 12 > end or length:  # two bytes nobody reads: text has room in them
                     raise NotFast
                 length = _U32(data, value)[0]
                 value += 4
@@ -109,11 +111,14 @@ class Headers:
         return tag, vr, value, length
 
     def item(self, at: int, end: int) -> tuple[int, int]:
-        """(tag, length) of an item or delimiter."""
+        """(tag, length) of an item or delimiter. A delimiter's length is zero: anything else there must not be copied."""
         if at + 8 > end:
             raise NotFast
         group, element, length = _IMPLICIT(self.data, at)
-        return group << 16 | element, length
+        tag = group << 16 | element
+        if length and tag in (ITEM_END, SEQUENCE_END):
+            raise NotFast
+        return tag, length
 
     def skip(self, value: int, length: int, end: int, depth: int = 0) -> int:
         """Where the sequence of this value ends."""
@@ -164,6 +169,24 @@ def top_level(opened: Opened, wanted: frozenset[int]) -> list[Node]:
         if tag in wanted:
             found.append(Element(tag, vr, bytes(opened.data[value:at])))
     return found
+
+
+def short_of_pixels(opened: Opened) -> bool:
+    """Whether native pixel data is shorter than the picture its headers describe: a damaged length, then, and no tail."""
+    headers, bits = Headers(opened), 1
+    at, end = opened.start, headers.end
+    while at < end:
+        tag, _, value, length = headers.element(at, end)
+        if tag == PIXELS:
+            return length != UNDEFINED and length * 8 < bits
+        at = headers.skip(value, length, end)
+        if tag in _SHAPE and at - value == 2:
+            bits *= int.from_bytes(opened.data[value:at], "little")
+        elif tag == _FRAMES and (text := bytes(opened.data[value:at]).strip(b" \0")).isdigit():
+            bits *= int(text[:9])
+        elif tag == _PHOTOMETRIC and b"_42" in bytes(opened.data[value:at]):
+            bits //= 2  # at least half of the samples are left out
+    return False
 
 
 def pixel_data(opened: Opened) -> tuple[str, int, int, bool]:

@@ -107,7 +107,7 @@ def _is_office(source: Path) -> bool:
     try:
         with zipfile.ZipFile(source) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError):
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return False
     return "[Content_Types].xml" in names or "META-INF/manifest.xml" in names
 
@@ -125,7 +125,7 @@ def _office(source: Path) -> str:
                 raise Held("an Office file with pictures or other files in it: take them out", "members")
             try:
                 text = archive.read(member).decode("utf-8")
-            except (UnicodeDecodeError, zipfile.BadZipFile, zlib.error):
+            except (UnicodeDecodeError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
                 raise Unreadable("a damaged Office file") from None
             if _PROPERTIES.search(text) or _PEOPLE.search(text):
                 raise Held("an Office file with properties or comments of a person: save it without them", "properties")

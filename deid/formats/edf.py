@@ -183,7 +183,7 @@ class _Recording:
             if bytes(head[place]).strip():
                 self._work.note(f"reserved {index + 1}", "X", "reserved", bytes(head[place]))
             head[place] = b" " * 32
-            widths.append(int(bytes(head[self._at(_SAMPLES, index)])) * (3 if self._bdf else 2))
+            widths.append(_whole(bytes(head[self._at(_SAMPLES, index)])) * (3 if self._bdf else 2))
         if any(width < 0 for width in widths) or not sum(widths):
             raise Unreadable("a recording without samples")
         return widths
@@ -194,7 +194,7 @@ class _Recording:
 
     def _records(self, head: bytearray, size: int) -> int:
         whole, left = divmod(len(self._data) - self._length, size)
-        told = int(bytes(head[236:244]))
+        told = _whole(bytes(head[236:244]))
         records = whole if told == -1 else told  # -1: the recorder died
         if records < 0 or records > whole:
             raise Unreadable("a recording cut short within its samples")
@@ -236,6 +236,13 @@ class _Recording:
                 self._work.note("annotation", "X", "no time-stamped list", texts[-1])
             lists.append(b"\x14".join([time, *clean, b""]))
         return b"\0".join([*lists, b""])[: len(old)].ljust(len(old), b"\0")
+
+
+def _whole(field: bytes) -> int:
+    text = field.strip()
+    if not text.removeprefix(b"-").isdigit():
+        raise Unreadable("a recording with a number that is none in its header")
+    return int(text)
 
 
 def _digits(text: bytes) -> bytes:

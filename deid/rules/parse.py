@@ -65,7 +65,7 @@ class _Reader:
                 self._wrong("", key, f"unknown key {key!r}{nearest(key, _TOP)}")
         if self._raw.get("schema") != 1:
             self._wrong("", "schema", "schema must be 1, the only one there is")
-        standard = self._choice("", "standard", self._raw.get("standard"), table.editions(), table.editions()[-1])
+        standard = self._standard()
         unlisted = self._choice("", "unlisted", self._raw.get("unlisted"), _UNLISTED, "vr")
         options = self._options()
         mode = self._mode(options)
@@ -95,6 +95,14 @@ class _Reader:
             return value
         self._wrong(section, key, f"{key} must be a list of strings")
         return []
+
+    def _standard(self) -> str:
+        edition: str = self._choice("", "standard", self._raw.get("standard"), table.editions(), table.DEFAULT)
+        try:
+            table.load(edition)
+        except ValueError as error:
+            self._wrong("", "standard", str(error))
+        return edition
 
     def _options(self) -> frozenset[str]:
         found = set()

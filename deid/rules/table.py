@@ -1,18 +1,22 @@
 """The standard's tables as data (PS3.15 table E.1-1 and E.3.10-1, PS3.3 attribute types). Loading and look-up only.
 
 The data files in ``deid/data`` say in their first lines where they come from. A further edition is a further file
-``e1-1-<edition>.txt``; a profile pins one by ``standard = "<edition>"``.
+``e1-1-<edition>.txt``, here or in a package of the site's own that an entry point names; a profile pins one by
+``standard = "<edition>"``. A profile that pins none gets `DEFAULT`, whatever else is installed.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib import resources
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from importlib.metadata import EntryPoint
 
 OPTIONS = (
     "uids",
@@ -27,6 +31,14 @@ OPTIONS = (
     "safe_private",
 )
 UID_ROOT = "1.2.840.10008."
+DEFAULT = "2026c"
+GROUP = "archimed.deid.editions"
+_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]{0,15}")
+_TAG = re.compile(r"[0-9a-fx]{8}|ggggeeee")
+_VR = re.compile(r"[A-Z]{2}|-")
+_BASIC = frozenset({"X", "Z", "D", "U", "X/Z", "X/D", "Z/D", "X/Z/D", "X/Z/U*"})
+_COLUMNS = 5
+_FEWEST_ROWS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +75,84 @@ def _rows(name: str) -> Iterator[list[str]]:
 
 
 @cache
+def _texts() -> Mapping[str, Callable[[], str]]:
+    """How to read the table of each edition. A site's own package cannot take the place of a shipped one."""
+    found = {}
+    for entry in entry_points(group=GROUP):
+        if _NAME.fullmatch(entry.name):
+            found[entry.name] = partial(_site_text, entry)
+    for name in (each.name for each in (resources.files("deid") / "data").iterdir()):
+        if name.startswith("e1-1-") and name.endswith(".txt"):
+            found[name[5:-4]] = partial(data_text, name)
+    return found
+
+
+def _site_text(entry: EntryPoint) -> str:
+    return (resources.files(entry.load()) / f"e1-1-{entry.name}.txt").read_text(encoding="utf-8")
+
+
 def editions() -> tuple[str, ...]:
-    """The editions of table E.1-1 that are shipped, oldest first."""
-    names = (entry.name for entry in (resources.files("deid") / "data").iterdir())
-    return tuple(sorted(n[5:-4] for n in names if n.startswith("e1-1-") and n.endswith(".txt")))
+    """The editions of table E.1-1 that a profile can pin, oldest first."""
+    return tuple(sorted(_texts()))
+
+
+def provenance(edition: str) -> str:
+    """What the file of an edition says of itself."""
+    lines = _texts()[edition]().splitlines()
+    return "\n".join(line.lstrip("# ") for line in lines if line.startswith("#"))
 
 
 @cache
 def load(edition: str) -> Mapping[str, Row]:
-    """Table E.1-1 of an edition, by tag."""
-    table = {}
-    for tag, vr, basic, options, name in _rows(f"e1-1-{edition}.txt"):
-        chosen = dict(pair.split("=") for pair in options.split(",")) if options != "-" else {}
-        table[tag] = Row(tag, vr, basic, chosen, name)
+    """Table E.1-1 of an edition, by tag. A table that cannot be used is a fault of the installation: ValueError."""
+    try:
+        text = _texts()[edition]()
+    except (ImportError, AttributeError, OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"the table of edition {edition} cannot be read ({type(error).__name__})") from None
+    table, problems = parse(text)
+    if problems:
+        raise ValueError(f"the table of edition {edition}: {problems[0]}")
     return table
+
+
+def parse(text: str) -> tuple[dict[str, Row], list[str]]:
+    """The rows of a table's text, and everything that is wrong with it, by line."""
+    table: dict[str, Row] = {}
+    problems = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line or line.startswith("#"):
+            continue
+        row, problem = _row(line.split("\t"))
+        if row is None:
+            problems.append(f"line {number}: {problem}")
+        elif row.tag in table:
+            problems.append(f"line {number}: {row.tag} was there before")
+        else:
+            table[row.tag] = row
+    if not problems and len(table) < _FEWEST_ROWS:
+        problems.append(f"{len(table)} rows: no edition of the table has so few")
+    if not problems and "ggggeeee" not in table:
+        problems.append("there is no row ggggeeee, for private attributes")
+    return table, problems
+
+
+def _row(cells: list[str]) -> tuple[Row | None, str]:
+    if len(cells) != _COLUMNS:
+        return None, f"{len(cells)} columns instead of tag, VR, basic profile, options and name, parted by tabs"
+    tag, vr, basic, options, name = cells
+    chosen = {} if options == "-" else dict(pair.partition("=")[::2] for pair in options.split(","))
+    if not _TAG.fullmatch(tag):
+        return None, f"{tag!r} is no tag of eight lower-case digits (x: any), nor ggggeeee"
+    if not _VR.fullmatch(vr):
+        return None, f"{vr!r} is no VR"
+    if basic not in _BASIC:
+        return None, f"{basic!r} is no code of the basic profile"
+    for option, action in chosen.items():
+        if option not in OPTIONS:
+            return None, f"{option!r} is none of the options {', '.join(OPTIONS)}"
+        if action not in ("K", "C"):
+            return None, f"{option} = {action!r} is neither K nor C"
+    return Row(tag, vr, basic, chosen, name), ""
 
 
 @cache

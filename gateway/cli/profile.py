@@ -90,6 +90,44 @@ def example(name: str | None) -> None:
         click.echo(known[name], nl=False)
 
 
+@profile.command()
+@click.option("--check", "file", type=Path, metavar="FILE", help="Check the table of an edition of your own instead.")
+@json_option
+@click.pass_context
+def editions(ctx: click.Context, file: Path | None, as_json: bool) -> None:
+    """List the editions of the standard's table that a profile can pin by `standard = "..."`, with their origin.
+
+    \b
+    Example:
+      archimed profile editions
+    """
+    from deid.rules import table  # late: other commands do without the standard's tables
+
+    if file is not None:
+        rows, problems = table.parse(read_text(file))
+        for problem in problems:
+            click.echo(f"archimed: {file}: {''.join(c if c.isprintable() else ' ' for c in problem)}", err=True)
+        if problems:
+            ctx.exit(FAILED)
+        records = [{"edition": file.name, "rows": len(rows), "default": False, "provenance": ""}]
+    else:
+        records = [
+            {
+                "edition": name,
+                "rows": len(table.load(name)),
+                "default": name == table.DEFAULT,
+                "provenance": table.provenance(name),
+            }
+            for name in table.editions()
+        ]
+    if as_json:
+        print_json(records)
+        return
+    for record in records:
+        click.echo(f"{record['edition']}: {record['rows']} rows{', the default' if record['default'] else ''}")
+        click.echo("".join(f"    {line}\n" for line in str(record["provenance"]).splitlines()), nl=False)
+
+
 def read_text(file: Path) -> str:
     """Return a profile's text.
 

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from pydicom import Dataset, dcmread
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
 import deid
 from tests.deid.corpus import files
@@ -68,6 +73,69 @@ def test_bytes_after_the_pixel_data_are_cut(mr: Dataset, saved: Callable[..., Pa
     cut = clean(path, "fast")
     assert not isinstance(cut, str)
     assert cut[0] == whole[0]
+
+
+@pytest.mark.parametrize(
+    ("plain", "wound"),
+    [
+        (b"\xfe\xff\x0d\xe0\0\0\0\0", b"\xfe\xff\x0d\xe0Zqxm"),
+        (b"\xfe\xff\xdd\xe0\0\0\0\0", b"\xfe\xff\xdd\xe0Zqxm"),
+        (b"\x08\0\x40\x11SQ\0\0", b"\x08\0\x40\x11SQZq"),
+        (b"\x28\0\x01\x12OW\0\0", b"\x28\0\x01\x12OWZq"),
+    ],
+)
+def test_fields_that_nobody_reads_are_made_anew(mr: Dataset, saved: Callable[..., Path], plain: bytes, wound: bytes) -> None:
+    """Lengths of delimiters and reserved bytes: readers skip what stands there, so it must not be copied."""
+    item = Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = "1.2.840.10008.5.1.4.1.1.4", "1.2.3.4.5"
+    item.is_undefined_length_sequence_item = True
+    mr.ReferencedImageSequence = [item]
+    mr["ReferencedImageSequence"].is_undefined_length = True
+    mr.RedPaletteColorLookupTableData = bytes(8)
+    path = saved(mr)
+    whole = clean(path, "fast")
+    data = path.read_bytes()
+    assert data.count(plain) == 1
+    path.write_bytes(data.replace(plain, wound))
+    fast = clean(path, "fast")
+    assert not isinstance(whole, str)
+    assert not isinstance(fast, str)
+    assert fast[0] == whole[0]
+    assert b"Zq" not in fast[0]
+
+
+def test_a_damaged_length_of_the_pixels_is_no_tail(mr: Dataset, saved: Callable[..., Path]) -> None:
+    path = saved(mr)
+    data = path.read_bytes()
+    assert data[-36:-32] == (32).to_bytes(4, "little")
+    path.write_bytes(data[:-36] + (8).to_bytes(4, "little") + data[-32:])
+    assert clean(path, "fast") == "unreadable: the pixel data is shorter than the picture, and something else follows it"
+
+
+def test_a_tail_is_in_the_report(mr: Dataset, saved: Callable[..., Path]) -> None:
+    path = saved(mr)
+    with path.open("ab") as stream:
+        stream.write(b"more")
+    cut = clean(path, "fast")
+    assert not isinstance(cut, str)
+    assert ("tail", "X", "bytes after the data set", "") in cut[1].actions
+
+
+def test_a_header_that_only_mentions_deflation_is_read(mr: Dataset, saved: Callable[..., Path]) -> None:
+    mr.AvailableTransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    mr.ImageComments = DeflatedExplicitVRLittleEndian + "\0"
+    assert not isinstance(clean(saved(mr), "safe"), str)
+
+
+def test_endless_zeros_are_given_up_soon(mr: Dataset, saved: Callable[..., Path]) -> None:
+    """Pixels read as attributes, after a damaged length: half a million empty ones at the least."""
+    mr.PixelData = bytes(1 << 22)
+    mr.Rows = mr.Columns = 1448
+    path = saved(mr, ExplicitVRBigEndian)
+    data = path.read_bytes()
+    at = data.index((1 << 22).to_bytes(4, "big"))
+    path.write_bytes(data[:at] + bytes(4) + data[at + 4 :])
+    assert clean(path, "fast") == "unreadable: what should be attributes is noise"
 
 
 def test_pixel_data_is_not_read_into_memory(mr: Dataset, saved: Callable[..., Path]) -> None:

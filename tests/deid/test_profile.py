@@ -49,7 +49,7 @@ fields = ["EchoTime",
   "RepetitonTime"]
 """
     assert problems(text) == [
-        "line 2: standard = '2026d' is none of '2026c': did you mean '2026c'?",
+        "line 2: standard = '2026d' is none of '2024b', '2026c': did you mean '2026c'?",
         "line 3: unknown option 'clean_descr': did you mean 'clean_desc'?",
         "line 4: unknown option 'modified_date': did you mean 'modified_dates'?",
         "line 5: unknown key 'unlsted': did you mean 'unlisted'?",

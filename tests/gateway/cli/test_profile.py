@@ -62,3 +62,16 @@ def test_a_study_is_not_created_with_a_profile_that_has_problems(archimed: Run, 
     assert "line 2" in line
     assert "line 3" in line
     assert json.loads(done(archimed("study", "list", "--json"))) == []
+
+
+def test_editions_are_listed_with_their_origin_and_ones_own_checked(run: Run, tmp_path: Path) -> None:
+    records = json.loads(done(run("profile", "editions", "--json")))
+    assert {record["edition"]: record["default"] for record in records} == {"2024b": False, "2026c": True}
+    said = done(run("profile", "editions"))
+    assert "2024b: 621 rows\n" in said
+    assert "2026c: 656 rows, the default\n" in said
+    assert "Provenance: innolitics" in said
+    (tmp_path / "e1-1-2031a.txt").write_text("00080050\tSH\tZ\t-\n00080051\tSH\tQ\t-\tx\n")
+    result = run("profile", "editions", "--check", "e1-1-2031a.txt")
+    assert result.returncode == 1
+    assert [line.split(": ")[2] for line in result.stderr.splitlines()] == ["line 1", "line 2"]
