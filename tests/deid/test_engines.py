@@ -1,4 +1,4 @@
-"""The two engines against each other, on every file pydicom and pydicom-data ship."""
+"""The two engines against each other, on every file pydicom, pydicom-data and nibabel ship; see also `test_derived`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pydicom.uid import (
 )
 
 import deid
-from tests.deid.corpus import files
+from tests.deid.corpus import files, packed, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,8 +44,9 @@ def pixels(source: Path | io.BytesIO) -> dict[int, bytes]:
         return {tag: bytes(ds.get_item(tag).value or b"") for tag in (0x7FE00008, 0x7FE00009, 0x7FE00010) if tag in ds}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: p.name)
-def test_engines_agree_and_pixels_stay(path: Path) -> None:
+@pytest.mark.parametrize("path", FILES + packed(), ids=lambda p: p.name)
+def test_engines_agree_and_pixels_stay(path: Path, tmp_path: Path) -> None:
+    path = unpacked(path, tmp_path)
     fast, safe = clean(path, "fast"), clean(path, "safe")
     if isinstance(fast, str) or isinstance(safe, str):
         assert fast == safe

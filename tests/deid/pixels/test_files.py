@@ -35,7 +35,7 @@ UNMASKABLE = {
     "badVR.dcm": "how large it is",
     "MR_truncated.dcm": "cut short",
 }
-UNREADABLE = {"bad_sequence.dcm", "OT-PAL-8-face.dcm", "meta_missing_tsyntax.dcm", "nested_priv_SQ.dcm"}
+UNREADABLE = {"bad_sequence.dcm", "OT-PAL-8-face.dcm", "meta_missing_tsyntax.dcm", "nested_priv_SQ.dcm", "decimal_rescale.dcm"}
 SHARED_COLOUR = {"SC_ybr_full_422_uncompressed.dcm"}
 SLOW = {"color3d_jpeg_baseline.dcm", "RG1_J2KI.dcm", "RG1_J2KR.dcm"}  # many frames, or large ones: others are of their kind
 
