@@ -9,11 +9,9 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from catalog import clock
-from catalog.database import Database, Row
+from catalog.database import Database, Row, take_turn
 from catalog.database.tables import changes
 from catalog.pure.nodes import Kind, NodeId
-
-_POSTGRESQL_LOCK = 0x6172636869  # "archi": any number that no other program uses in this database
 
 
 class ChangeKind(StrEnum):
@@ -54,10 +52,8 @@ def announce_gone(connection: sa.Connection, study_id: int, folder: NodeId, name
 
 
 def _announce(connection: sa.Connection, values: dict[str, object]) -> None:
-    if connection.dialect.name == "postgresql":
-        # Numbers are drawn before the commit: without this lock a follower could see 8, remember it, and never see the 7 that
-        # commits later. Held to the end of the transaction, hence "last".
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_POSTGRESQL_LOCK)))
+    # Numbers are drawn before the commit: a follower could see 8, remember it, and never see the 7 that commits later.
+    take_turn(connection)
     connection.execute(sa.insert(changes), {"at": clock.now(), **values})
 
 

@@ -15,7 +15,7 @@ from catalog.pure.names import folded
 
 
 @contextmanager
-def changing(database: Database, actor: Actor) -> Iterator[tuple[sa.Connection, Callable[..., None]]]:
+def changing(database: Database, actor: Actor) -> Iterator[tuple[sa.Connection, Callable[..., int]]]:
     """Give a connection in a write transaction in which this actor may administer, and a way to audit what it does.
 
     The second is `catalog.audit.record` that knows the connection and the actor, by the login's one spelling.

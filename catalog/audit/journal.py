@@ -11,11 +11,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from catalog import clock
-from catalog.database import Database
+from catalog.database import Database, Row, take_turn
 from catalog.database.tables import audit
+from catalog.pure.chain import START, link
+from catalog.pure.names import folded
 
 _ACTOR_CHARACTERS = 64
 _SUBJECT_CHARACTERS = 128
+_LAST = sa.select(audit.c.id, audit.c.hash).order_by(audit.c.id.desc()).limit(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,19 @@ class Entry:
     detail: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries or reads are asked for; an empty text or None asks for all.
+
+    `user`: who did it, in whose name, or to whom. `since`: seconds since 1970 UTC.
+    """
+
+    user: str = ""
+    study: str = ""
+    since: int | None = None
+    limit: int | None = None
+
+
 def record(
     connection: sa.Connection,
     *,
@@ -49,9 +65,15 @@ def record(
     study: str = "",
     subject: str = "",
     detail: Mapping[str, Any] | None = None,
-) -> None:
-    """Add one entry in the caller's transaction, so that it stands exactly when what it records does."""
-    values = {
+) -> int:
+    """Add one entry in the caller's transaction, so that it stands exactly when what it records does; return its number.
+
+    Call it behind the transaction's changes, for it takes the transaction's turn (`catalog.database.take_turn`).
+    """
+    take_turn(connection)
+    last = connection.execute(_LAST).first()
+    number = last.id + 1 if last else 1
+    values: dict[str, int | str] = {
         "at": clock.now(),
         "actor": _fitting(actor, _ACTOR_CHARACTERS),
         "acting_as": acting_as,
@@ -60,16 +82,27 @@ def record(
         "subject": _fitting(subject, _SUBJECT_CHARACTERS),
         "detail": json.dumps(detail or {}, ensure_ascii=True, sort_keys=True, separators=(",", ":")),
     }
-    connection.execute(sa.insert(audit), values)
+    chained = link(last.hash if last else START, number, *values.values())
+    connection.execute(sa.insert(audit), {"id": number, **values, "hash": chained})
+    return number
 
 
-def entries(database: Database, *, limit: int | None = None, after: int = 0) -> list[Entry]:
-    """Return the newest `limit` entries (None: all) with an id above `after`, oldest first."""
-    newest = sa.select(audit).where(audit.c.id > after).order_by(audit.c.id.desc()).limit(limit)
-    return [
-        Entry(row.id, row.at, row.actor, row.acting_as, row.action, row.study, row.subject, json.loads(row.detail))
-        for row in reversed(database.rows(newest))
-    ]
+def entries(database: Database, wanted: Wanted | None = None, *, after: int = 0) -> list[Entry]:
+    """Return the newest entries that are wanted and have a number above `after`, oldest first."""
+    asked = wanted or Wanted()
+    newest = sa.select(audit).where(audit.c.id > after).order_by(audit.c.id.desc()).limit(asked.limit)
+    if asked.user:
+        names = {asked.user, folded(asked.user)}
+        newest = newest.where(sa.or_(audit.c.actor.in_(names), audit.c.acting_as.in_(names), audit.c.subject.in_(names)))
+    if asked.study:
+        newest = newest.where(audit.c.study == asked.study)
+    if asked.since is not None:
+        newest = newest.where(audit.c.at >= asked.since)
+    return [_entry(row) for row in reversed(database.rows(newest))]
+
+
+def _entry(row: Row) -> Entry:
+    return Entry(row.id, row.at, row.actor, row.acting_as, row.action, row.study, row.subject, json.loads(row.detail))
 
 
 def _fitting(text: str, limit: int) -> str:

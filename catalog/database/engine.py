@@ -23,6 +23,7 @@ Row: TypeAlias = sa.Row[*tuple[Any, ...]]
 _BUSY_SECONDS = 30
 _WRITE = "archimed_write"
 _POSTGRESQL_DISK_FULL = "53100"
+_POSTGRESQL_TURN = 0x6172636869  # "archi": any number that no other program uses in this database
 # By the beginning of SQLite's own name of the error.
 _TOLD = {
     "SQLITE_BUSY": f"the catalogue is locked: another process is writing and did not end within {_BUSY_SECONDS} s; try again",
@@ -114,6 +115,15 @@ class Database:
             return self._reader.connect()
         except sa.exc.DBAPIError as error:
             _raise_translated(error)
+
+
+def take_turn(connection: sa.Connection) -> None:
+    """Let no other transaction pass here until this one ends: what is numbered behind it is committed in that order.
+
+    Call it when nothing else is left to be changed: two that wait for each other's rows and for their turn would both fail.
+    """
+    if connection.dialect.name == "postgresql":  # SQLite has one writer at a time anyhow
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_POSTGRESQL_TURN)))
 
 
 def prepare_sqlite_file(url: sa.engine.URL) -> None:

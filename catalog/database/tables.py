@@ -381,7 +381,7 @@ tokens = Table(
 audit = Table(
     "audit",
     metadata,
-    _id("the order of entries"),
+    _id("the order of entries; since revision 0005 without gaps"),
     Column("at", BigInteger, nullable=False, comment="time"),
     Column("actor", String(64), nullable=False, comment="Unix login or service that did it, e.g. root or dicom"),
     Column(
@@ -394,7 +394,13 @@ audit = Table(
     Column("study", String(64), nullable=False, comment="study code; '' if none"),
     Column("subject", String(128), nullable=False, comment="what it was done to: a login, a batch number, an exam code"),
     Column("detail", Text, nullable=False, comment="JSON object with the rest; no identities"),
-    comment="append-only: every import, decision, change, grant and refusal",
+    Column(
+        "hash",
+        LargeBinary(32),
+        nullable=False,
+        comment="SHA-256 over the hash of the entry before and all of this one: a chain",
+    ),
+    comment="append-only by triggers: every import, decision, change, grant and refusal",
     sqlite_autoincrement=True,
 )
 

@@ -1,25 +1,103 @@
-"""`archimed audit`: who did what."""
+"""`archimed audit`: who did what, and whether what is written of it still is what was written."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import click
 
-from catalog.audit import entries
+from catalog.audit import Wanted, entries, verify
 from gateway.cli.administering import catalogue
 from gateway.cli.common import json_option
-from gateway.cli.output import moment, print_records
+from gateway.cli.frame import FAILED
+from gateway.cli.output import Record, moment, print_csv, print_json, print_record, print_records
+from gateway.cli.times import Since
+
+_HASH_CHARACTERS = 64
+_COLUMNS = ("at", "actor", "acting_as", "action", "study", "subject", "detail")
 
 
-@click.command()
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N entries.")
+class Hash(click.ParamType[bytes]):
+    """A hash as `audit verify` prints it."""
+
+    name = "hash"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
+        """Return its bytes."""
+        try:
+            found = bytes.fromhex(str(value))
+        except ValueError:
+            found = b""
+        if len(found) != _HASH_CHARACTERS // 2:
+            self.fail(f"write the {_HASH_CHARACTERS} hexadecimal digits that `archimed audit verify` printed", param, ctx)
+        return found
+
+
+@click.group(invoke_without_command=True)
+@click.option("--user", metavar="LOGIN", default="", help="Only what this user did, or what was done to them.")
+@click.option("--study", metavar="CODE", default="", help="Only what is about this study.")
+@click.option("--since", type=Since(), metavar="WHEN", help="Only from then on: 2026-01-01, or 7d for the last seven days.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV for a spreadsheet.")
 @json_option
-def audit(limit: int | None, as_json: bool) -> None:
+@click.pass_context
+def audit(ctx: click.Context, user: str, study: str, since: int | None, limit: int | None, as_csv: bool, as_json: bool) -> None:
     """List who did what, oldest first.
 
     \b
-    Example:
+    Examples:
       archimed audit --limit 20
+      archimed audit --user ada --study 2008-0003 --since 7d
+      archimed audit verify
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    wanted = Wanted(user, study, since, limit)
+    with catalogue() as database:
+        found = [{**asdict(each), "at": moment(each.at)} for each in entries(database, wanted)]
+    _print(found, _COLUMNS, as_csv=as_csv, as_json=as_json)
+
+
+@audit.command("verify")
+@click.option(
+    "--expect", type=Hash(), metavar="HASH",
+    help="A hash that was noted before: it must still be that of an entry.",
+)  # fmt: skip
+@json_option
+def verify_(expect: bytes | None, as_json: bool) -> None:
+    """Check that no entry was changed, removed, moved or put in between, and print the newest one's hash.
+
+    Note that hash somewhere else now and then: who can write to the catalogue could write all of the audit anew, and only a
+    hash that was noted before shows it. Ends with status 1 if something is wrong.
+
+    \b
+    Examples:
+      archimed audit verify
+      archimed audit verify --expect 5f2c1f0d7a31c9a1b7a2b4f4e3bb4f3cf5a1b1a6c3b0f8f35c7de0f4a1b2c3d4
     """
     with catalogue() as database:
-        found = [{**asdict(each), "at": moment(each.at)} for each in entries(database, limit=limit)]
-    print_records(found, ("at", "actor", "acting_as", "action", "study", "subject", "detail"), as_json=as_json)
+        verdict = verify(database, expect)
+    lost = expect is not None and verdict.expected is None
+    record = {
+        "intact": not verdict.faults and not lost,
+        "entries": verdict.entries,
+        "head": verdict.head,
+        "hash": verdict.hash.hex(),
+        "expected": verdict.expected,
+    }
+    if as_json:
+        print_json({**record, "faults": [asdict(fault) for fault in verdict.faults]})
+    else:
+        print_record(record, as_json=False)
+        for fault in verdict.faults:
+            click.echo(f"entry {fault.entry} {fault.what}")
+        if lost:
+            click.echo("no entry has the hash that was expected: entries behind it were removed, or the audit was written anew")
+    if not record["intact"]:
+        raise click.exceptions.Exit(FAILED)
+
+
+def _print(found: Sequence[Record], columns: tuple[str, ...], *, as_csv: bool, as_json: bool) -> None:
+    if as_csv and not as_json:
+        print_csv(found, columns)
+    else:
+        print_records(found, columns, as_json=as_json)

@@ -1,5 +1,6 @@
 """What commands print: one JSON value for scripts, or a table for people. Values are never cut short."""
 
+import csv
 import datetime as dt
 import json
 import sys
@@ -9,6 +10,8 @@ from typing import Any
 import click
 
 Record = Mapping[str, Any]
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def moment(seconds: int | None) -> str | None:
@@ -34,6 +37,14 @@ def print_record(record: Record, *, as_json: bool) -> None:
     width = max(len(key) for key in record)
     for key, value in record.items():
         click.echo(f"{key.replace('_', ' '):<{width}}  {_text(value)}".rstrip())
+
+
+def print_csv(records: Sequence[Record], columns: Sequence[str]) -> None:
+    """Print a list as CSV (RFC 4180). What a spreadsheet would calculate gets an apostrophe before it."""
+    writer = csv.writer(sys.stdout)
+    writer.writerow(columns)
+    for record in records:
+        writer.writerow(["'" + cell if cell.startswith(_FORMULA) else cell for cell in _row(record, columns)])
 
 
 def print_json(value: object) -> None:

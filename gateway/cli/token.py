@@ -1,6 +1,5 @@
 """`archimed token`: secrets that stand for a user over HTTP."""
 
-import re
 from dataclasses import asdict
 
 import click
@@ -10,21 +9,7 @@ from catalog.administration import Scope
 from gateway.cli.administering import actor, catalogue
 from gateway.cli.common import as_option, json_option
 from gateway.cli.output import moment, print_records
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
-
-
-class Duration(click.ParamType[int]):
-    """A time to live: 12h, 30d, 1y."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the seconds."""
-        found = re.fullmatch(r"([0-9]{1,9})([smhdwy])", str(value))
-        if found is None:
-            self.fail("write a number and a unit: 45m, 12h, 30d, 8w or 1y", param, ctx)
-        return int(found[1]) * _UNITS[found[2]]
+from gateway.cli.times import Duration
 
 
 @click.group()

@@ -3,7 +3,7 @@
 import pytest
 
 from catalog import changes, clock
-from catalog.audit import Entry, entries, record
+from catalog.audit import Entry, Wanted, entries, record
 from catalog.changes import Change, ChangeKind, announce
 from catalog.database import Database
 
@@ -43,7 +43,7 @@ def test_newest_entries_oldest_first(database: Database) -> None:
     with database.write() as connection:
         for number in range(5):
             record(connection, actor="root", action=f"n{number}")
-    assert [entry.action for entry in entries(database, limit=2)] == ["n3", "n4"]
+    assert [entry.action for entry in entries(database, Wanted(limit=2))] == ["n3", "n4"]
     assert [entry.action for entry in entries(database, after=3)] == ["n3", "n4"]
 
 

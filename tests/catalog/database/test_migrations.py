@@ -27,6 +27,7 @@ def _revisions() -> list[str]:
 
 REVISIONS = _revisions()
 TABLES = metadata.sorted_tables
+APPEND_ONLY = {"audit"}
 
 
 def test_the_newest_revision_is_alembics_head() -> None:
@@ -126,15 +127,17 @@ def test_no_number_is_given_twice(database: Database) -> None:
     """Inode numbers, findings and audit entries name rows: a new thing must not look like one that is gone."""
     with database.write() as connection:
         fill(connection)
-        with_number = [table for table in tables(connection) if "id" in table.columns]
+        # The audit numbers its entries itself and lets none go.
+        kept = [table for table in tables(connection) if table.name not in APPEND_ONLY]
+        with_number = [table for table in kept if "id" in table.columns]
         for table in reversed(with_number):
             if not database.is_sqlite:  # row 1 was put in by hand
                 connection.execute(sa.text(f"select setval(pg_get_serial_sequence('{table.name}', 'id'), 1)"))
-        for table in reversed(tables(connection)):
+        for table in reversed(kept):
             connection.execute(table.delete())
     assert len(with_number) >= 12
     with database.write() as connection:
-        for table in tables(connection):
+        for table in kept:
             values = {name: value for name, value in row(table).items() if name != "id"}
             values |= {key.parent.name: 2 for key in table.foreign_keys}
             connection.execute(table.insert().values(values))

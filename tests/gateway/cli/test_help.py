@@ -61,6 +61,8 @@ def _leaf(words: list[str]) -> tuple[tuple[str, ...], click.Command, list[str]]:
     path: list[str] = []
     command: click.Command | None = cli
     while isinstance(command, click.Group):
+        if command.invoke_without_command and rest[0].startswith("-"):
+            break  # its own options
         path.append(rest.pop(0))
         command = command.get_command(click.Context(command), path[-1])
     assert command is not None, f"there is no command {' '.join(path)}"
