@@ -8,6 +8,7 @@ from archimedfs.archive import ArchiveOperations
 from archimedfs.calling import InThread, inline
 from archimedfs.everyone import EveryonesOperations
 from archimedfs.following import Follower
+from archimedfs.handover import Manager
 from archimedfs.slots import Account, Accounts, Slot, Slots
 from catalog.database import Database
 from catalog.pure.access import Principal
@@ -24,6 +25,7 @@ def mount_for_one(
     allow_other: bool = False,
     in_thread: bool = False,
     on_ready: Callable[[], None],
+    manager: Manager | None = None,
 ) -> None:
     """Mount the archive as one user may see it; return when a signal came or somebody unmounted.
 
@@ -36,6 +38,7 @@ def mount_for_one(
         allow_other: whether other Unix users than this process's may come in at all, such as the owner of a mount made by root.
         in_thread: call the catalogue in other threads even if it is SQLite, which is quicker to ask than a thread.
         on_ready: called once the mount answers; it may not touch the mount itself.
+        manager: the service manager this runs under.
 
     Raises:
         Refused: the folder cannot be mounted on, or the system refused.
@@ -45,7 +48,7 @@ def mount_for_one(
     call = InThread() if in_thread or not database.is_sqlite else inline
     operations = ArchiveOperations(archive, slots, call)
     follower = Follower(database, archive, slots, call, operations.open_files, None)
-    _serve(operations, follower, mountpoint, {"ro", "allow_other"} if allow_other else {"ro"}, on_ready)
+    _serve(operations, follower, mountpoint, {"ro", "allow_other"} if allow_other else {"ro"}, on_ready, manager)
 
 
 def mount_for_all(
@@ -56,6 +59,7 @@ def mount_for_all(
     accounts: Accounts,
     in_thread: bool = False,
     on_ready: Callable[[], None],
+    manager: Manager | None = None,
 ) -> None:
     """Mount the archive with a folder for each user; return when a signal came or somebody unmounted.
 
@@ -66,6 +70,7 @@ def mount_for_all(
         accounts: finds the Unix user of a login; who has none has no folder.
         in_thread: as there.
         on_ready: as there.
+        manager: as there.
 
     Raises:
         Refused: as there.
@@ -74,13 +79,18 @@ def mount_for_all(
     call = InThread() if in_thread or not database.is_sqlite else inline
     operations = EveryonesOperations(archive, slots, call, database, accounts)
     follower = Follower(database, archive, slots, call, operations.open_files, accounts)
-    _serve(operations, follower, mountpoint, {"ro", "allow_other"}, on_ready)
+    _serve(operations, follower, mountpoint, {"ro", "allow_other"}, on_ready, manager)
 
 
 def _serve(
-    operations: ArchiveOperations, follower: Follower, mountpoint: Path, options: set[str], on_ready: Callable[[], None]
+    operations: ArchiveOperations,
+    follower: Follower,
+    mountpoint: Path,
+    options: set[str],
+    on_ready: Callable[[], None],
+    manager: Manager | None,
 ) -> None:
     try:
-        session.run(operations, mountpoint, options, on_ready, follower.run)
+        session.run(operations, mountpoint, options, on_ready, follower.run, manager)
     finally:
         operations.close()

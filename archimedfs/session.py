@@ -1,7 +1,7 @@
 """The life of a mount: mounted, serving, and unmounted whatever ends it. Knows no archive; pyfuse3 allows one a process."""
 
-import contextlib
 import errno
+import os
 import resource
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,11 +10,12 @@ from pathlib import Path
 import pyfuse3
 import trio
 
+from archimedfs import handover
 from archimedfs import mountpoint as mountpoints
+from archimedfs.handover import Manager
+from archimedfs.readahead import read_further_ahead
 from catalog.pure.errors import Refused
 
-# Linux reads ahead 128 KiB on a FUSE mount unless told otherwise; 1 MiB is the most that one request carries.
-_READ_AHEAD_KB = 1024
 _OPTIONS = frozenset({"nosuid", "nodev", "noexec", "default_permissions", "fsname=archimed", "subtype=archimed"})
 # HUP: the terminal that a mount was started from was closed.
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -45,6 +46,7 @@ def run(
     options: set[str],
     on_ready: Callable[[], None],
     beside: Callable[[], Awaitable[None]],
+    manager: Manager | None = None,
 ) -> None:
     """Mount, serve, and return when a signal came or somebody unmounted; must be called in the main thread.
 
@@ -54,16 +56,19 @@ def run(
         options: mount options, besides those that every mount has.
         on_ready: called once the mount answers, on the thread that answers: it may not touch the mount itself.
         beside: what runs as long as the mount answers. If it fails, the mount ends.
+        manager: the service manager this runs under; it may say that somebody else makes the mount.
 
     Raises:
         Refused: the folder cannot be mounted on, or the system refused.
     """
-    mountpoints.check(mountpoint)
+    manager = manager or Manager()
+    if manager.on_opened is None:
+        mountpoints.check(mountpoint)
     # Each file that any reader has open is one here; 1,024 is a usual soft limit.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # As the kernel will name it: then nobody here has to look at the mount to find it again.
-    trio.run(_serve, operations, mountpoint.resolve(), options, on_ready, beside, strict_exception_groups=True)
+    trio.run(_serve, operations, mountpoint.resolve(), options, on_ready, beside, manager, strict_exception_groups=True)
 
 
 async def _serve(
@@ -72,25 +77,59 @@ async def _serve(
     options: set[str],
     on_ready: Callable[[], None],
     beside: Callable[[], Awaitable[None]],
+    manager: Manager,
 ) -> None:
     # The signals first: one that came between mounting and listening for it would leave a dead mount.
     with trio.open_signal_receiver(*_ENDING) as signals:
-        try:
-            pyfuse3.init(operations, str(mountpoint), set(_OPTIONS) | options)
-        except RuntimeError:
-            raise Refused(
-                f"the system refused to mount on {mountpoint}; fusermount3 says why above. To let other users in, "
-                "`user_allow_other` must stand in /etc/fuse.conf"
-            ) from None
+        target = str(mountpoint)
+        if manager.on_opened is not None:
+            device = await _wait_for_mount(manager.on_opened, signals)
+            if device is None:
+                return
+            target = f"/dev/fd/{device}"  # libfuse's way to be handed one
+        _mount(operations, target, set(_OPTIONS) | options)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_end_on_signal, signals)
                 nursery.start_soon(_announce, operations, mountpoint, on_ready)
+                nursery.start_soon(handover.tell_alive, manager)
                 nursery.start_soon(beside)
                 await _answer_requests()
                 nursery.cancel_scope.cancel()
         finally:
-            pyfuse3.close(unmount=True)
+            # Whoever made the mount takes it away.
+            pyfuse3.close(unmount=manager.on_opened is None)
+
+
+def _mount(operations: Operations, target: str, options: set[str]) -> None:
+    try:
+        pyfuse3.init(operations, target, options)
+    except RuntimeError:
+        raise Refused(
+            f"the system refused to mount on {target}; fusermount3 says why above. To let other users in, "
+            "`user_allow_other` must stand in /etc/fuse.conf"
+        ) from None
+
+
+async def _wait_for_mount(on_opened: Callable[[], None], signals: AsyncIterator[int]) -> int | None:
+    """Return the device once somebody has mounted it; None if a signal came first."""
+    device = handover.open_device()
+    on_opened()
+    mounted = False
+    async with trio.open_nursery() as nursery:
+
+        async def cancel_on_signal() -> None:
+            await anext(signals)
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(cancel_on_signal)
+        await handover.wait_until_mounted(device)
+        mounted = True
+        nursery.cancel_scope.cancel()
+    if mounted:
+        return device
+    os.close(device)
+    return None
 
 
 async def _answer_requests() -> None:
@@ -114,13 +153,5 @@ async def _end_on_signal(signals: AsyncIterator[int]) -> None:
 
 async def _announce(operations: Operations, mountpoint: Path, on_ready: Callable[[], None]) -> None:
     await operations.mounted.wait()
-    _read_further_ahead(mountpoint)
+    read_further_ahead(mountpoint)
     on_ready()
-
-
-def _read_further_ahead(mountpoint: Path) -> None:
-    # After the first request: the kernel sets its own value when that is answered. Only root may; others read as before.
-    device = mountpoints.device_of(mountpoint)
-    if device is not None:
-        with contextlib.suppress(OSError):
-            Path(f"/sys/class/bdi/{device}/read_ahead_kb").write_text(str(_READ_AHEAD_KB), encoding="ascii")

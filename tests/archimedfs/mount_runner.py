@@ -1,6 +1,7 @@
 """Mount an archive in a process of its own: pyfuse3 allows one mount a process. Prints `ready` when the mount answers.
 
 Usage: python -m tests.archimedfs.mount_runner CATALOGUE_URL STORE LOGIN MOUNTPOINT [--in-thread] [--owner UID] [--allow-other]
+       ... [--await-mount]: wait for archimed-fuse-mount; prints `opened` first
        ... [--accounts FILE]: for all users (LOGIN does not count); the file is JSON, login -> Unix number, read each time
 """
 
@@ -11,6 +12,7 @@ import os
 import sys
 from pathlib import Path
 
+from archimedfs.handover import Manager
 from archimedfs.mounting import mount_for_all, mount_for_one
 from archimedfs.slots import Account
 from catalog.administration import principal
@@ -30,6 +32,7 @@ def main() -> int:
     parser.add_argument("--owner", type=int, default=os.getuid())
     parser.add_argument("--allow-other", action="store_true")
     parser.add_argument("--accounts", type=Path)
+    parser.add_argument("--await-mount", action="store_true")
     asked = parser.parse_args()
     logging.basicConfig(format="%(levelname)s %(message)s")
     database = Database(asked.url)
@@ -42,14 +45,23 @@ def main() -> int:
     def ready() -> None:
         print("ready", flush=True)
 
+    manager = Manager(lambda: print("opened", flush=True)) if asked.await_mount else None
     try:
         if asked.accounts:
-            mount_for_all(archive, database, asked.mountpoint, accounts=account, in_thread=asked.in_thread, on_ready=ready)
+            mount_for_all(
+                archive,
+                database,
+                asked.mountpoint,
+                accounts=account,
+                in_thread=asked.in_thread,
+                on_ready=ready,
+                manager=manager,
+            )
         else:
             mount_for_one(
                 archive, database, asked.mountpoint, user=principal(database, asked.login),
                 owner=Account(asked.owner, asked.owner), allow_other=asked.allow_other, in_thread=asked.in_thread,
-                on_ready=ready,
+                on_ready=ready, manager=manager,
             )  # fmt: skip
     except ArchimedError as error:
         print(error, file=sys.stderr)
