@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from catalog.database import Database, shape
+from catalog.gate.drops.inboxes import Inboxes
+from catalog.gate.drops.ledger import Limits
 from catalog.gate.intake import Intake
 from catalog.gate.staging import Staging
 from catalog.pure.errors import Refused
@@ -65,6 +67,12 @@ def open_staging(config: Config) -> Staging:
 def open_intake(config: Config, database: Database) -> Intake:
     """Open what receives files in this process."""
     return Intake(database, open_staging(config))
+
+
+def open_inboxes(config: Config, database: Database) -> Inboxes:
+    """Open what the faces of the staging folder work on, in this process."""
+    limits = Limits(config.staging.quota_per_user or None, config.staging.quota_total or None)
+    return Inboxes(database, open_staging(config), limits)
 
 
 def open_worker(config: Config, database: Database) -> "Worker":

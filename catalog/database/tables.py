@@ -51,6 +51,7 @@ def _id(comment: str) -> Column[int]:
 
 
 _OPEN = text("state = 'open'")
+_OPEN_DROP = text("state = 'open' and drop_folder is not null")
 
 users = Table(
     "users",
@@ -258,6 +259,12 @@ batches = Table(
     Column(
         "exam_code", String(64), nullable=False, comment="exam code it is meant for or was accepted into; '' if not known yet"
     ),
+    Column(
+        "drop_folder",
+        String(16),
+        nullable=True,
+        comment="its folder in staging where a user dropped the files; null: received, or brought file by file",
+    ),
     Column("follows", _Id, nullable=True, comment="the batch it is late for, or holds the left-overs of; null: none"),
     Column("files", Integer, nullable=False, comment="how many files it has had"),
     Column("bytes", BigInteger, nullable=False, comment="their size"),
@@ -275,6 +282,16 @@ batches = Table(
     Index("ix_batches_state", "state"),
     # One open batch a source: several receiver processes agree on it by this index.
     Index("uq_batches_open_source", "source_id", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
+    # One open dropped batch for a user and exam: mounts and gateways agree on it by this index.
+    Index(
+        "uq_batches_open_drop",
+        "uploader_id",
+        "study_id",
+        "exam_code",
+        unique=True,
+        sqlite_where=_OPEN_DROP,
+        postgresql_where=_OPEN_DROP,
+    ),
     comment="files staged together, waiting at the gate",
     sqlite_autoincrement=True,
 )

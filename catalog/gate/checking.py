@@ -13,6 +13,7 @@ from catalog import clock
 from catalog.database import Database
 from catalog.database.tables import batches, staged_files
 from catalog.filetypes.dicom import DicomFacts, read_facts
+from catalog.gate.drops import sealing
 from catalog.gate.jobs import Job, Queue
 from catalog.gate.staging import Staging
 from catalog.pure import checks
@@ -43,6 +44,7 @@ class Checker:
             Conflict: another worker took the job over.
             OutOfSpace, Unavailable: the job can be tried again.
         """
+        sealing.take_stock(self._database, self._staging, job.batch_id)
         columns = staged_files.c
         rows = self._database.rows(
             sa.select(columns.id, columns.file, columns.instance).where(columns.batch_id == job.batch_id).order_by(columns.id)

@@ -13,10 +13,12 @@ import sqlalchemy as sa
 from catalog import clock
 from catalog.audit import Actor, record
 from catalog.database import Database, Row
-from catalog.database.tables import batches, grants, jobs, source_reviewers, sources, staged_files, studies, users
+from catalog.database.tables import batches, grants, jobs, sources, staged_files, studies, users
+from catalog.gate.drops import sealing
 from catalog.gate.jobs import KIND_OF_EFFECT, JobKind, enqueue
+from catalog.gate.sight import visible
 from catalog.gate.staging import Staging
-from catalog.pure.access import Action, Principal, roles_allowing
+from catalog.pure.access import Principal
 from catalog.pure.batches import Event, State, transition
 from catalog.pure.checks import Severity
 from catalog.pure.errors import Conflict, Invalid, NotFound, Refused
@@ -120,12 +122,13 @@ class Desk:
 
         Raises:
             NotFound: as `info`.
-            Refused: it is decided already.
+            Refused: it is decided already; files of it are still open for writing, or there is none.
         """
         info = self.info(batch_id)
+        counted = sealing.close_to_writers(self._database, self._staging, batch_id) if info.state is State.OPEN else {}
         with self._database.write() as connection:
             if info.state not in _SEALED_ALREADY:
-                self._move(connection, info, Event.SEAL)
+                self._move(connection, info, Event.SEAL, values=counted)
                 self._audit(connection, info, "batch.seal")
             elif info.state is State.SEALED and not self._has_job(connection, batch_id):
                 enqueue(connection, JobKind.CHECK, batch_id)  # its checks were given up: try again
@@ -184,6 +187,8 @@ class Desk:
         if not reason.strip():
             raise Invalid("say why: --reason TEXT")
         info = self.info(batch_id)
+        if info.state is State.OPEN:
+            sealing.close_to_writers(self._database, self._staging, batch_id, may_be_empty=True)
         with self._database.write() as connection:
             self._move(connection, info, Event.REJECT, values={"reason": reason})
             self._audit(connection, info, "batch.reject", info.study, {"files": info.files})
@@ -252,17 +257,7 @@ class Desk:
         )
         if self._principal is None:
             return statement
-        user = self._principal.user_id
-        me = users.alias()
-        may_import = sa.exists().where(me.c.id == user, me.c.role.in_(roles_allowing(Action.IMPORT)))
-        reviews = sa.exists().where(source_reviewers.c.source_id == batches.c.source_id, source_reviewers.c.user_id == user)
-        granted = sa.exists().where(grants.c.study_id == batches.c.study_id, grants.c.user_id == user)
-        received = sa.and_(batches.c.source_id.is_not(None), reviews, sa.or_(batches.c.study_id.is_(None), granted))
-        uploaded = sa.and_(
-            batches.c.uploader_id.is_not(None),
-            sa.or_(batches.c.uploader_id == user, granted),
-        )
-        return statement.where(may_import, sa.or_(received, uploaded))
+        return statement.where(visible(self._principal.user_id))
 
 
 def _info(row: Row) -> BatchInfo:

@@ -3,8 +3,9 @@
 import sqlalchemy as sa
 
 from catalog.database import Database
-from catalog.database.tables import staged_files
+from catalog.database.tables import batches, staged_files
 from catalog.gate.checking import Stop
+from catalog.gate.drops import sealing
 from catalog.gate.jobs import Job, Queue
 from catalog.gate.staging import Staging
 
@@ -38,11 +39,16 @@ class Eraser:
             with self._database.write() as connection:
                 connection.execute(staged_files.delete().where(staged_files.c.id.in_([row.id for row in rows])))
         self._staging.erase_about(job.batch_id)
+        row = self._database.row(sa.select(batches.c.drop_folder).where(batches.c.id == job.batch_id))
+        # Unless files of it were left over, and are another batch's now.
+        if row is not None and row.drop_folder is not None and not self._staging.drop(row.drop_folder).has_stock():
+            self._staging.erase_drop(row.drop_folder)
         with self._database.write() as connection:
             self._queue.finish(connection, job)
 
     def sweep(self) -> None:
         """Remove files that were never acknowledged: those without a row, of receivers that are gone."""
+        sealing.sweep(self._database, self._staging)
         for folder, files in self._staging.ended_sessions():
             known = {
                 row.file

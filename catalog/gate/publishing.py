@@ -212,6 +212,7 @@ class Publisher:
         values = {
             "state": State.CHECKED, "source_id": this.batch.source_id, "uploader_id": this.batch.uploader_id,
             "study_id": this.batch.study_id, "exam_code": this.batch.exam_code, "follows": this.batch.id, "files": len(left),
+            "drop_folder": this.batch.drop_folder,
             "bytes": connection.execute(sa.select(sa.func.sum(staged_files.c.size)).where(here)).scalar_one(),
             "findings": _with("[]", left), "summary": "[]", "reason": "", "approved": 0, "opened": now, "last_write": now,
             "decided_by": "",

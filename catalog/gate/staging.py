@@ -2,7 +2,9 @@
 
     <staging>/secret.key                     key of the digests by which the catalogue knows staged instances
     <staging>/received/<session>/<number>    one staged file; a session is one run of one receiving process
+    <staging>/drops/<key>/                   what a user dropped for an exam (`catalog.gate.drops.folder`)
     <staging>/batches/<batch>.json           what the checks read of a batch, for its reviewers: patients, series
+    <staging>/batches/<batch>.txt            what the checks say of a batch, for who brought it
 
 Files stay where they were written until they are erased. May live here: names, bytes and durability of staged files. Not: what
 they mean, who may see them.
@@ -15,15 +17,20 @@ import json
 import os
 import secrets
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from catalog import durable
+from catalog.gate.drops.folder import DropFolder
 from catalog.pure.errors import Refused
 
 DIGEST_BYTES = 16
 _LOCK = ".lock"
+_DROPS = "drops"
+_DROPS_HELD = 256
+_NAMES_HELD = 4
 
 
 class Staging:
@@ -36,11 +43,14 @@ class Staging:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._secret: bytes | None = None
+        self._drops: OrderedDict[str, DropFolder] = OrderedDict()
+        self._names: OrderedDict[str, list[tuple[str, bool]]] = OrderedDict()
+        self._turn = threading.Lock()
 
     def prepare(self) -> None:
         """Create the folders and the secret; harmless when they are there."""
         with durable.translated("the staging folder cannot be made"):
-            for name in ("received", "batches"):
+            for name in ("received", "batches", "drops"):
                 durable.make_folder(self._root / name)
             self._root.chmod(0o700)
             if not (self._root / "secret.key").exists():
@@ -63,21 +73,93 @@ class Staging:
             durable.make_folder(folder)
             return Session(folder, name)
 
+    def make_drop(self) -> DropFolder:
+        """Make the folder of a new dropped batch."""
+        drop = DropFolder.make(self._root / "drops")
+        with self._turn:
+            self._drops[drop.path.name] = drop
+        return drop
+
+    def drop(self, key: str) -> DropFolder:
+        """Return the folder of a dropped batch, by its key in the catalogue: the same for all threads."""
+        with self._turn:
+            found = self._drops.pop(key, None) or DropFolder(self._root / "drops" / key)
+            self._drops[key] = found
+            # What is in use is held by its users, too.
+            while len(self._drops) > _DROPS_HELD:
+                self._drops.popitem(last=False)
+        return found
+
+    def all_drops(self) -> list[str]:
+        """Return the keys of all folders of dropped batches."""
+        return [path.name for path in (self._root / "drops").iterdir()]
+
     def path(self, file: str) -> Path:
         """Return where a staged file's bytes are, by its name in the catalogue."""
-        return self._root / "received" / file
+        kind, _, rest = file.partition("/")
+        if kind != _DROPS:
+            return self._root / "received" / file
+        key, _, number = rest.partition("/")
+        return self.drop(key).stocked(int(number))
+
+    def name_of(self, file: str) -> str:
+        """Return the name, with folders, under which a staged file was brought; '' if it came without one."""
+        return self._entry_of(file)[0]
+
+    def is_unfinished(self, file: str) -> bool:
+        """Whether the program that wrote a dropped file died before it closed it."""
+        return self._entry_of(file)[1]
 
     def erase(self, files: list[str]) -> None:
         """Remove staged files, durably; one that is gone already is fine."""
         folders = set()
+        dropped: dict[str, list[tuple[int, str]]] = {}
         with durable.translated("staged files cannot be erased"):
             for file in files:
+                if file.startswith(f"{_DROPS}/"):
+                    _, key, number = file.split("/")
+                    dropped.setdefault(key, []).append((int(number), self.name_of(file)))
+                    continue
                 path = self.path(file)
                 path.unlink(missing_ok=True)
                 folders.add(path.parent)
             for folder in folders:
                 if folder.is_dir():
                     durable.sync_folder(folder)
+            for key, numbered in dropped.items():
+                self.drop(key).erase(numbered)
+
+    def erase_drop(self, key: str) -> None:
+        """Remove the folder of a dropped batch with all that is left in it, durably."""
+        with durable.translated("staged files cannot be erased"):
+            self.drop(key).erase_all()
+        with self._turn:
+            self._drops.pop(key, None)
+            self._names.pop(key, None)
+
+    def capacity(self) -> os.statvfs_result:
+        """Return the size and free space of the staging folder's filesystem."""
+        with durable.translated("the staging folder does not answer"):
+            return os.statvfs(self._root)
+
+    def write_report(self, batch: int, text: str) -> None:
+        """Keep what the checks say of a batch, for whoever brought it."""
+        with durable.translated("the staging folder cannot be written"):
+            durable.write_file(self._report(batch), [text.encode("utf-8", "backslashreplace")], mode=0o600)
+
+    def read_report(self, batch: int) -> str:
+        """Return what the checks say of a batch; '' before they have."""
+        try:
+            return self._report(batch).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
+
+    def report_time(self, batch: int) -> int:
+        """Return when the checks wrote what they say of a batch, in nanoseconds; 0 before they have."""
+        try:
+            return self._report(batch).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
 
     def write_about(self, batch: int, about: Mapping[str, Any]) -> None:
         """Keep what the checks read of a batch, identities included."""
@@ -99,9 +181,10 @@ class Staging:
             self.write_about(other, about)
 
     def erase_about(self, batch: int) -> None:
-        """Forget what the checks read of a batch, durably."""
+        """Forget what the checks read and said of a batch, durably."""
         with durable.translated("the staging folder cannot be written"):
             self._about(batch).unlink(missing_ok=True)
+            self._report(batch).unlink(missing_ok=True)
             durable.sync_folder(self._root / "batches")
 
     def ended_sessions(self) -> Iterator[tuple[Path, list[str]]]:
@@ -130,6 +213,23 @@ class Staging:
 
     def _about(self, batch: int) -> Path:
         return self._root / "batches" / f"{batch}.json"
+
+    def _report(self, batch: int) -> Path:
+        return self._root / "batches" / f"{batch}.txt"
+
+    def _entry_of(self, file: str) -> tuple[str, bool]:
+        if not file.startswith(f"{_DROPS}/"):
+            return "", False
+        _, key, number = file.split("/")
+        with self._turn:
+            names = self._names.get(key)
+        if names is None:
+            names = self.drop(key).names()
+            with self._turn:
+                self._names[key] = names
+                while len(self._names) > _NAMES_HELD:
+                    self._names.popitem(last=False)
+        return names[int(number) - 1] if int(number) <= len(names) else ("", False)
 
 
 class Session:

@@ -15,6 +15,7 @@ from catalog.database.tables import batches
 from catalog.faults import place_of
 from catalog.gate.checking import Checker
 from catalog.gate.deidentification import Deidentification
+from catalog.gate.drops import sealing
 from catalog.gate.erasing import Eraser
 from catalog.gate.jobs import KIND_OF_EFFECT, LEASE_SECONDS, Job, JobKind, Queue, enqueue, worker_name
 from catalog.gate.publishing import Publisher
@@ -51,6 +52,7 @@ class Worker:
         quiet_seconds: int,
     ) -> None:
         self._database = database
+        self._staging = staging
         self._quiet_seconds = quiet_seconds
         self._queue = Queue(database, worker_name())
         self._eraser = Eraser(database, staging, self._queue)
@@ -81,7 +83,11 @@ class Worker:
 
     def seal_quiet(self) -> None:
         """Seal every open batch that has been quiet for long enough."""
-        quiet = sa.and_(batches.c.state == State.OPEN, batches.c.last_write <= clock.now() - self._quiet_seconds)
+        sealing.seal_quiet(self._database, self._staging, self._quiet_seconds)
+        quiet = sa.and_(
+            batches.c.state == State.OPEN, batches.c.drop_folder.is_(None),
+            batches.c.last_write <= clock.now() - self._quiet_seconds,
+        )  # fmt: skip
         if self._database.row(sa.select(batches.c.id).where(quiet).limit(1)) is None:
             return
         after, effects = transition(State.OPEN, Event.SEAL)

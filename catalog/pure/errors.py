@@ -17,12 +17,28 @@ class Refused(ArchimedError):
     """The principal may not do this, or the thing's state does not allow it."""
 
 
+class Sealed(Refused):
+    """It belongs to a batch that is sealed: it can be read and not be changed."""
+
+
+class Elsewhere(Refused):
+    """It cannot be moved there, for it would go from one batch to another: copy it, then remove it here."""
+
+
 class Invalid(ArchimedError):
     """A value given from outside cannot be used."""
 
 
+class TooLong(Invalid):
+    """A name is longer than any file system takes."""
+
+
 class Conflict(ArchimedError):
     """Somebody else was first, or the thing exists already."""
+
+
+class NotEmpty(Conflict):
+    """A folder that should go still holds something."""
 
 
 class NotADirectory(ArchimedError):

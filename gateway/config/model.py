@@ -31,10 +31,15 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Staging:
-    """`[staging]`: the folder of files at the gate; a batch without a new file for `quiet_seconds` is sealed."""
+    """`[staging]`: the folder of files at the gate; a batch without a new file for `quiet_seconds` is sealed.
+
+    `quota_per_user` and `quota_total` are the most bytes that may wait there; 0, or none said: as many as the disk takes.
+    """
 
     path: Annotated[Path, values.path] = STATE / "staging"
     quiet_seconds: Annotated[int, values.whole(1, 7 * 86400)] = 60
+    quota_per_user: Annotated[int, values.whole(0, 1 << 60)] = 0
+    quota_total: Annotated[int, values.whole(0, 1 << 60)] = 0
 
 
 @dataclass(frozen=True, slots=True)

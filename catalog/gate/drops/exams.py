@@ -1,0 +1,168 @@
+"""Which batches a principal sees where in the staging tree: the SQL, with the grant and the role in every statement.
+
+May live here: statements and their rows. Not: files.
+"""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from catalog import clock
+from catalog.database import Database
+from catalog.database.tables import batches, grants, staged_files, studies
+from catalog.gate.sight import may_import, visible
+from catalog.pure.access import Principal
+from catalog.pure.batches import State
+from catalog.pure.drops import REVIEWED, SHOWN
+from catalog.pure.errors import Conflict, NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A batch whose files a user dropped: its number, its folder's name, whether the catalogue calls it open."""
+
+    id: int
+    key: str
+    is_open: bool
+    opened: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExamRow:
+    """An exam's folder in staging: its study's row, its code, and the user's batches for it, oldest first."""
+
+    study: int
+    code: str
+    batches: tuple[Dropped, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewRow:
+    """A batch of somebody else, sealed; `key` None: received."""
+
+    id: int
+    key: str | None
+    opened: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedFile:
+    """A file of a received batch: its number, where its bytes are, and what a listing says of it."""
+
+    id: int
+    file: str
+    size: int
+    received: int
+
+
+class Exams:
+    """What the catalogue says of one principal's staging tree. Safe to share between threads."""
+
+    def __init__(self, database: Database, principal: Principal) -> None:
+        self._database = database
+        self._user = principal.user_id
+        granted = sa.exists().where(grants.c.user_id == self._user, grants.c.study_id == studies.c.id)
+        self._mine = sa.and_(
+            batches.c.study_id == studies.c.id, batches.c.uploader_id == self._user, batches.c.drop_folder.is_not(None),
+            batches.c.state.in_(SHOWN),
+        )  # fmt: skip
+        code = sa.bindparam("study", type_=sa.String)
+        self._studies = sa.select(studies.c.id, studies.c.code, studies.c.created).where(granted, may_import(self._user))
+        self._study = self._studies.where(studies.c.code == code)
+        self._exam = (
+            sa.select(studies.c.id.label("study"), batches.c.id, batches.c.drop_folder, batches.c.state, batches.c.opened)
+            .select_from(
+                studies.outerjoin(batches, sa.and_(self._mine, batches.c.exam_code == sa.bindparam("exam", type_=sa.String)))
+            )
+            .where(studies.c.code == code, granted, may_import(self._user))
+            .order_by(batches.c.id)
+        )
+        self._exams = (
+            sa.select(batches.c.exam_code, sa.func.max(batches.c.opened).label("opened"))
+            .select_from(batches.join(studies, self._mine))
+            .where(studies.c.code == code, granted, may_import(self._user))
+            .group_by(batches.c.exam_code)
+        )
+        self._reviews = (
+            sa.select(batches.c.id, batches.c.drop_folder, batches.c.opened)
+            .select_from(batches.join(studies, studies.c.id == batches.c.study_id))
+            .where(
+                studies.c.code == code, granted, visible(self._user), batches.c.state.in_(REVIEWED),
+                batches.c.uploader_id.is_distinct_from(self._user),
+            )
+            .order_by(batches.c.id)
+        )  # fmt: skip
+
+    def studies(self) -> list[tuple[str, int]]:
+        """Return code and time of making of each study that the user may import into."""
+        return [(row.code, row.created) for row in self._database.rows(self._studies.order_by(studies.c.code_key))]
+
+    def study(self, code: str) -> tuple[int, int]:
+        """Return row and time of making of a study.
+
+        Raises:
+            NotFound: there is none that the user may import into.
+        """
+        row = self._database.row(self._study, {"study": code})
+        if row is None:
+            raise NotFound("there is no such file or folder")
+        return row.id, row.created
+
+    def exams(self, study: str) -> list[tuple[str, int]]:
+        """Return the codes of the exams that the user brought something for, each with its newest batch's time."""
+        return [(row.exam_code, row.opened) for row in self._database.rows(self._exams, {"study": study})]
+
+    def exam(self, study: str, code: str) -> ExamRow:
+        """Return an exam; without batches, its folder is not there.
+
+        Raises:
+            NotFound: no such study that the user may import into.
+        """
+        rows = self._database.rows(self._exam, {"study": study, "exam": code})
+        if not rows:
+            raise NotFound("there is no such file or folder")
+        found = [Dropped(row.id, row.drop_folder, row.state == State.OPEN, row.opened) for row in rows if row.id is not None]
+        return ExamRow(rows[0].study, code, tuple(found))
+
+    def begin(self, study: int, exam: str, key: str, follows: int | None) -> Dropped | None:
+        """Make an open batch of the user's for an exam; None if another was made in the same moment."""
+        now = clock.now()
+        values = {
+            "state": State.OPEN, "uploader_id": self._user, "study_id": study, "exam_code": exam, "drop_folder": key,
+            "follows": follows, "files": 0, "bytes": 0, "findings": "[]", "summary": "[]", "reason": "", "approved": 0,
+            "opened": now, "last_write": now, "decided_by": "",
+        }  # fmt: skip
+        insert = self._database.insert_new(batches).values(values).on_conflict_do_nothing().returning(batches.c.id)
+        with self._database.write() as connection:
+            number = connection.execute(insert).scalar()
+        return None if number is None else Dropped(number, key, is_open=True, opened=now)
+
+    def end(self, batch: int) -> None:
+        """Forget an open batch that holds nothing and whose folder is closed to writers."""
+        with self._database.write() as connection:
+            connection.execute(batches.delete().where(batches.c.id == batch, batches.c.state == State.OPEN))
+
+    def rename(self, batch: int, exam: str) -> None:
+        """Mean an open batch for another exam of its study.
+
+        Raises:
+            Conflict: the user has an open batch for that one.
+        """
+        try:
+            with self._database.write() as connection:
+                connection.execute(
+                    batches.update().where(batches.c.id == batch, batches.c.state == State.OPEN).values(exam_code=exam)
+                )
+        except sa.exc.IntegrityError:
+            raise Conflict("there is something of that name already") from None
+
+    def reviews(self, study: str) -> list[ReviewRow]:
+        """Return the sealed batches of others that the user reviews in a study."""
+        return [ReviewRow(row.id, row.drop_folder, row.opened) for row in self._database.rows(self._reviews, {"study": study})]
+
+    def received(self, batch: int) -> list[ReceivedFile]:
+        """Return the files of a received batch that `reviews` gave."""
+        columns = staged_files.c
+        statement = sa.select(columns.id, columns.file, columns.size, columns.received).where(columns.batch_id == batch)
+        rows = self._database.rows(statement.order_by(columns.id))
+        return [ReceivedFile(row.id, row.file, row.size, row.received) for row in rows]

@@ -1,0 +1,467 @@
+"""The staging tree as one principal sees and changes it: what every face of staging is a translation of.
+
+Each call asks the catalogue again whether role and grant allow it. What is sealed is read-only; what is written where all is
+sealed begins a batch that follows. Errors are those of `catalog.pure.errors`; a face translates them.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from catalog.gate.drops.exam import Layer, MergedFolder
+from catalog.gate.drops.exams import Dropped, ExamRow, Exams
+from catalog.gate.drops.folder import DropFolder
+from catalog.gate.drops.handles import Growth, Reading, Upload, Writing
+from catalog.gate.drops.ledger import Ledger
+from catalog.gate.drops.reviews import Reviews
+from catalog.gate.staging import Staging
+from catalog.pure import drops as rules
+from catalog.pure.access import Principal
+from catalog.pure.drops import REPORT, REVIEW, Entry, Place
+from catalog.pure.errors import (
+    Conflict,
+    Elsewhere,
+    IsADirectory,
+    NotADirectory,
+    NotEmpty,
+    NotFound,
+    Refused,
+    Sealed,
+    Unavailable,
+)
+from catalog.pure.names import check_code
+
+_SECOND = 1_000_000_000
+_EXAM_DEPTH = 2
+# A batch whose folder is closed is sealed in the catalogue a moment later.
+_SEALING_SECONDS = 5.0
+_PAUSE_SECONDS = 0.02
+
+_T = TypeVar("_T")
+
+
+class Inbox:
+    """The staging tree of one principal. Safe to share between threads; made by `Drops.inbox`."""
+
+    def __init__(self, staging: Staging, exams: Exams, ledger: Ledger, principal: Principal) -> None:
+        self._staging = staging
+        self._exams = exams
+        self._ledger = ledger
+        self._user = principal.user_id
+        self._reviews = Reviews(staging, exams)
+
+    # What is there.
+
+    def stat(self, place: Place) -> Entry:
+        """Return what is known of a file or folder.
+
+        Raises:
+            NotFound: it is not there for this principal.
+        """
+        if not place:
+            return _system_folder("", 0)
+        if len(place) == 1:
+            return _system_folder(place[0], self._exams.study(place[0])[1])
+        if place[1] == REVIEW:
+            return self._reviews.stat(place)
+        row = self._exam(place)
+        if len(place) == _EXAM_DEPTH:
+            return self._exam_entry(row)
+        if place[_EXAM_DEPTH:] == (REPORT,):
+            return self._report_entry(row)
+        return self._merged(row).find(place[_EXAM_DEPTH:])
+
+    def children(self, place: Place) -> list[Entry]:
+        """Return what a folder shows, in the order of names.
+
+        Raises:
+            NotFound, NotADirectory: it is not there, or is a file.
+        """
+        if not place:
+            return [_system_folder(code, created) for code, created in self._exams.studies()]
+        if len(place) == 1:
+            return self._study_children(place[0])
+        if place[1] == REVIEW:
+            return self._reviews.children(place)
+        row = self._exam(place)
+        if place[_EXAM_DEPTH:] == (REPORT,):
+            raise NotADirectory("a file has nothing below it")
+        found = self._merged(row).children(place[_EXAM_DEPTH:])
+        if len(place) == _EXAM_DEPTH and self._report(row):
+            found.insert(0, self._report_entry(row))
+        return found
+
+    def open(self, place: Place) -> Reading:
+        """Open a file for reading.
+
+        Raises:
+            NotFound, IsADirectory: it is not there, or is a folder.
+        """
+        if len(place) > 1 and place[1] == REVIEW:
+            return self._reviews.open(place)
+        if len(place) <= _EXAM_DEPTH:
+            self.stat(place)
+            raise IsADirectory("a folder has no bytes; open one of its files")
+        row = self._exam(place)
+        if place[_EXAM_DEPTH:] == (REPORT,):
+            self._report_entry(row)
+            return _in_memory(self._report(row))
+        return Reading(self._merged(row).open(place[_EXAM_DEPTH:]))
+
+    def left(self) -> int | None:
+        """Return how many bytes this principal may still bring; None for as many as the disk takes."""
+        return self._ledger.left(self._user)
+
+    def capacity(self) -> tuple[os.statvfs_result, int | None, int | None]:
+        """Return size and free space of the staging folder's disk, and limit and rest of the quota, None without one."""
+        return self._staging.capacity(), self._ledger.limit(), self._ledger.left(self._user)
+
+    # What changes.
+
+    def write(self, place: Place, *, create: bool = False, exclusive: bool = False, append: bool = False) -> Writing:
+        """Open a file for writing; its batch stays open as long as it is.
+
+        Args:
+            create: make it if it is not there.
+            exclusive: fail if it is there.
+            append: write at the end, whatever offset is named.
+
+        Raises:
+            NotFound, IsADirectory: it is not there, or is a folder.
+            Conflict: it is there.
+            Sealed: its batch is sealed.
+            Refused, Invalid, TooLong: it cannot have that name.
+            OutOfSpace: no file can be made any more.
+        """
+        names = self._changeable(place)
+        flags = os.O_RDWR | (os.O_APPEND if append else 0)
+
+        def act(row: ExamRow, drop: DropFolder, batch: int) -> Writing:
+            self._refuse_sealed(row, names, exclusive=exclusive)
+            grow = self._growth(batch)
+            drop.begin_writing()
+            try:
+                if create:
+                    self._make_parents(row, drop, names)
+                    try:
+                        fd, folder = drop.tree.create(names, flags)
+                    except Conflict:
+                        if exclusive:
+                            raise
+                    else:
+                        grow(0, 1)
+                        return Writing(drop, fd, folder, grow)
+                return Writing(drop, drop.tree.open(names, flags), -1, grow)
+            except BaseException:
+                drop.end_writing()
+                raise
+
+        return self._change(place, act, begin=create)
+
+    def upload(self, place: Place) -> Upload:
+        """Begin a file that comes in whole or not at all.
+
+        Raises:
+            IsADirectory, Sealed, Refused, Invalid, TooLong, NotFound: as `write`.
+        """
+        names = self._changeable(place)
+
+        def act(row: ExamRow, drop: DropFolder, batch: int) -> Upload:
+            self._refuse_sealed(row, names)
+            drop.begin_writing()
+            try:
+                self._make_parents(row, drop, names)
+                return Upload(drop, names, self._growth(batch))
+            except BaseException:
+                drop.end_writing()
+                raise
+
+        return self._change(place, act, begin=True)
+
+    def make_folder(self, place: Place) -> None:
+        """Make a folder, durably; that of an exam begins a batch.
+
+        Raises:
+            Conflict: there is something of that name.
+            NotFound, NotADirectory: nothing, or a file, is above it.
+            Refused, Invalid, TooLong: no folder can be made there, or with that name.
+        """
+        if len(place) == _EXAM_DEPTH and place[1] != REVIEW:
+            check_code(place[1], "exam")
+            row = self._exams.exam(*place)
+            if row.batches or self._begin(row) is None:
+                raise Conflict("there is something of that name already")
+            return
+        names = self._changeable(place)
+
+        def act(row: ExamRow, drop: DropFolder, _batch: int) -> None:
+            if self._merged(row).sealed(names) is not None:
+                raise Conflict("there is something of that name already")
+            self._make_parents(row, drop, names)
+            drop.tree.make_folder(names)
+
+        self._change(place, act, begin=True)
+
+    def remove(self, place: Place) -> None:
+        """Remove a file.
+
+        Raises:
+            NotFound, IsADirectory: it is not there, or is a folder.
+            Sealed: its batch is sealed.
+            Refused: it is the system's.
+        """
+        names = self._changeable(place)
+
+        def act(row: ExamRow, drop: DropFolder, batch: int) -> None:
+            entry = self._open_entry(row, names)
+            if entry.is_folder:
+                raise IsADirectory("it is a folder")
+            drop.tree.remove(names)
+            self._growth(batch)(-entry.size, -1)
+
+        self._change(place, act)
+
+    def remove_folder(self, place: Place) -> None:
+        """Remove an empty folder; with that of an exam goes its batch.
+
+        Raises:
+            NotFound, NotADirectory: it is not there, or is a file.
+            NotEmpty: something is in it.
+            Sealed: its batch is sealed.
+            Refused: it is the system's.
+        """
+        if len(place) == _EXAM_DEPTH and place[1] != REVIEW:
+            self._remove_exam(self._exam(place))
+            return
+        names = self._changeable(place)
+
+        def act(row: ExamRow, drop: DropFolder, _batch: int) -> None:
+            if not self._open_entry(row, names).is_folder:
+                raise NotADirectory("it is a file")
+            drop.tree.remove_folder(names)
+
+        self._change(place, act)
+
+    def rename(self, old: Place, new: Place, *, may_replace: bool = True) -> None:
+        """Move a file or folder within a batch, durably; or the folder of an exam to another code of its study.
+
+        Raises:
+            NotFound: it is not there, or the folder it should go to is not.
+            Elsewhere: it would go to another batch.
+            Conflict, NotEmpty, IsADirectory, NotADirectory: what has the new name cannot be replaced by it.
+            Sealed: a part of it is sealed.
+            Refused, Invalid, TooLong: it is the system's, or cannot have that name.
+        """
+        if len(old) == len(new) == _EXAM_DEPTH and REVIEW not in {old[1], new[1]}:
+            self._rename_exam(old, new)
+            return
+        old_names, new_names = self._changeable(old), self._changeable(new)
+        if old[:_EXAM_DEPTH] != new[:_EXAM_DEPTH]:
+            self.stat(old)
+            raise Elsewhere("it would go to another batch: copy it, then remove it here")
+
+        def act(row: ExamRow, drop: DropFolder, batch: int) -> None:
+            self._open_entry(row, old_names)
+            self._refuse_sealed(row, new_names)
+            self._make_parents(row, drop, new_names)
+            replaced = Layer(drop, is_sealed=False).find(new_names) if may_replace and old_names != new_names else None
+            drop.tree.rename(old_names, new_names, may_replace=may_replace)
+            if replaced is not None and not replaced.is_folder:
+                self._growth(batch)(-replaced.size, -1)
+
+        self._change(old, act)
+
+    def truncate(self, place: Place, size: int) -> None:
+        """Cut a file off, or let it grow by a hole.
+
+        Raises:
+            As `write`.
+        """
+        handle = self.write(place)
+        try:
+            handle.truncate(size)
+        finally:
+            handle.close()
+
+    def set_times(self, place: Place, atime_ns: int, mtime_ns: int) -> None:
+        """Set a file's or folder's times; those of system folders stay, without complaint.
+
+        Raises:
+            NotFound: it is not there.
+            Sealed: its batch is sealed.
+        """
+        if len(place) <= _EXAM_DEPTH:
+            self.stat(place)
+            return
+        names = self._changeable(place)
+
+        def act(row: ExamRow, drop: DropFolder, _batch: int) -> None:
+            entry = self._merged(row).find(names)
+            if entry.is_sealed and entry.is_folder:
+                return  # programs that copy set the times of all folders
+            self._open_entry(row, names)
+            drop.tree.set_times(names, atime_ns, mtime_ns)
+
+        self._change(place, act)
+
+    # How.
+
+    def _exam(self, place: Place) -> ExamRow:
+        row = self._exams.exam(place[0], place[1])
+        if not row.batches:
+            raise NotFound("there is no such file or folder")
+        return row
+
+    def _merged(self, row: ExamRow) -> MergedFolder:
+        # Sealed ones first. A batch of left-overs has the folder of the one it was left over from.
+        drops = {batch.key: (self._staging.drop(batch.key), batch.is_open) for batch in row.batches}
+        layers = [Layer(drop, is_sealed=not is_open) for drop, is_open in drops.values()]
+        return MergedFolder(sorted(layers, key=lambda layer: not layer.is_sealed))
+
+    def _study_children(self, study: str) -> list[Entry]:
+        self._exams.study(study)
+        found = [_system_folder(code, opened) for code, opened in self._exams.exams(study)]
+        if self._exams.reviews(study):
+            found.append(self._reviews.stat((study, REVIEW)))
+        return sorted(found, key=lambda entry: entry.name)
+
+    def _exam_entry(self, row: ExamRow) -> Entry:
+        newest = max(batch.opened for batch in row.batches)
+        is_sealed = not any(batch.is_open for batch in row.batches)
+        return Entry(row.code, is_folder=True, size=0, mtime_ns=newest * _SECOND, is_sealed=is_sealed)
+
+    def _report(self, row: ExamRow) -> str:
+        texts = [(batch.id, self._staging.read_report(batch.id)) for batch in row.batches]
+        found = [(number, text) for number, text in texts if text]
+        if len(found) == 1:
+            return found[0][1]
+        return "\n".join(f"== batch {number} ==\n{text}" for number, text in found)
+
+    def _report_entry(self, row: ExamRow) -> Entry:
+        text = self._report(row)
+        if not text:
+            raise NotFound("there is no such file or folder")
+        mtime = max(self._staging.report_time(batch.id) for batch in row.batches)
+        return Entry(REPORT, is_folder=False, size=len(text.encode()), mtime_ns=mtime, is_sealed=True)
+
+    def _changeable(self, place: Place) -> Place:
+        """Return the names below the exam of a place that people may change; a study that is not theirs is not there."""
+        if place:
+            self._exams.study(place[0])
+        rules.check_changeable(place)
+        names = place[_EXAM_DEPTH:]
+        for name in names:
+            rules.encoded(name)
+        return names
+
+    def _change(self, place: Place, act: Callable[[ExamRow, DropFolder, int], _T], *, begin: bool = False) -> _T:
+        """Do something in the open batch of an exam; `begin`: make one if all are sealed."""
+        until = time.monotonic() + _SEALING_SECONDS
+        while True:
+            row = self._exam(place)
+            batch = next((batch for batch in row.batches if batch.is_open), None)
+            if batch is None and begin:
+                self._refuse_sealed(row, place[_EXAM_DEPTH:], may_be_folder=True)
+                batch = self._begin(row)
+            elif batch is None:
+                self._merged(row).find(place[_EXAM_DEPTH:])
+                raise _sealed()
+            if batch is not None:
+                drop = self._staging.drop(batch.key)
+                try:
+                    drop.begin_writing()
+                except Sealed:
+                    pass  # in this moment: the catalogue says so soon
+                else:
+                    try:
+                        return act(row, drop, batch.id)
+                    finally:
+                        drop.end_writing()
+            if time.monotonic() > until:
+                raise Unavailable("the batch is being sealed; try again")
+            time.sleep(_PAUSE_SECONDS)
+
+    def _begin(self, row: ExamRow) -> Dropped | None:
+        """Make an open batch; None if somebody else did in the same moment."""
+        drop = self._staging.make_drop()
+        sealed = [batch.id for batch in row.batches]
+        try:
+            batch = self._exams.begin(row.study, row.code, drop.path.name, max(sealed, default=None))
+        except BaseException:
+            drop.erase_all()
+            raise
+        if batch is None:
+            drop.erase_all()
+        return batch
+
+    def _growth(self, batch: int) -> Growth:
+        return lambda size, files: self._ledger.grow(self._user, batch, size, files)
+
+    def _refuse_sealed(self, row: ExamRow, names: Place, *, exclusive: bool = False, may_be_folder: bool = False) -> None:
+        found = self._merged(row).sealed(names)
+        if found is None or (found.is_folder and may_be_folder):
+            return
+        if exclusive:
+            raise Conflict("there is something of that name already")
+        if found.is_folder:
+            raise IsADirectory("it is a folder")
+        raise _sealed()
+
+    def _open_entry(self, row: ExamRow, names: Place) -> Entry:
+        """Return what may be changed at a place: no sealed batch has a part in it."""
+        entry = self._merged(row).find(names)
+        if entry.is_sealed:
+            raise _sealed()
+        return entry
+
+    def _make_parents(self, row: ExamRow, drop: DropFolder, names: Place) -> None:
+        """Make the folders above a place that only sealed batches have."""
+        above = names[:-1]
+        if not above:
+            return
+        sealed = self._merged(row).sealed(above)
+        if sealed is not None and not sealed.is_folder:
+            raise NotADirectory("a file has nothing below it")
+        if sealed is not None:
+            drop.tree.make_folders(above)
+
+    def _remove_exam(self, row: ExamRow) -> None:
+        if len(row.batches) > 1 or not row.batches[0].is_open:
+            raise NotEmpty("the folder is not empty")
+        drop = self._staging.drop(row.batches[0].key)
+        if drop.tree.scan(()):
+            raise NotEmpty("the folder is not empty")
+        try:
+            drop.seal(if_empty=True)
+        except Refused:
+            raise NotEmpty("the folder is not empty") from None
+        self._exams.end(row.batches[0].id)
+        self._ledger.forget(row.batches[0].id)
+        drop.erase_all()
+
+    def _rename_exam(self, old: Place, new: Place) -> None:
+        row = self._exam(old)
+        if old[0] != new[0]:
+            raise Elsewhere("it would go to another study: copy it, then remove it here")
+        check_code(new[1], "exam")
+        if len(row.batches) > 1 or not row.batches[0].is_open:
+            raise _sealed()
+        if old != new and self._exams.exam(*new).batches:
+            raise NotEmpty("there is something of that name already")
+        self._exams.rename(row.batches[0].id, new[1])
+
+
+def _sealed() -> Sealed:
+    return Sealed("the batch is sealed: its files can be read and not be changed")
+
+
+def _system_folder(name: str, time_s: int) -> Entry:
+    return Entry(name, is_folder=True, size=0, mtime_ns=time_s * _SECOND, is_sealed=False)
+
+
+def _in_memory(text: str) -> Reading:
+    fd = os.memfd_create("report", os.MFD_CLOEXEC)
+    os.write(fd, text.encode())
+    os.lseek(fd, 0, os.SEEK_SET)
+    return Reading(fd)

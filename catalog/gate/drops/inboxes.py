@@ -1,0 +1,25 @@
+"""What inboxes are made from: the one thing that a face of staging is handed."""
+
+from catalog.database import Database
+from catalog.gate.drops.exams import Exams
+from catalog.gate.drops.inbox import Inbox
+from catalog.gate.drops.ledger import Ledger, Limits
+from catalog.gate.staging import Staging
+from catalog.pure.access import Principal
+
+
+class Inboxes:
+    """The staging folder and the catalogue together: one a process, shared by its threads."""
+
+    def __init__(self, database: Database, staging: Staging, limits: Limits) -> None:
+        self._database = database
+        self._staging = staging
+        self._ledger = Ledger(database, limits)
+
+    def of(self, principal: Principal) -> Inbox:
+        """Return the staging tree as this principal sees and changes it."""
+        return Inbox(self._staging, Exams(self._database, principal), self._ledger, principal)
+
+    def close(self) -> None:
+        """Tell the catalogue the last sums."""
+        self._ledger.close()

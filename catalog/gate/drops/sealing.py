@@ -1,0 +1,116 @@
+"""Sealing dropped batches and taking stock of them: what the gate does with them before it treats them as any other.
+
+The folder is closed first, then the catalogue says so: a crash between the two leaves a batch that nobody can write to, and
+that the next look for quiet batches seals.
+"""
+
+import time
+
+import sqlalchemy as sa
+
+from catalog import clock
+from catalog.database import Database
+from catalog.database.tables import batches, jobs, staged_files
+from catalog.gate.drops.folder import DropFolder
+from catalog.gate.jobs import KIND_OF_EFFECT, enqueue
+from catalog.gate.staging import Staging
+from catalog.pure.batches import Event, State, transition
+from catalog.pure.drops import SHOWN, is_quiet
+from catalog.pure.errors import Refused
+
+_FORGOTTEN_SECONDS = 3600
+# The kernel lets go of a file a moment after its program closed it.
+WAIT_SECONDS = 5.0
+
+
+def close_to_writers(
+    database: Database, staging: Staging, batch: int, wait_seconds: float = WAIT_SECONDS, *, may_be_empty: bool = False
+) -> dict[str, int]:
+    """Let nothing be written to an open dropped batch any more; return its files and bytes, counted anew, as columns.
+
+    A received batch needs none of this: nothing is changed and nothing returned.
+
+    Raises:
+        Refused: files are still open for writing; or there is no file.
+    """
+    row = database.row(sa.select(batches.c.drop_folder).where(batches.c.id == batch))
+    if row is None or row.drop_folder is None:
+        return {}
+    drop = staging.drop(row.drop_folder)
+    if not may_be_empty and not drop.has_files():
+        raise Refused("there is no file in the batch yet; put some into its folder first")
+    drop.seal(wait_seconds)
+    files, size = drop.count()
+    return {"files": files, "bytes": size}
+
+
+def seal_quiet(database: Database, staging: Staging, quiet_seconds: float) -> None:
+    """Seal every open dropped batch that has files, none of them open for writing, and was quiet for long enough."""
+    columns = batches.c
+    statement = sa.select(columns.id, columns.drop_folder).where(columns.state == State.OPEN, columns.drop_folder.is_not(None))
+    for row in database.rows(statement):
+        if _is_quiet(staging.drop(row.drop_folder), quiet_seconds):
+            _seal(database, staging, row.id)
+
+
+def _is_quiet(drop: DropFolder, quiet_seconds: float) -> bool:
+    last, now = drop.last_change(), time.time()
+    if last > now:
+        drop.set_changed_now()  # a clock was set back: the quiet time begins anew
+        return False
+    return is_quiet(last, now, quiet_seconds) and (not drop.is_open or drop.has_files())
+
+
+def _seal(database: Database, staging: Staging, batch: int) -> None:
+    try:
+        counted = close_to_writers(database, staging, batch, wait_seconds=0.0)
+    except Refused:
+        return  # a file is still open, however long nothing was written to it
+    after, effects = transition(State.OPEN, Event.SEAL)
+    with database.write() as connection:
+        sealed = connection.execute(
+            batches.update().where(batches.c.id == batch, batches.c.state == State.OPEN).values(counted | {"state": after})
+        )
+        if sealed.rowcount == 1:
+            for effect in effects:
+                enqueue(connection, KIND_OF_EFFECT[effect], batch)
+
+
+def take_stock(database: Database, staging: Staging, batch: int) -> None:
+    """Make a row for each file of a sealed dropped batch; harmless when that is done, or the batch was received.
+
+    A file's row tells nothing of its name: the name stays in staging.
+    """
+    key = database.row(sa.select(batches.c.drop_folder).where(batches.c.id == batch))
+    known = database.row(sa.select(staged_files.c.id).where(staged_files.c.batch_id == batch).limit(1))
+    if key is None or key.drop_folder is None or known is not None:
+        return
+    now = clock.now()
+    rows = [
+        {
+            "batch_id": batch, "file": f"drops/{key.drop_folder}/{file.number}", "variant": 0, "size": file.size,
+            "received": now, "instance": staging.digest(f"dropped {file.name}"), "state": "staged", "reason": "", "result": "",
+        }
+        for file in staging.drop(key.drop_folder).take_stock()
+    ]  # fmt: skip
+    with database.write() as connection:
+        if rows:
+            connection.execute(staged_files.insert(), rows)
+        connection.execute(
+            batches.update()
+            .where(batches.c.id == batch)
+            .values(files=len(rows), bytes=sum(int(str(row["size"])) for row in rows))
+        )
+
+
+def sweep(database: Database, staging: Staging) -> None:
+    """Remove folders of dropped batches that no batch has: of one that was emptied, or whose making was cut short."""
+    for key in staging.all_drops():
+        drop = staging.drop(key)
+        is_used = sa.exists().where(batches.c.drop_folder == key, batches.c.state.in_(SHOWN))
+        is_erased_yet = sa.exists().where(
+            jobs.c.batch_id == batches.c.id, jobs.c.state.in_(("queued", "running")), batches.c.drop_folder == key
+        )
+        row = database.row(sa.select(sa.or_(is_used, is_erased_yet)))
+        if row is not None and not row[0] and time.time() - drop.path.stat().st_mtime > _FORGOTTEN_SECONDS:
+            staging.erase_drop(key)
