@@ -78,6 +78,17 @@ class MergedFolder:
                 continue
         return merged(scans)
 
+    def attribute(self, names: Place) -> bytes:
+        """Return what is kept beside a file or folder, empty if nothing.
+
+        Raises:
+            NotFound: it is not there.
+        """
+        for layer in self._layers:
+            if layer.find(names) is not None:
+                return layer.drop.tree.attribute(names)
+        raise NotFound("there is no such file or folder")
+
     def open(self, names: Place) -> int:
         """Open a file for reading; return its descriptor.
 

@@ -109,6 +109,17 @@ class Inbox:
             return _in_memory(self._report(row))
         return Reading(self._merged(row).open(place[_EXAM_DEPTH:]))
 
+    def properties(self, place: Place) -> bytes:
+        """Return what a client had kept beside a file or folder, empty if nothing.
+
+        Raises:
+            NotFound: it is not there.
+        """
+        if len(place) <= _EXAM_DEPTH or place[1] == REVIEW or place[_EXAM_DEPTH:] == (REPORT,):
+            self.stat(place)
+            return b""
+        return self._merged(self._exam(place)).attribute(place[_EXAM_DEPTH:])
+
     def left(self) -> int | None:
         """Return how many bytes this principal may still bring; None for as many as the disk takes."""
         return self._ledger.left(self._user)
@@ -302,6 +313,23 @@ class Inbox:
                 return  # programs that copy set the times of all folders
             self._open_entry(row, names)
             drop.tree.set_times(names, atime_ns, mtime_ns)
+
+        self._change(place, act)
+
+    def set_properties(self, place: Place, value: bytes) -> None:
+        """Keep something of a client beside a file or folder, durably; it goes where the file goes, until it is published.
+
+        Raises:
+            NotFound: it is not there.
+            Sealed: its batch is sealed.
+            Refused: it is the system's.
+            OutOfSpace, Unavailable: it is too much, or the file system keeps nothing beside files.
+        """
+        names = self._changeable(place)
+
+        def act(row: ExamRow, drop: DropFolder, _batch: int) -> None:
+            self._open_entry(row, names)
+            drop.tree.set_attribute(names, value)
 
         self._change(place, act)
 

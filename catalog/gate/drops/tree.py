@@ -21,6 +21,7 @@ from catalog.pure.errors import (
     NotADirectory,
     NotEmpty,
     NotFound,
+    OutOfSpace,
     TooLong,
 )
 
@@ -33,6 +34,8 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Not blocking: should somebody put a pipe there.
 _FILE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _RENAME_NOREPLACE = 1
+_ATTRIBUTE = "user.archimed"
+_LONGEST_ATTRIBUTE = 3_000  # what every file system takes that takes any
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -174,6 +177,38 @@ class Tree:
         """Set a file's or folder's times."""
         with translated(), self._parent(names) as (folder, name):
             os.utime(name, ns=(atime_ns, mtime_ns), dir_fd=folder, follow_symlinks=False)
+
+    def attribute(self, names: Place) -> bytes:
+        """Return what is kept beside a file or folder; empty if nothing, or if the file system keeps nothing."""
+        with self._any(names) as fd:
+            try:
+                return os.getxattr(fd, _ATTRIBUTE)
+            except OSError as error:
+                if error.errno in {errno.ENODATA, errno.ENOTSUP}:
+                    return b""
+                raise
+
+    def set_attribute(self, names: Place, value: bytes) -> None:
+        """Keep something beside a file or folder, durably; it goes where the file goes.
+
+        Raises:
+            OutOfSpace: it is too much.
+            Unavailable: the file system keeps nothing beside files.
+        """
+        if len(value) > _LONGEST_ATTRIBUTE:
+            raise OutOfSpace(f"no more than {_LONGEST_ATTRIBUTE} bytes of properties can be kept beside a file")
+        with self._any(names) as fd:
+            os.setxattr(fd, _ATTRIBUTE, value)
+            os.fsync(fd)
+
+    @contextmanager
+    def _any(self, names: Place) -> Iterator[int]:
+        with translated(), self._parent(names) as (folder, name):
+            fd = os.open(name, os.O_RDONLY | _FILE, dir_fd=folder)
+            try:
+                yield fd
+            finally:
+                os.close(fd)
 
     @contextmanager
     def _parent(self, names: Place) -> Iterator[tuple[int, bytes]]:
