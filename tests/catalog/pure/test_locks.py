@@ -6,11 +6,9 @@ from hypothesis import strategies as st
 
 from catalog.pure.locks import DEFAULT_SECONDS, LONGEST_SECONDS, Lock, barring_write, bars_lock, granted_seconds
 
-ADA, BOB = 1, 2
 
-
-def lock(root: str, *, user: int = ADA, exclusive: bool = True, deep: bool = False, token: str = "t") -> Lock:
-    return Lock(token, user, root, exclusive, deep, "", 0)
+def lock(root: str, *, exclusive: bool = True, deep: bool = False, token: str = "t") -> Lock:
+    return Lock(token, root, exclusive, deep, "", 0)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +27,7 @@ def lock(root: str, *, user: int = ADA, exclusive: bool = True, deep: bool = Fal
 )
 def test_what_a_lock_reaches(held: Lock, key: str, deep: bool, barred: bool) -> None:
     assert bars_lock(held, key, exclusive=True, deep=deep) is barred
-    assert (barring_write([held], key, BOB, [], deep=deep) == [held]) is barred
+    assert (barring_write([held], key, [], deep=deep) == [held]) is barred
 
 
 def test_shared_locks_go_together_and_exclusive_ones_do_not() -> None:
@@ -39,19 +37,22 @@ def test_shared_locks_go_together_and_exclusive_ones_do_not() -> None:
     assert bars_lock(exclusive, "a", exclusive=False, deep=False)
 
 
-def test_a_token_is_good_for_whoever_took_it() -> None:
+def test_who_shows_the_token_may_change_it() -> None:
     held = lock("a")
-    assert barring_write([held], "a", ADA, ["t"], deep=False) == []
-    assert barring_write([held], "a", BOB, ["t"], deep=False) == [held]
-    assert barring_write([held], "a", ADA, ["other"], deep=False) == [held]
-    assert barring_write([held], "a", ADA, [], deep=False) == [held]
+    assert barring_write([held], "a", ["t"], deep=False) == []
+    assert barring_write([held], "a", ["other"], deep=False) == [held]
+    assert barring_write([held], "a", [], deep=False) == [held]
 
 
 def test_one_of_several_shared_locks_will_do() -> None:
-    mine, other = lock("a", exclusive=False, token="t1"), lock("a", user=BOB, exclusive=False, token="t2")
-    assert barring_write([mine, other], "a", ADA, ["t1"], deep=False) == []
-    elsewhere = lock("a/b", user=BOB, exclusive=False, token="t3")
-    assert barring_write([mine, other, elsewhere], "a", ADA, ["t1"], deep=True) == [elsewhere]
+    one, other = lock("a", exclusive=False, token="t1"), lock("a", exclusive=False, token="t2")
+    assert barring_write([one, other], "a", ["t1"], deep=False) == []
+    elsewhere = lock("a/b", exclusive=False, token="t3")
+    assert barring_write([one, other, elsewhere], "a", ["t1"], deep=True) == [elsewhere]
+
+
+def test_a_lock_knows_how_far_down_it_stands() -> None:
+    assert [lock(root).levels for root in ("tree", "tree/a", "tree/a/b")] == [0, 1, 2]
 
 
 @given(st.one_of(st.none(), st.integers()))
