@@ -9,15 +9,15 @@ from gateway.http import server
 
 
 def make() -> Any:
-    from catalog.database import Database
-    from catalog.store import LocalStore
-    from catalog.view import Archive
+    from gateway.config import load
     from gateway.credentials import Credentials, TokenBackend
     from gateway.http.app import make_app
+    from gateway.wiring import open_archive, open_database, open_staging_rooms
 
-    folder = Path(sys.argv[1])
-    database = Database(f"sqlite:///{folder}/var/catalog.db")
-    return make_app(Archive(database, LocalStore(folder / "var" / "store")), Credentials(database, TokenBackend(database)))
+    config = load(Path(sys.argv[1], "archimed.toml"))
+    database = open_database(config)
+    rooms = open_staging_rooms(config, database)
+    return make_app(open_archive(config, database), Credentials(database, TokenBackend(database)), rooms)
 
 
 if __name__ == "__main__":

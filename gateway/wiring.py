@@ -13,6 +13,7 @@ from catalog.database import Database, shape
 from catalog.gate.drops.inboxes import Inboxes
 from catalog.gate.drops.ledger import Limits
 from catalog.gate.intake import Intake
+from catalog.gate.locks import Locks
 from catalog.gate.staging import Staging
 from catalog.pure.errors import Refused
 from catalog.store import LocalStore
@@ -21,6 +22,7 @@ from gateway.config import Config, read_secret
 
 if TYPE_CHECKING:
     from catalog.gate.worker import Worker
+    from gateway.http.staging import Rooms
 
 
 def database_url(config: Config) -> str:
@@ -73,6 +75,19 @@ def open_inboxes(config: Config, database: Database) -> Inboxes:
     """Open what the faces of the staging folder work on, in this process."""
     limits = Limits(config.staging.quota_per_user or None, config.staging.quota_total or None)
     return Inboxes(database, open_staging(config), limits)
+
+
+def open_staging_rooms(config: Config, database: Database) -> "Rooms":
+    """Open what staging over WebDAV works on, in this process."""
+    from gateway.http.staging import Rooms  # late: only who serves HTTP needs it
+
+    staging = open_staging(config)
+    return Rooms(
+        open_inboxes(config, database),
+        lambda principal: Locks(database, staging.digest, principal),
+        # A quarter of the threads is never taken by bodies that come in, however slowly.
+        at_once=max(1, config.http.threads * 3 // 4),
+    )
 
 
 def open_worker(config: Config, database: Database) -> "Worker":

@@ -42,14 +42,14 @@ def _http(config: Config) -> Part:
     from gateway.credentials import Opener
     from gateway.http import server
     from gateway.http.app import WSGIApplication, make_app
-    from gateway.wiring import open_archive, open_database
+    from gateway.wiring import open_archive, open_database, open_staging_rooms
 
     listener = listen(config.http.host, config.http.port, "[http] port")
     credentials = Opener(config)
 
     def make() -> WSGIApplication:
         database = open_database(config)
-        return make_app(open_archive(config, database), credentials.open(database))
+        return make_app(open_archive(config, database), credentials.open(database), open_staging_rooms(config, database))
 
     def run(ready: Callable[[], None]) -> None:
         server.run(make, listener.detach(), workers=config.http.workers, threads=config.http.threads, on_ready=ready)

@@ -2,12 +2,13 @@
 
     /              OPTIONS and PROPFIND, for Windows, which looks here first
     /archive/...   the read-only archive
+    /staging/...   the gated way in
     /healthz       alive?
     /metrics       figures, for a monitoring system
 
 The last two ask for no login, as such systems expect; nor does OPTIONS of `/`, which says what any server of this kind would.
 They count methods, statuses and parts, never a person, a path or a code. A proxy that lets strangers in should keep them to
-itself. New parts (`/staging/`, `/desk/`) are entries of `_Front._parts`.
+itself. New parts (`/desk/`) are entries of `_Front._parts`.
 """
 
 import logging
@@ -26,8 +27,9 @@ from gateway.credentials import Authenticator
 from gateway.http import answers, service
 from gateway.http.answers import Answer
 from gateway.http.metrics import Metrics
-from gateway.http.readonly import ARCHIVE, CAPABILITIES, Tree
-from gateway.http.requests import Environ, has_body, is_probe, method_of, segments
+from gateway.http.readonly import ARCHIVE, ROOT_CAPABILITIES, Tree
+from gateway.http.requests import Environ, first_name, has_body, is_probe, method_of, segments
+from gateway.http.staging import STAGING, Rooms, StagingPart, names_in
 
 WSGIApplication: TypeAlias = Callable[[Environ, Any], Iterable[bytes]]
 
@@ -42,23 +44,25 @@ class _Part:
 
     scope: Scope | None
     answer: Callable[[list[str], Environ], Answer]
+    names: Callable[[Environ], list[str]] = segments
 
 
-def make_app(archive: Archive, authenticator: Authenticator) -> WSGIApplication:
+def make_app(archive: Archive, authenticator: Authenticator, staging: Rooms) -> WSGIApplication:
     """Return the WSGI application. Call it in the process that serves, not before a fork."""
-    return _Front(archive, authenticator)
+    return _Front(archive, authenticator, staging)
 
 
 class _Front:
-    def __init__(self, archive: Archive, authenticator: Authenticator) -> None:
+    def __init__(self, archive: Archive, authenticator: Authenticator, staging: Rooms) -> None:
         self._archive = archive
         self._authenticator = authenticator
         self._metrics = Metrics()
         self._service = service.make_service(self._metrics)
-        tree = Tree()
+        tree = Tree([ARCHIVE, STAGING])
         self._parts = {
             "": _Part(None, tree.answer),
             ARCHIVE: _Part(Scope.READ, tree.answer),
+            STAGING: _Part(Scope.STAGING, StagingPart(staging).answer, names_in),
         }
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
@@ -91,24 +95,25 @@ class _Front:
             return self._service_answer(environ)
         header = environ.get("HTTP_AUTHORIZATION")
         if header is None and method == "OPTIONS" and environ.get("PATH_INFO") in {"/", "*"}:
-            return Response(status=200, headers=CAPABILITIES)
-        if method in _READING and is_probe(environ):
+            return Response(status=200, headers=ROOT_CAPABILITIES)
+        first = first_name(environ)
+        # In staging such a name may be a file's that somebody brought.
+        if method in _READING and first != STAGING and is_probe(environ):
             raise NotFound("there is no such file or folder")
         session = self._authenticator.authenticate(
             header, environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")
         )
-        names = segments(environ)
-        first = names[0] if names else ""
         part = self._parts.get(first)
         if first == "*" and method == "OPTIONS":
-            return Response(status=200, headers=CAPABILITIES)
+            return Response(status=200, headers=ROOT_CAPABILITIES)
         if part is None:
             raise NotFound("there is no such file or folder")
         environ["archimed.part"] = first or "root"
         if part.scope is not None and part.scope not in session.scopes:
             raise Refused(f"this token is not good for that; make one with `archimed token create --scope {part.scope}`")
+        environ["archimed.principal"] = session.principal
         environ["archimed.view"] = self._archive.view(session.principal)
-        return part.answer(names, environ)
+        return part.answer(part.names(environ), environ)
 
     def _service_answer(self, environ: Environ) -> Answer:
         environ["archimed.part"] = "service"

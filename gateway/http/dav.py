@@ -1,17 +1,18 @@
-"""The archive as wsgidav sees it, and a file's headers and bytes.
+"""A file's headers and bytes, and what is at a path of the archive.
 
-wsgidav (4.4) is asked for what it does well on a tree nobody writes: the headers of a file, its byte ranges, If-Range. What
-it does wrongly there is decided before it is asked (`conditions`, `readonly`); listings are written by hand (`properties`); and
-it is asked for HEAD only, because it would copy a file's bytes through Python, where the server can have the kernel send them.
+wsgidav (4.4) is asked for what it does well: the headers of a file, its byte ranges, If-Range. What it does wrongly is decided
+before it is asked (`conditions`); listings are written by hand (`properties`); and it is asked for HEAD only, because it would
+copy a file's bytes through Python, where the server can have the kernel send them.
 """
 
 import logging
+from collections.abc import Callable
 from io import FileIO
 from typing import Any
 
 from werkzeug.wrappers import Response
 from wsgidav.dav_error import DAVError
-from wsgidav.dav_provider import DAVCollection, DAVNonCollection, DAVProvider
+from wsgidav.dav_provider import DAVNonCollection, DAVProvider
 from wsgidav.request_resolver import RequestResolver
 from wsgidav.wsgidav_app import WsgiDAVApp
 
@@ -25,7 +26,7 @@ from gateway.http.requests import Environ, view_of
 # Its lines repeat logins, paths and headers; ours are written by `gateway.http.server`.
 logging.getLogger("wsgidav").setLevel(logging.CRITICAL)
 
-_SHARE = "/archive"
+_SHARE = "/file"
 # A browser must not run what somebody archived, nor show it again after a grant is gone.
 _FILE_HEADERS = (
     ("Cache-Control", "private, no-cache"),
@@ -34,28 +35,17 @@ _FILE_HEADERS = (
 )
 
 
-class ArchivedFolder(DAVCollection):  # type: ignore[misc] # wsgidav has no types
-    """A folder of the archive."""
-
-    def __init__(self, path: str, environ: Environ, node: Node) -> None:
-        super().__init__(path, environ)
-        self.node = node
-
-    def get_member_names(self) -> list[str]:
-        """Return the names in it."""
-        return [node.name for node in view_of(self.environ).walk(self.node.id)]
-
-
-class ArchivedFile(DAVNonCollection):  # type: ignore[misc] # wsgidav has no types
-    """A file of the archive."""
+class SentFile(DAVNonCollection):  # type: ignore[misc] # wsgidav has no types
+    """The file that a request is about; its bytes are sent by the server."""
 
     def __init__(self, path: str, environ: Environ, node: Node) -> None:
         super().__init__(path, environ)
         self.node = node
 
     def get_content(self) -> FileIO:
-        """Open its bytes."""
-        return _open(self.node, self.environ)
+        """Open its bytes; it has to be there, though nobody asks."""
+        file: FileIO = self.environ["archimed.open_file"]()
+        return file
 
     def get_content_length(self) -> int:
         """Return its size in bytes."""
@@ -82,20 +72,16 @@ class ArchivedFile(DAVNonCollection):  # type: ignore[misc] # wsgidav has no typ
         return True
 
 
-class ArchiveProvider(DAVProvider):  # type: ignore[misc] # wsgidav has no types
-    """The whole tree as one share, seen through the view that the request brought along."""
+class OneFile(DAVProvider):  # type: ignore[misc] # wsgidav has no types
+    """A share that holds but the file that the request is about, found before."""
 
     def is_readonly(self) -> bool:
         """Return that nothing can be written."""
         return True
 
-    def get_resource_inst(self, path: str, environ: Environ) -> ArchivedFolder | ArchivedFile | None:
-        """Return what is at a path of this request's view."""
-        try:
-            node = find(path, environ)
-        except NotFound:
-            return None
-        return (ArchivedFolder if node.is_folder else ArchivedFile)(path, environ, node)
+    def get_resource_inst(self, path: str, environ: Environ) -> SentFile:
+        """Return it, whatever the path."""
+        return SentFile(path, environ, environ["archimed.node"])
 
 
 def find(path: str, environ: Environ) -> Node:
@@ -118,12 +104,12 @@ def _open(node: Node, environ: Environ) -> FileIO:
 
 
 class Files:
-    """Answers GET and HEAD of files."""
+    """Answers GET and HEAD of files, archived and staged."""
 
     def __init__(self) -> None:
         self._app = WsgiDAVApp(
             {
-                "provider_mapping": {_SHARE: ArchiveProvider()},
+                "provider_mapping": {_SHARE: OneFile()},
                 "middleware_stack": [RequestResolver],
                 "logging": {"enable": False},
                 "verbose": 1,
@@ -140,12 +126,18 @@ class Files:
             Damaged, Unavailable: its bytes are not there, or not now.
         """
         node = find(path, environ)
+        return self.send(node, environ, lambda: _open(node, environ))
+
+    def send(self, node: Node, environ: Environ, open_file: Callable[[], FileIO]) -> answers.Answer:
+        """Return the answer to a GET or HEAD of a file that is described by `node`; opened only if its bytes are asked for."""
         decided = conditions.decided(environ, etag(node), node.mtime)
         if decided is not None:
             return Response(status=decided, headers=[("ETag", f'"{etag(node)}"'), *_FILE_HEADERS])
         asked = conditions.simplified(environ)
-        share_path = (_SHARE + path).encode().decode("latin-1")
-        asked.update({"REQUEST_METHOD": "HEAD", "PATH_INFO": share_path, "wsgidav.auth.user_name": ""})
+        asked.update(
+            {"REQUEST_METHOD": "HEAD", "PATH_INFO": _SHARE, "wsgidav.auth.user_name": ""}
+        )  # fmt: skip
+        asked.update({"archimed.node": node, "archimed.open_file": open_file})
         try:
             status, headers = self._headers(asked)
         except DAVError as error:
@@ -153,7 +145,7 @@ class Files:
         headers = [(name, value) for name, value in headers if name != "Date"] + list(_FILE_HEADERS)
         if environ["REQUEST_METHOD"] == "HEAD":
             return answers.FileAnswer(status, headers)
-        file = _open(node, environ)
+        file = open_file()
         file.seek(_start(dict(headers)))
         return answers.FileAnswer(status, headers, file)
 

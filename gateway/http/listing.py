@@ -7,6 +7,11 @@ from typing import NamedTuple
 from catalog.pure.nodes import Node
 from gateway.http import properties
 
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "Cache-Control": "private, no-cache",
+}
+
 
 class Entry(NamedTuple):
     """A node and where it stands: `href` is percent-encoded."""

@@ -5,7 +5,7 @@ of 20,000 files (benchmarks/webdav.md). `allprop` is lean on purpose: Windows as
 megabyte of answers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -22,6 +22,8 @@ from catalog.pure.nodes import Node
 from gateway.http.media import media_type
 
 _Renderer: TypeAlias = Callable[[Node], str]
+Teller: TypeAlias = Callable[[str], str | None]
+"""Called with a property's name; returns its element, or None where there is no such property."""
 
 _DAV = "{DAV:}"
 _LEAN = ("resourcetype", "getcontentlength", "getlastmodified")
@@ -30,6 +32,9 @@ _OK = "</D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>"
 
 HEAD = '<?xml version="1.0" encoding="utf-8"?>\n<D:multistatus xmlns:D="DAV:">'
 FOOT = "</D:multistatus>\n"
+FINITE_DEPTH = '<?xml version="1.0" encoding="utf-8"?>\n<D:error xmlns:D="DAV:"><D:propfind-finite-depth/></D:error>\n'
+DONE = "200 OK"
+FORBIDDEN = "403 Forbidden"
 
 # Modification times repeat: a series was acquired in minutes.
 _http_date = lru_cache(maxsize=4096)(http_date)
@@ -66,14 +71,25 @@ _FILE: dict[str, _Renderer] = {
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """How one kind of node is written: what it has, and the fixed text of what it lacks."""
+    """How one kind of node is written: what it has, the fixed text of what it lacks, and which names those are."""
 
     head: str
     renderers: tuple[_Renderer, ...]
     tail: str
+    lacking: tuple[str, ...] = ()
+    lenient: bool = True
 
-    def __call__(self, node: Node) -> str:
+    def __call__(self, node: Node, tell: Teller | None) -> str:
+        if tell is not None and self.lacking:
+            told = {tag: text for tag in self.lacking if (text := tell(tag)) is not None}
+            if told:
+                return self._with(node, told)
         return self.head + "".join([renderer(node) for renderer in self.renderers]) + self.tail
+
+    def _with(self, node: Node, told: Mapping[str, str]) -> str:
+        found = [*(renderer(node) for renderer in self.renderers), *told.values()]
+        lacking = [] if self.lenient else [tag for tag in self.lacking if tag not in told]
+        return _BEGIN + "".join(found) + _OK + _not_found(lacking)
 
 
 class Wanted:
@@ -83,10 +99,10 @@ class Wanted:
         self._folder = folder
         self._file = file
 
-    def response(self, href: str, node: Node) -> str:
-        """Return the `response` element of a node; `href` is percent-encoded."""
+    def response(self, href: str, node: Node, tell: Teller | None = None) -> str:
+        """Return the `response` element of a node; `href` is percent-encoded, `tell` knows properties beyond those of all."""
         form = self._folder if node.is_folder else self._file
-        return f"<D:response><D:href>{href}</D:href>{form(node)}</D:response>"
+        return f"<D:response><D:href>{href}</D:href>{form(node, tell)}</D:response>"
 
 
 def parse_propfind(body: bytes) -> Wanted:
@@ -97,7 +113,7 @@ def parse_propfind(body: bytes) -> Wanted:
     """
     if not body:
         return _named([_DAV + name for name in _LEAN], lenient=True)
-    root = _parse(body)
+    root = parse_xml(body)
     if root.tag != f"{_DAV}propfind":
         raise Invalid("a PROPFIND asks with a propfind element")
     asked = {child.tag: child for child in root}
@@ -118,16 +134,34 @@ def refused_proppatch(href: str, body: bytes) -> str:
     Raises:
         Invalid: the body is no PROPPATCH.
     """
-    root = _parse(body)
-    tags = [prop.tag for change in root for props in change.iter(f"{_DAV}prop") for prop in props]
-    if root.tag != f"{_DAV}propertyupdate" or not tags:
+    tags = (tag for tag, _ in parse_proppatch(body))
+    return patched(href, dict.fromkeys(tags, FORBIDDEN))
+
+
+def parse_proppatch(body: bytes) -> list[tuple[str, Element | None]]:
+    """Return what a PROPPATCH sets (its element) or removes (None), by name, in order.
+
+    Raises:
+        Invalid: the body is no PROPPATCH.
+    """
+    root = parse_xml(body)
+    changes: list[tuple[str, Element | None]] = []
+    for step in root:
+        for props in step.iter(f"{_DAV}prop"):
+            changes += [(prop.tag, prop if step.tag == f"{_DAV}set" else None) for prop in props]
+    if root.tag != f"{_DAV}propertyupdate" or not changes:
         raise Invalid("a PROPPATCH names the properties to change in a propertyupdate element")
-    names = "".join(_empty(tag) for tag in dict.fromkeys(tags))
-    return (
-        f"{HEAD}<D:response><D:href>{href}</D:href><D:propstat><D:prop>{names}</D:prop>"
-        "<D:status>HTTP/1.1 403 Forbidden</D:status>"
-        "<D:error><D:cannot-modify-protected-property/></D:error></D:propstat></D:response>" + FOOT
-    )
+    return changes
+
+
+def patched(href: str, statuses: Mapping[str, str]) -> str:
+    """Return the multistatus that tells what became of each property a PROPPATCH names."""
+    parts = [f"{HEAD}<D:response><D:href>{href}</D:href>"]
+    for status in dict.fromkeys(statuses.values()):
+        names = "".join(_empty(tag) for tag, found in statuses.items() if found == status)
+        error = "<D:error><D:cannot-modify-protected-property/></D:error>" if status == FORBIDDEN else ""
+        parts.append(f"<D:propstat><D:prop>{names}</D:prop><D:status>HTTP/1.1 {status}</D:status>{error}</D:propstat>")
+    return "".join(parts) + "</D:response>" + FOOT
 
 
 def _named(tags: list[str], *, lenient: bool) -> Wanted:
@@ -139,13 +173,17 @@ def _form(tags: list[str], known: dict[str, _Renderer], *, lenient: bool) -> _Fo
     # `lenient`: asked for all there is, so what is missing is not worth a word.
     found = [renderer for tag in tags if (renderer := known.get(tag.removeprefix(_DAV))) and tag.startswith(_DAV)]
     missing = [tag for tag in tags if not (tag.startswith(_DAV) and tag.removeprefix(_DAV) in known)]
-    tail = ""
-    if missing and not lenient:
-        names = "".join(_empty(tag) for tag in missing)
-        tail = f"<D:propstat><D:prop>{names}</D:prop><D:status>HTTP/1.1 404 Not Found</D:status></D:propstat>"
+    tail = "" if lenient else _not_found(missing)
     if not found and tail:
-        return _Form("", (), tail)
-    return _Form(_BEGIN, tuple(found), _OK + tail)
+        return _Form("", (), tail, tuple(missing), lenient)
+    return _Form(_BEGIN, tuple(found), _OK + tail, tuple(missing), lenient)
+
+
+def _not_found(tags: list[str]) -> str:
+    if not tags:
+        return ""
+    names = "".join(_empty(tag) for tag in tags)
+    return f"<D:propstat><D:prop>{names}</D:prop><D:status>HTTP/1.1 404 Not Found</D:status></D:propstat>"
 
 
 def _names_only(known: dict[str, _Renderer]) -> _Form:
@@ -159,7 +197,12 @@ def _empty(tag: str) -> str:
     return f"<x:{name} xmlns:x={quoteattr(namespace[1:])}/>" if brace and namespace[1:] else f"<{name}/>"
 
 
-def _parse(body: bytes) -> Element:
+def parse_xml(body: bytes) -> Element:
+    """Return the root of a body of XML.
+
+    Raises:
+        Invalid: it cannot be read, or is an attack.
+    """
     try:
         root: Element = fromstring(body)
     except (ParseError, DefusedXmlException, ValueError, LookupError):

@@ -15,7 +15,7 @@
 A new name stands in a folder that is there. No answer tells a study that is not granted from one that does not exist.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from werkzeug.wrappers import Response
@@ -30,14 +30,11 @@ from gateway.http.requests import Environ, href, read_xml, view_of
 
 ALLOW = "OPTIONS, GET, HEAD, PROPFIND"
 CAPABILITIES = {"DAV": "1, 3", "Allow": ALLOW, "MS-Author-Via": "DAV"}
+# Windows asks the root what the whole server can do: staging has locks.
+ROOT_CAPABILITIES = CAPABILITIES | {"DAV": "1, 2, 3"}
 ARCHIVE = "archive"
 
 _READ_ONLY = "the archive is read-only"
-_PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-    "Cache-Control": "private, no-cache",
-}
-_FINITE_DEPTH = '<?xml version="1.0" encoding="utf-8"?>\n<D:error xmlns:D="DAV:"><D:propfind-finite-depth/></D:error>\n'
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +57,14 @@ class Place:
 
 
 class Tree:
-    """The server's root and the archive below it, for requests that brought their view in `archimed.view`."""
+    """The server's root and the archive below it, for requests that brought their view in `archimed.view`.
 
-    def __init__(self) -> None:
+    Args:
+        parts: what the root lists.
+    """
+
+    def __init__(self, parts: Sequence[str]) -> None:
+        self._parts = parts
         self._files = Files()
         self._methods: dict[str, Callable[[list[str], Environ], Answer]] = {
             "OPTIONS": self._options, "GET": self._get, "HEAD": self._get, "PROPFIND": self._propfind,
@@ -83,7 +85,7 @@ class Tree:
 
     def _place(self, names: list[str], environ: Environ) -> Place:
         if not names:
-            return Place(names, Node(ROOT_ID, "", 0, 0), lambda: iter([Node(ROOT_ID, ARCHIVE, 0, 0)]))
+            return Place(names, Node(ROOT_ID, "", 0, 0), lambda: iter([Node(ROOT_ID, name, 0, 0) for name in self._parts]))
         node = find(_path(names), environ)
         view = view_of(environ)
         # What is there holds codes and published names only: it may stand in a log line.
@@ -92,7 +94,7 @@ class Tree:
 
     def _options(self, names: list[str], environ: Environ) -> Answer:
         self._place(names, environ)
-        return Response(status=200, headers=CAPABILITIES)
+        return Response(status=200, headers=CAPABILITIES if names else ROOT_CAPABILITIES)
 
     def _get(self, names: list[str], environ: Environ) -> Answer:
         place = self._place(names, environ)
@@ -100,14 +102,14 @@ class Tree:
             return self._files.answer(_path(names), environ)
         rows = listing.page("/" + "/".join(names), href(names[:-1], folder=True), place.below())
         answer = answers.streamed(environ, 200, "text/html; charset=utf-8", rows)
-        answer.headers.update(_PAGE_HEADERS)
+        answer.headers.update(listing.PAGE_HEADERS)
         return answer
 
     def _propfind(self, names: list[str], environ: Environ) -> Answer:
         place = self._place(names, environ)
         depth = environ.get("HTTP_DEPTH", "infinity").strip().lower()
         if depth == "infinity":
-            return answers.xml(403, _FINITE_DEPTH)
+            return answers.xml(403, properties.FINITE_DEPTH)
         if depth not in {"0", "1"}:
             return answers.text(400, "PROPFIND takes a Depth of 0 or 1")
         wanted = properties.parse_propfind(read_xml(environ))

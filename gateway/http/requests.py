@@ -13,6 +13,7 @@ Environ = dict[str, Any]
 LARGEST_XML = 65_536
 METHODS = frozenset({
     "OPTIONS", "GET", "HEAD", "PROPFIND", "PROPPATCH", "PUT", "DELETE", "COPY", "MOVE", "MKCOL", "LOCK", "UNLOCK", "POST",
+    "PATCH",
 })  # fmt: skip
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PROBES = frozenset({"desktop.ini", "folder.jpg", "folder.gif", "thumbs.db", "autorun.inf", ".ds_store"})
@@ -28,6 +29,12 @@ def method_of(environ: Environ) -> str:
     """Return the method if it is one that clients send, else `other`: for figures and log lines."""
     method: str = environ["REQUEST_METHOD"]
     return method if method in METHODS else "other"
+
+
+def first_name(environ: Environ) -> str:
+    """Return the first name in a request's path, which says what part of the door it is for; `""` for the root."""
+    path: str = environ.get("PATH_INFO", "")
+    return path.lstrip("/").partition("/")[0]
 
 
 def segments(environ: Environ) -> list[str]:

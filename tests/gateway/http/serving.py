@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -41,11 +41,18 @@ class Serving:
     """A running server on the archive in `built`; `authorization` is what `request` sends unless told otherwise: anna's."""
 
     def __init__(
-        self, built: BuiltArchive, *, login: str = "anna", workers: int = 1, threads: int = 4, stalled: int = 60
+        self,
+        built: BuiltArchive,
+        *,
+        login: str = "anna",
+        scopes: Sequence[Scope] = (Scope.READ,),
+        workers: int = 1,
+        threads: int = 4,
+        stalled: int = 60,
     ) -> None:
         self.built = built
         self.login = login
-        self.token = new_token(built, login)
+        self.token = new_token(built, login, *scopes)
         self.authorization = basic(login, self.token)
         self.log = built.folder / "http.log"
         with socket.create_server(("127.0.0.1", 0)) as listener, self.log.open("ab") as log:

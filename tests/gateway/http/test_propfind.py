@@ -97,8 +97,10 @@ def test_depth_one(serving: Serving) -> None:
     assert len(fromstring(find(serving, FILE, depth="1").body)) == 1
 
 
-def test_the_root_leads_to_the_archive(serving: Serving) -> None:
-    assert [r.findtext(f"{DAV}href") for r in fromstring(find(serving, "/", depth="1").body)] == ["/", "/archive/"]
+def test_the_root_leads_to_the_archive_and_to_staging(serving: Serving) -> None:
+    assert [r.findtext(f"{DAV}href") for r in fromstring(find(serving, "/", depth="1").body)] == [
+        "/", "/archive/", "/staging/",
+    ]  # fmt: skip
     assert [r.findtext(f"{DAV}href") for r in fromstring(find(serving, "/", depth="0").body)] == ["/"]
 
 

@@ -1,0 +1,110 @@
+"""Properties in the staging tree: what PROPFIND tells beyond what every folder has, and PROPPATCH.
+
+Windows' and ownCloud's times set the file's own; whatever else a client gives (dead properties) is kept beside the file, as
+long as it is short: it may be an identity. Listings tell of dead properties and locks only if asked by name: Windows asks for
+"all" in every folder.
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+from typing import TypeAlias
+from xml.etree.ElementTree import Element, tostring
+
+from werkzeug.wrappers import Response
+
+from catalog.pure.drops import Entry, Place
+from catalog.pure.errors import ArchimedError, Invalid
+from gateway.http import answers, properties
+from gateway.http.requests import read_xml
+from gateway.http.staging import locking, preconditions
+from gateway.http.staging.visit import Visit
+
+_DAV = "{DAV:}"
+_WIN32 = "{urn:schemas-microsoft-com:}"
+_SECOND = 1_000_000_000
+_SECONDS = re.compile(r"[0-9]{1,11}")
+_MTIMES = frozenset({f"{_WIN32}Win32LastModifiedTime", f"{_DAV}lastmodified", f"{_DAV}getlastmodified"})
+# Explorer sets them on everything it copies, and asks for none of them again.
+_IGNORED = frozenset({f"{_WIN32}Win32{name}" for name in ("CreationTime", "LastAccessTime", "FileAttributes")})
+
+Teller: TypeAlias = Callable[[str, Place, Entry], str | None]
+"""Called with a property's name and where it is asked for; returns its element, or None where there is no such property."""
+
+
+def teller(visit: Visit) -> Teller:
+    """Return what tells a property by its name: its element, or None where a place has no such property."""
+
+    def tell(tag: str, place: Place, entry: Entry) -> str | None:
+        if tag == f"{_DAV}lockdiscovery":
+            return locking.discovery(visit, place)
+        if tag == f"{_DAV}supportedlock":
+            return locking.SUPPORTED
+        if tag == f"{_DAV}quota-available-bytes":
+            left = visit.inbox.left() if entry.is_folder else None
+            return None if left is None else f"<D:quota-available-bytes>{left}</D:quota-available-bytes>"
+        if tag.startswith(_DAV):
+            return None
+        return _dead(visit, place).get(tag)
+
+    return tell
+
+
+def proppatch(visit: Visit) -> Response:
+    """Answer a PROPPATCH: all of it is done, or nothing."""
+    changes = properties.parse_proppatch(read_xml(visit.environ))
+    entry = visit.entry()
+    preconditions.check(visit, entry)
+    visit.check_locks(visit.place, preconditions.shown_tokens(visit.environ))
+    dead = _dead(visit, visit.place)
+    kept, mtime, statuses = dict(dead), None, {}
+    for tag, value in changes:
+        statuses[tag] = properties.DONE
+        if tag in _MTIMES and value is not None:
+            mtime = _time(value.text or "")
+        elif tag.startswith(_DAV) or entry.is_sealed:
+            statuses[tag] = properties.FORBIDDEN
+        elif value is None:
+            kept.pop(tag, None)
+        elif tag not in _IGNORED:
+            kept[tag] = _written(value)
+    if all(status == properties.DONE for status in statuses.values()):
+        statuses |= _apply(visit, entry, mtime, kept if kept != dead else None, statuses)
+    else:
+        statuses = {tag: "424 Failed Dependency" if status == properties.DONE else status for tag, status in statuses.items()}
+    return answers.xml(207, properties.patched(visit.href(visit.place, folder=entry.is_folder), statuses))
+
+
+def _apply(
+    visit: Visit, entry: Entry, mtime: int | None, kept: dict[str, str] | None, statuses: Mapping[str, str]
+) -> dict[str, str]:
+    try:
+        if kept is not None:
+            visit.inbox.set_properties(visit.place, json.dumps(kept).encode() if kept else b"")
+        if mtime is not None and not entry.is_sealed:
+            visit.inbox.set_times(visit.place, time.time_ns(), mtime * _SECOND)
+    except ArchimedError as error:
+        return dict.fromkeys(statuses, answers.failure(error).status)
+    return {}
+
+
+def _dead(visit: Visit, place: Place) -> dict[str, str]:
+    raw = visit.inbox.properties(place)
+    found: dict[str, str] = json.loads(raw) if raw else {}
+    return found
+
+
+def _written(value: Element) -> str:
+    value.tail = None
+    return tostring(value, encoding="unicode")
+
+
+def _time(text: str) -> int:
+    if _SECONDS.fullmatch(text.strip()):
+        return int(text)
+    try:
+        return max(int(parsedate_to_datetime(text).timestamp()), 0)
+    except (ValueError, OverflowError):
+        raise Invalid("a time of last modification is a date as in HTTP headers, or seconds since 1970") from None

@@ -1,0 +1,61 @@
+"""What Finder and Explorer put beside people's files in every folder: taken, and forgotten.
+
+Refused, they would show an error for each; kept, they would wait at the gate. Other programs may bring files of such names.
+"""
+
+from uuid import uuid4
+
+from werkzeug.wrappers import Response
+
+from catalog.pure.errors import NotFound
+from gateway.http import answers, properties
+from gateway.http.requests import read_xml
+from gateway.http.staging.receiving import drop
+from gateway.http.staging.visit import Visit, plain
+
+_FINDER = ("WebDAVFS/", "WebDAVLib/")
+_EXPLORER_FILES = frozenset({"desktop.ini", "thumbs.db"})
+_FORGOTTEN = {"PUT": 201, "MKCOL": 201, "COPY": 201, "MOVE": 201, "DELETE": 204, "UNLOCK": 204, "OPTIONS": 200}
+
+
+def is_junk(visit: Visit) -> bool:
+    """Whether this is about such a file."""
+    if not visit.place:
+        return False
+    name = visit.place[-1]
+    if visit.environ.get("HTTP_USER_AGENT", "").startswith(_FINDER):
+        return name.startswith("._") or name == ".DS_Store"
+    return visit.for_windows and name.lower() in _EXPLORER_FILES
+
+
+def answer(visit: Visit) -> Response:
+    """Answer as if it had been done; there is no such file afterwards.
+
+    Raises:
+        NotFound: it is asked for, or the folder it would lie in is not there.
+    """
+    method = visit.environ["REQUEST_METHOD"]
+    visit.inbox.stat(visit.place[:-1])
+    if method == "LOCK":
+        drop(visit.environ)
+        return _locked()
+    if method == "PROPPATCH":
+        tags = (tag for tag, _ in properties.parse_proppatch(read_xml(visit.environ)))
+        statuses = dict.fromkeys(tags, properties.DONE)
+        return answers.xml(207, properties.patched(visit.href(visit.place, folder=False), statuses))
+    if method not in _FORGOTTEN:
+        raise NotFound("there is no such file or folder")
+    drop(visit.environ)
+    return plain(_FORGOTTEN[method])
+
+
+def _locked() -> Response:
+    token = f"opaquelocktoken:{uuid4()}"
+    given = answers.xml(
+        200,
+        '<?xml version="1.0" encoding="utf-8"?>\n<D:prop xmlns:D="DAV:"><D:lockdiscovery><D:activelock><D:locktype><D:write/>'
+        "</D:locktype><D:lockscope><D:exclusive/></D:lockscope><D:depth>0</D:depth><D:timeout>Second-60</D:timeout>"
+        f"<D:locktoken><D:href>{token}</D:href></D:locktoken></D:activelock></D:lockdiscovery></D:prop>\n",
+    )
+    given.headers["Lock-Token"] = f"<{token}>"
+    return given

@@ -1,0 +1,209 @@
+"""Bodies that become files: PUT. A file that did not come in whole never counts, and never takes the place of the former one.
+
+The bytes go to where nobody sees them, and to their name in one step when all of them are durable. What the client says of them
+is held against what came: their number (Content-Length, or X-Expected-Entity-Length of Finder's chunked bodies) and a digest
+(OC-Checksum).
+"""
+
+import hashlib
+import os
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from werkzeug.wrappers import Response
+
+from catalog.gate.drops.handles import Upload
+from catalog.pure.drops import Entry
+from catalog.pure.errors import Invalid, OutOfSpace, Unavailable
+from gateway.http import properties
+from gateway.http.requests import Environ, has_body
+from gateway.http.staging import preconditions
+from gateway.http.staging.visit import Declined, Visit, as_node, plain
+
+_PIECE = 1 << 20
+_SECOND = 1_000_000_000
+# Slower than this on average, once that many seconds have gone: somebody keeps a thread busy.
+_SLOWEST_BYTES_A_SECOND = 1024
+_PATIENCE_SECONDS = 60.0
+_TRUNCATED = "the request's body is not whole; nothing of it was kept, send it again"
+
+
+class _Digest(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+    def hexdigest(self) -> str: ...
+
+
+class _Adler32:
+    def __init__(self) -> None:
+        self._value = 1
+
+    def update(self, data: bytes, /) -> None:
+        self._value = zlib.adler32(data, self._value)
+
+    def hexdigest(self) -> str:
+        return f"{self._value:08x}"
+
+
+_DIGESTS = {"SHA256": "sha256", "SHA1": "sha1", "MD5": "md5"}
+
+
+class Receiving:
+    """Takes in bodies. One a process, shared by its threads.
+
+    Args:
+        at_once: how many bodies may come in at a time, so that slow senders leave threads to everybody else.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        self._slots = threading.BoundedSemaphore(at_once)
+
+    def put(self, visit: Visit) -> Response:
+        """Answer a PUT.
+
+        Raises:
+            Declined, ArchimedError: nothing was changed.
+        """
+        environ = visit.environ
+        found = visit.find(visit.place)
+        _require_plain(environ, found)
+        visit.require_parent(visit.place)
+        preconditions.check(visit, found)
+        tokens = preconditions.shown_tokens(environ)
+        visit.check_locks(visit.place, tokens)
+        if found is None:
+            visit.check_locks(visit.place[:-1], tokens)
+        mtime, digest = _mtime(environ), _checksum(environ)
+        self.require_room(visit, _announced(environ) or 0)
+        with self.slot():
+            upload = visit.inbox.upload(visit.place)
+            try:
+                for piece in pieces(environ):
+                    upload.write(piece)
+                    if digest is not None:
+                        digest[1].update(piece)
+                if digest is not None and digest[1].hexdigest() != digest[0]:
+                    raise Invalid("the bytes that came do not have the digest that OC-Checksum names; send them again")
+                # Somebody may have taken a lock while the body came.
+                visit.check_locks(visit.place, tokens)
+                keep(upload, mtime)
+            except BaseException:
+                upload.discard()
+                raise
+        return _kept(visit, found, mtime)
+
+    def require_room(self, visit: Visit, size: int) -> None:
+        """Check that a body of this size may come in at all, before it is read.
+
+        Raises:
+            OutOfSpace: it may not.
+        """
+        left = visit.inbox.left()
+        if left is not None and size > left:
+            raise OutOfSpace("that is more than your quota in staging leaves; remove files, or wait until batches are decided")
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Hold one of the places for bodies that come in.
+
+        Raises:
+            Unavailable: all are taken.
+        """
+        if not self._slots.acquire(blocking=False):
+            raise Unavailable("too many uploads run at this moment; try again in some seconds")
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+
+def keep(upload: Upload, mtime: int | None) -> None:
+    """Give an upload its time, if the client named one, and then its name."""
+    if mtime is not None:
+        os.utime(upload.fd, ns=(mtime * _SECOND, mtime * _SECOND))
+    upload.commit()
+
+
+def pieces(environ: Environ) -> Iterator[bytes]:
+    """Yield the request's body.
+
+    Raises:
+        Invalid: it is not whole, which turns out at the end.
+        TimeoutError: it comes too slowly.
+    """
+    announced, received, began = _announced(environ), 0, time.monotonic()
+    if not has_body(environ):
+        environ["archimed.body_read"] = True
+        return
+    while True:
+        try:
+            piece: bytes = environ["wsgi.input"].read(_PIECE)
+        except TimeoutError:
+            raise
+        except Exception:  # noqa: BLE001 - each server has errors of its own for a body that is cut off or framed wrongly
+            raise Invalid(_TRUNCATED) from None
+        if not piece:
+            break
+        received += len(piece)
+        elapsed = time.monotonic() - began
+        if elapsed > _PATIENCE_SECONDS and received < elapsed * _SLOWEST_BYTES_A_SECOND:
+            raise TimeoutError
+        yield piece
+    if announced is not None and received != announced:
+        raise Invalid(_TRUNCATED)
+    environ["archimed.body_read"] = True
+
+
+def drop(environ: Environ) -> None:
+    """Read a body for nothing."""
+    for _ in pieces(environ):
+        pass
+
+
+def _announced(environ: Environ) -> int | None:
+    """Return how many bytes the client says it sends; None if it does not."""
+    chunked = "HTTP_TRANSFER_ENCODING" in environ
+    said = environ.get("HTTP_X_EXPECTED_ENTITY_LENGTH", "") if chunked else environ.get("CONTENT_LENGTH", "") or "0"
+    return int(said) if said.isascii() and said.isdigit() else None
+
+
+def _require_plain(environ: Environ, found: Entry | None) -> None:
+    if found is not None and found.is_folder:
+        raise Declined(405, "a folder of that name is there; a file cannot take its place", Allow="OPTIONS, PROPFIND, MOVE")
+    if "HTTP_CONTENT_RANGE" in environ:
+        raise Declined(400, "a PUT brings a whole file; for parts of one, see the resumable upload in docs/webdav.md")
+    if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
+        raise Declined(415, "a file is sent as it is, without a Content-Encoding")
+
+
+def _mtime(environ: Environ) -> int | None:
+    header = environ.get("HTTP_X_OC_MTIME")
+    if header is None:
+        return None
+    # Some clients send fractions.
+    whole = header.partition(".")[0]
+    if not (whole.isascii() and whole.isdigit() and len(whole) <= 11):
+        raise Declined(400, "X-OC-Mtime is a time in seconds since 1970")
+    return int(whole)
+
+
+def _checksum(environ: Environ) -> tuple[str, _Digest] | None:
+    """Return the digest that the client names, and what computes it; None if it names none that is known."""
+    for said in environ.get("HTTP_OC_CHECKSUM", "").split():
+        name, _, value = said.partition(":")
+        if name.upper() == "ADLER32":
+            return value.lower(), _Adler32()
+        if name.upper() in _DIGESTS:
+            return value.lower(), hashlib.new(_DIGESTS[name.upper()], usedforsecurity=False)
+    return None
+
+
+def _kept(visit: Visit, former: Entry | None, mtime: int | None) -> Response:
+    answer = plain(204 if former is not None else 201)
+    answer.headers["ETag"] = f'"{properties.etag(as_node(visit.entry()))}"'
+    if mtime is not None:
+        answer.headers["X-OC-MTime"] = "accepted"
+    return answer
