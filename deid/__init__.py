@@ -18,6 +18,7 @@ from deid.errors import DeidError, Held, ProfileError, Unreadable
 from deid.report import Action, Report
 from deid.rules.model import Profile
 from deid.rules.parse import examples, load_profile
+from deid.suspicion import burned_in
 
 VERSION = "1"
 """Changes whenever the same file, profile and key would give other bytes."""
@@ -32,6 +33,7 @@ __all__ = [
     "ProfileError",
     "Report",
     "Unreadable",
+    "burned_in",
     "examples",
     "load_profile",
 ]

@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from deid.engine.nodes import Element
-from deid.pixels import signatures
+from deid.pixels import maskrules, signatures
 from deid.rules.table import data_text
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from deid.engine.nodes import Node
     from deid.pixels.signatures import Signature
+    from deid.rules.model import Profile
 
 _OVERLAY_BITS, _OVERLAY_DATA = 0x60000100, 0x3000
 
@@ -36,6 +37,17 @@ def _rules() -> tuple[tuple[Signature, str], ...]:
 def suspicion(headers: Mapping[str, str]) -> str | None:
     """Why the pixels of an image may show an identity, or None. `headers` as `signatures.seen` gives them."""
     return _reason(tuple(headers.items()))
+
+
+def burned_in(profile: Profile, headers: Mapping[str, str], *, framed: bool) -> str | None:
+    """Why an image is held until a human has looked at it, or None: no mask rule is for it and it is under suspicion.
+
+    What `Cleaner` finds by the whole file, told by its headers alone. `framed`: it has a Sequence of Ultrasound Regions.
+    """
+    rule = maskrules.find(profile.masks, headers, framed=framed)
+    if rule is None:
+        return suspicion(headers)
+    return f"{rule.label} asks for a human's eye" if rule.holds else None
 
 
 @lru_cache(maxsize=1024)

@@ -1,5 +1,6 @@
 """The publish job's de-identification by the `deid` package: the one place where the two meet."""
 
+from collections.abc import Mapping
 from io import BufferedRandom
 from pathlib import Path
 
@@ -27,6 +28,14 @@ class StandardDeidentification:
             Invalid: it is not a profile.
         """
         return _load(profile).hash
+
+    def burned_in(self, profile: str | None, headers: Mapping[str, str], *, framed: bool) -> str:
+        """Return why an image would be held for what its pixels may show, '' if it would not.
+
+        Raises:
+            Invalid: the text is not a profile.
+        """
+        return deid.burned_in(_load(profile), headers, framed=framed) or ""
 
     def cleaner(self, study: str, exam: str, profile: str | None, *, approved: bool) -> Cleaner:
         """Return a cleaner for an import.
@@ -57,6 +66,9 @@ class _Cleaner:
             raise Unreadable(str(error)) from None
         except deid.Held as error:
             raise Held(str(error)) from None
+
+    def published_uid(self, original: str) -> str:
+        return self._cleaner.map_uid(original)
 
 
 def _load(profile: str | None) -> deid.Profile:

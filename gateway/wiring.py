@@ -98,6 +98,7 @@ def open_worker(config: Config, database: Database) -> "Worker":
     return Worker(
         database, open_staging(config), open_store(config), StandardDeidentification(config.deid.key_file),
         quiet_seconds=config.staging.quiet_seconds,
+        keep_rejected_seconds=config.staging.keep_rejected_days * 86400,
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from catalog.pure.batches import State
 from catalog.pure.errors import Conflict, Invalid, NotFound, Refused
 from catalog.pure.names import check_code, folded
 
-_FINAL = (State.PUBLISHED.value, State.REJECTED.value)
+_FINAL = (State.PUBLISHED.value, State.REJECTED.value, State.ERASED.value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,6 +279,13 @@ batches = Table(
     Column("last_write", BigInteger, nullable=False, comment="time of its newest file, for the quiet time"),
     Column("decided_by", String(64), nullable=False, comment="login of who accepted or rejected it; '' if nobody yet"),
     Column("decided", BigInteger, nullable=True, comment="time of that decision; null if none yet"),
+    Column(
+        "labels",
+        Text,
+        nullable=False,
+        server_default="{}",
+        comment="JSON object: by label of a series, the description its reviewer gave it; no identities",
+    ),
     Index("ix_batches_state", "state"),
     # One open batch a source: several receiver processes agree on it by this index.
     Index("uq_batches_open_source", "source_id", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
@@ -317,7 +324,8 @@ staged_files = Table(
         "state",
         String(16),
         nullable=False,
-        comment="staged, bad (fails a check), stored (in the store), held (publish refused it), moved",
+        comment="staged, bad (fails a check), unpacked (an archive whose files are staged), stored (in the store), "
+        "held (publish refused it)",
     ),
     Column("reason", Text, nullable=False, comment="why it is bad or held, for its reviewer; '' if neither; no identities"),
     Column(
@@ -326,8 +334,21 @@ staged_files = Table(
         nullable=False,
         comment="JSON of the stored file's digest, size and published headers; '' before it is stored",
     ),
+    Column(
+        "series",
+        String(24),
+        nullable=False,
+        server_default=text("''"),
+        comment="label of its series in the batch, as a reviewer chooses it; '' before the checks, and for a file of no series",
+    ),
+    Column(
+        "identity",
+        LargeBinary(16),
+        nullable=True,
+        comment="keyed digest of the original SOP instance UID that the checks found in it; null before, and where there is none",
+    ),
     UniqueConstraint("batch_id", "instance", "variant"),
-    Index("ix_staged_files_instance", "instance"),
+    Index("ix_staged_files_identity", "identity"),
     comment="files of a batch; rows go when the batch is published or erased",
     sqlite_autoincrement=True,
 )

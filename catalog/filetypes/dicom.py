@@ -22,7 +22,8 @@ from pydicom import config
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileDataset
 from pydicom.filereader import read_dataset
-from pydicom.tag import Tag
+from pydicom.multival import MultiValue
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, MediaStorageDirectoryStorage
 
 from catalog.durable import as_archimed_error
@@ -49,12 +50,26 @@ _INFLATE_STEP = 1 << 20
 _UID = re.compile(r"[0-9.]{1,64}")
 _LARGEST_SERIES = 2**31 - 1
 _MODALITY = re.compile(r"[A-Z0-9]{1,16}")
+PICTURE_TAGS = {
+    keyword: Tag(keyword)
+    for keyword in (
+        "SOPClassUID", "Modality", "ImageType", "ConversionType", "Manufacturer", "SeriesDescription", "ManufacturerModelName",
+        "SecondaryCaptureDeviceManufacturer", "SecondaryCaptureDeviceManufacturerModelName", "SoftwareVersions",
+        "PhotometricInterpretation", "BurnedInAnnotation", "SamplesPerPixel", "Rows", "Columns",
+    )
+}  # fmt: skip
+_SHORTS = {Tag("SamplesPerPixel"), Tag("Rows"), Tag("Columns")}
+_LONGEST_HEADER = 256
 _PIXEL_TAGS = (Tag("PixelData"), Tag("FloatPixelData"), Tag("DoubleFloatPixelData"))
 
 
 @dataclass(frozen=True, slots=True)
 class DicomFacts:
-    """What a staged DICOM file says of itself; '' and None where it says nothing. Holds identities."""
+    """What a staged DICOM file says of itself; '' and None where it says nothing. Holds identities.
+
+    `picture` has the headers of `PICTURE_TAGS` by keyword, for rules on what may be burned into its pixels; it is empty where
+    there are no pixels. `framed`: the device described the parts of the picture (Sequence of Ultrasound Regions).
+    """
 
     sop_class: str
     sop_instance: str
@@ -71,6 +86,11 @@ class DicomFacts:
     study_date: str
     study_description: str
     lacks_pixels: bool
+    number: int | None
+    position: tuple[float, ...] | None
+    orientation: tuple[float, ...] | None
+    picture: Mapping[str, str]
+    framed: bool
 
 
 def describe(headers: Mapping[str, str | int | float]) -> Description:
@@ -91,13 +111,23 @@ def describe(headers: Mapping[str, str | int | float]) -> Description:
     return Description(
         file_type=file_type,
         extension=EXTENSION,
-        identity=_digest(str(headers["SOPInstanceUID"])),
+        identity=published_instance(str(headers["SOPInstanceUID"])),
         series=_digest(f"{file_type} {series}"),
         series_number=series_number,
         series_description=description,
         number=instance if isinstance(instance, int) else None,
         acquired=_seconds(str(headers.get("AcquisitionDateTime", ""))),
     )
+
+
+def published_instance(uid: str) -> bytes:
+    """Return the identity of a published file by its instance UID, as `describe` gives it."""
+    return _digest(uid)
+
+
+def published_series(modality: str, uid: str) -> bytes:
+    """Return the identity of a published series by modality and series UID, as `describe` gives it."""
+    return _digest(f"{_file_type(modality)} {uid}")
 
 
 def _file_type(modality: str) -> str:
@@ -202,6 +232,11 @@ def _facts(dataset: FileDataset, reader: "_BoundedReader") -> DicomFacts:
         study_date=_text(dataset, "StudyDate"),
         study_description=_text(dataset, "StudyDescription"),
         lacks_pixels=_lacks_pixels(dataset),
+        number=_number(dataset, "InstanceNumber"),
+        position=_numbers(dataset, "ImagePositionPatient", 3),
+        orientation=_numbers(dataset, "ImageOrientationPatient", 6),
+        picture=_picture(dataset),
+        framed="SequenceOfUltrasoundRegions" in dataset,
     )
     if dataset.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
         raise Unreadable("a DICOMDIR is the index of a disc, not an image; send the images themselves")
@@ -251,6 +286,33 @@ def _number(dataset: FileDataset, keyword: str) -> int | None:
         return int(_text(dataset, keyword))
     except ValueError:
         return None
+
+
+def _numbers(dataset: FileDataset, keyword: str, count: int) -> tuple[float, ...] | None:
+    """Return a value of so many numbers; None where it is anything else."""
+    try:
+        found = tuple(float(part) for part in _raw(dataset, Tag(keyword)).split("\\"))
+    except ValueError:
+        return None
+    return found if len(found) == count else None
+
+
+def _picture(dataset: FileDataset) -> dict[str, str]:
+    if not any(tag in dataset for tag in _PIXEL_TAGS):
+        return {}
+    return {keyword: _raw(dataset, tag) for keyword, tag in PICTURE_TAGS.items() if tag in dataset}
+
+
+def _raw(dataset: FileDataset, tag: BaseTag) -> str:
+    """Return a short value as it stands in the file, without the cost of pydicom's objects; '' where it is missing."""
+    raw: object = dataset.get_item(tag) if tag in dataset else None
+    if not isinstance(raw, RawDataElement):
+        value = getattr(raw, "value", "")
+        return "\\".join(map(str, value)) if isinstance(value, MultiValue) else str(value or "")
+    value = (raw.value or b"")[:_LONGEST_HEADER]
+    if tag in _SHORTS:
+        return str(int.from_bytes(value[:2], "little" if raw.is_little_endian else "big"))
+    return value.decode("latin-1").strip(" \0")
 
 
 def _uid(dataset: FileDataset, keyword: str) -> str:

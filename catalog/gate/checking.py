@@ -1,41 +1,59 @@
 """The check job: read every file of a sealed batch, run the rules, leave the findings for a reviewer.
 
-May live here: gathering what the rules see, and writing down what they say. The rules are in `catalog.pure.checks`.
+Files are looked at in chunks, and little of each is kept, so that a batch of any size is checked in the same memory. May live
+here: the order of the steps, and writing down what the rules say. The rules are in `catalog.pure.checks`.
 """
 
 import json
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from catalog import clock
-from catalog.database import Database
-from catalog.database.tables import batches, staged_files
-from catalog.filetypes.dicom import DicomFacts, read_facts
+from catalog.database import Database, Row
+from catalog.database.tables import batches, staged_files, studies
+from catalog.gate.deidentification import Cleaner, Deidentification
 from catalog.gate.drops import sealing
 from catalog.gate.jobs import Job, Queue
+from catalog.gate.looking import Looking, Seen
+from catalog.gate.precedents import Precedents
+from catalog.gate.preview import previews
 from catalog.gate.staging import Staging
-from catalog.pure import checks
 from catalog.pure.batches import Event, State, transition
-from catalog.pure.checks import CheckedFile
-from catalog.pure.errors import Unavailable, Unreadable
+from catalog.pure.checks import Checks, Finding, Severity
+from catalog.pure.errors import Invalid, Refused
+from catalog.pure.expectations import expectations
 
 _WAITING = (State.OPEN, State.SEALED, State.CHECKED, State.ACCEPTED)
-_PROGRESS_EVERY = 200
+_CHUNK_FILES = 200
 _LATE_SECONDS = 7 * 24 * 3600
+_NO_EXAM_YET = "unknown"
 
 Stop = Callable[[], None]
 """Called between files; raises when the job should be given back."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """The batch that is being checked; `study_id` None and `cleaner` None: its study is not known yet."""
+
+    id: int
+    exam: str
+    study_id: int | None
+    profile: str | None
+    cleaner: Cleaner | None
+    trouble: str
+
+
 class Checker:
     """Runs check jobs. Nothing is kept half done: a job that is repeated reads the batch again."""
 
-    def __init__(self, database: Database, staging: Staging, queue: Queue) -> None:
+    def __init__(self, database: Database, staging: Staging, queue: Queue, deidentification: Deidentification) -> None:
         self._database = database
         self._staging = staging
         self._queue = queue
+        self._deidentification = deidentification
 
     def run(self, job: Job, stop: Stop) -> None:
         """Check the job's batch.
@@ -45,82 +63,133 @@ class Checker:
             OutOfSpace, Unavailable: the job can be tried again.
         """
         sealing.take_stock(self._database, self._staging, job.batch_id)
-        columns = staged_files.c
-        rows = self._database.rows(
-            sa.select(columns.id, columns.file, columns.instance).where(columns.batch_id == job.batch_id).order_by(columns.id)
-        )
-        elsewhere = self._elsewhere(job.batch_id)
-        seen: list[tuple[CheckedFile, DicomFacts | None]] = []
-        for count, row in enumerate(rows, 1):
-            stop()
-            seen.append(self._look(row.id, row.file, elsewhere.get(row.instance)))
-            if count % _PROGRESS_EVERY == 0:
-                with self._database.write() as connection:
-                    self._queue.progress(connection, job, count)
-        self._staging.write_about(job.batch_id, _about([facts for _, facts in seen if facts is not None], self._staging))
-        self._write(job, [file for file, _ in seen])
+        this = self._batch(job.batch_id)
+        looking = Looking(self._staging, lambda headers, framed: self._burned_in(this, headers, framed=framed))
+        precedents = self._precedents(this)
+        checks = Checks()
+        done = 0
+        for rows in self._chunks(this.id):
+            seen = []
+            for row in rows:
+                stop()
+                seen.append(looking.at(row))
+            done += len(seen)
+            self._note(job, done, self._judge(this, checks, looking, precedents, seen))
+        findings = self._conclude(this, checks, looking, precedents)
+        self._write(job, looking, findings)
 
-    def _look(self, number: int, file: str, elsewhere: int | None) -> tuple[CheckedFile, DicomFacts | None]:
+    def _batch(self, batch_id: int) -> _Batch:
+        row = self._database.row(
+            sa.select(batches.c.exam_code, batches.c.study_id, studies.c.code, studies.c.profile)
+            .select_from(batches.outerjoin(studies, studies.c.id == batches.c.study_id))
+            .where(batches.c.id == batch_id)
+        )
+        if row is None or row.study_id is None:
+            return _Batch(batch_id, row.exam_code if row else "", None, None, None, "")
+        exam = row.exam_code or _NO_EXAM_YET
         try:
-            facts = read_facts(self._staging.path(file))
-        except (Unreadable, Unavailable) as error:
-            # Unavailable: a bad block under one file; the rest of the batch goes on (DESIGN, law 8).
-            return CheckedFile(number, problem=str(error)), None
-        except FileNotFoundError:
-            return CheckedFile(number, problem="its bytes are missing from the staging folder"), None
-        digest = self._staging.digest
-        checked = CheckedFile(
-            file=number,
-            instance=digest(f"instance {facts.sop_instance}").hex(),
-            patient=digest(f"patient {facts.patient_id} {'' if facts.patient_id else facts.patient_name}").hex(),
-            study=digest(f"study {facts.study}").hex(),
-            series=digest(f"series {facts.series}").hex(),
-            modality=facts.modality,
-            series_number=facts.series_number,
-            same_in_meta=facts.meta_instance == facts.sop_instance,
-            lacks_pixels=facts.lacks_pixels,
-            elsewhere=elsewhere,
-        )
-        return checked, facts
+            cleaner = self._deidentification.cleaner(row.code, exam, row.profile, approved=False)
+        except (Invalid, Refused) as error:
+            # Publishing will not do without; the checks tell of it and go on.
+            return _Batch(batch_id, row.exam_code, row.study_id, None, None, str(error))
+        return _Batch(batch_id, row.exam_code, row.study_id, row.profile, cleaner, "")
 
-    def _elsewhere(self, batch_id: int) -> dict[bytes, int]:
-        """Return the instances of this batch that wait in another batch too, with that batch."""
-        mine, other = staged_files.alias(), staged_files.alias()
+    def _precedents(self, this: _Batch) -> Precedents | None:
+        if this.study_id is None or this.cleaner is None:
+            return None
+        return Precedents(self._database, this.study_id, this.cleaner)
+
+    def _burned_in(self, this: _Batch, headers: Mapping[str, str], *, framed: bool) -> str:
+        return self._deidentification.burned_in(this.profile, headers, framed=framed)
+
+    def _chunks(self, batch_id: int) -> Iterator[Sequence[Row]]:
+        columns = staged_files.c
+        chunk = (
+            sa.select(columns.id, columns.file, columns.size)
+            .where(columns.batch_id == batch_id, columns.state != "unpacked", columns.id > sa.bindparam("after"))
+            .order_by(columns.id)
+            .limit(_CHUNK_FILES)
+        )
+        after = 0
+        while rows := self._database.rows(chunk, {"after": after}):
+            yield rows
+            after = rows[-1].id
+
+    def _judge(
+        self, this: _Batch, checks: Checks, looking: Looking, precedents: Precedents | None, seen: Sequence[Seen]
+    ) -> list[dict[str, object]]:
+        """Show a chunk to the rules; return what its rows say from now on."""
+        elsewhere = self._elsewhere(this.id, seen)
+        archived = precedents.archived(seen) if precedents else {}
+        outcomes: list[dict[str, object]] = []
+        for one in seen:
+            batch = elsewhere.get(one.identity) if one.identity else None
+            why = checks.see(looking.checked(one, batch, archived.get(one.row.id, "")))
+            outcomes.append(
+                {
+                    "row": one.row.id, "new_state": "bad" if why else "staged", "new_reason": why,
+                    "new_series": one.series.label if one.series else "", "new_identity": one.identity,
+                }
+            )  # fmt: skip
+        return outcomes
+
+    def _elsewhere(self, batch_id: int, seen: Sequence[Seen]) -> dict[bytes, int]:
+        """Return the instances among these that wait in another batch too, with that batch."""
+        identities = {one.identity for one in seen if one.identity is not None}
         statement = (
-            sa.select(other.c.instance, sa.func.min(other.c.batch_id))
-            .select_from(mine.join(other, other.c.instance == mine.c.instance).join(batches, batches.c.id == other.c.batch_id))
-            .where(mine.c.batch_id == batch_id, other.c.batch_id != batch_id, batches.c.state.in_(_WAITING))
-            .group_by(other.c.instance)
+            sa.select(staged_files.c.identity, sa.func.min(staged_files.c.batch_id))
+            .join(batches, batches.c.id == staged_files.c.batch_id)
+            .where(staged_files.c.identity.in_(identities), batches.c.id != batch_id, batches.c.state.in_(_WAITING))
+            .group_by(staged_files.c.identity)
         )
         return {row[0]: row[1] for row in self._database.rows(statement)}
 
-    def _write(self, job: Job, files: list[CheckedFile]) -> None:
-        findings = checks.check(files)
-        bad = [finding for finding in findings if finding.severity is checks.Severity.ERROR and finding.file is not None]
-        follows = self._late_for(job.batch_id, {file.study for file in files if file.study})
+    def _note(self, job: Job, done: int, outcomes: list[dict[str, object]]) -> None:
+        with self._database.write() as connection:
+            self._queue.progress(connection, job, done)
+            connection.execute(_OUTCOME, outcomes)
+
+    def _conclude(self, this: _Batch, checks: Checks, looking: Looking, precedents: Precedents | None) -> list[Finding]:
+        """Return all findings; leave what a reviewer must see beside the staged bytes."""
+        series = looking.series()
+        about = looking.about()
+        if this.cleaner is not None and precedents is not None:
+            found = previews(self._staging, this.cleaner, series, self._file)
+            about["preview"] = [preview.as_dict() for preview in found]
+            published = {preview.label: preview for preview in found if preview.file_type}
+            for one in series:
+                if preview := published.get(one.label):
+                    one.siblings = precedents.sizes(preview.file_type, preview.description, this.exam)
+        findings = checks.end(series, this.exam, expectations(this.profile) if this.study_id is not None else None)
+        if this.trouble:
+            findings.append(
+                Finding("profile", Severity.WARNING, f"{this.trouble}; nothing can be published before that is mended")
+            )
+        self._staging.write_about(this.id, about)
+        return findings
+
+    def _file(self, number: int) -> tuple[str, int] | None:
+        row = self._database.row(sa.select(staged_files.c.file, staged_files.c.size).where(staged_files.c.id == number))
+        return (row.file, row.size) if row else None
+
+    def _write(self, job: Job, looking: Looking, findings: list[Finding]) -> None:
+        follows = self._late_for(job.batch_id, looking.studies())
         with self._database.write() as connection:
             self._queue.finish(connection, job)
             state = connection.execute(sa.select(batches.c.state).where(batches.c.id == job.batch_id)).scalar_one()
-            if state == State.REJECTED:
-                return  # decided while the checks ran
+            if state != State.SEALED:
+                return  # decided, or opened again, while the checks ran
             after, _ = transition(State(state), Event.CHECKS_DONE)
-            connection.execute(
-                staged_files.update().where(staged_files.c.batch_id == job.batch_id).values(state="staged", reason="")
-            )
-            for finding in bad:
-                connection.execute(
-                    staged_files.update().where(staged_files.c.id == finding.file).values(state="bad", reason=finding.message)
-                )
             values: dict[str, object] = {
                 "state": after,
                 "findings": json.dumps([finding.as_dict() for finding in findings]),
-                "summary": json.dumps(checks.summary(files)),
+                "summary": json.dumps([one.summary() for one in looking.series()]),
             }
             if follows is not None:
                 values["follows"] = follows
             connection.execute(batches.update().where(batches.c.id == job.batch_id).values(values))
 
-    def _late_for(self, batch_id: int, studies: set[str]) -> int | None:
+    def _late_for(self, batch_id: int, studies_seen: set[str]) -> int | None:
         """Return the earlier batch of the same source that these files are late for: it has files of the same DICOM study."""
         earlier, this = batches.alias(), batches.alias()
         statement = (
@@ -130,28 +199,18 @@ class Checker:
             .order_by(earlier.c.id.desc())
         )
         for row in self._database.rows(statement):
-            if studies & set(self._staging.read_about(row.id).get("studies", ())):
+            if studies_seen & set(self._staging.read_about(row.id).get("studies", ())):
                 return int(row.id)
         return None
 
 
-def _about(facts: list[DicomFacts], staging: Staging) -> dict[str, object]:
-    """Return what a reviewer must see to decide, identities included."""
-    patients = Counter((one.patient_name, one.patient_id, one.birth_date, one.sex) for one in facts)
-    series = Counter((one.series_number, one.modality, one.series_description, one.series) for one in facts)
-    return {
-        "patients": [
-            {"name": name, "id": number, "birth_date": born, "sex": sex, "files": count}
-            for (name, number, born, sex), count in sorted(patients.items())
-        ],
-        "study_descriptions": sorted({one.study_description for one in facts if one.study_description}),
-        "study_dates": sorted({one.study_date for one in facts if one.study_date}),
-        "series": [
-            {"number": number, "modality": modality, "description": description, "files": count}
-            for (number, modality, description, _), count in sorted(
-                series.items(), key=lambda item: (item[0][0] or 0, item[0][1:])
-            )
-        ],
-        # Digests, so that files of the same DICOM study that come later are known as late.
-        "studies": sorted({staging.digest(f"study {one.study}").hex() for one in facts}),
-    }
+_OUTCOME = (
+    staged_files.update()
+    .where(staged_files.c.id == sa.bindparam("row"))
+    .values(
+        state=sa.bindparam("new_state"),
+        reason=sa.bindparam("new_reason"),
+        series=sa.bindparam("new_series"),
+        identity=sa.bindparam("new_identity"),
+    )
+)

@@ -1,4 +1,4 @@
-"""What the publish job needs of de-identification, as Protocols: whoever wires the archive together hands it in."""
+"""What the gate needs of de-identification, as Protocols: whoever wires the archive together hands it in."""
 
 from collections.abc import Mapping
 from io import BufferedRandom
@@ -30,6 +30,9 @@ class Cleaner(Protocol):
             Held: it may not be published as it is.
         """
 
+    def published_uid(self, original: str) -> str:
+        """Return the UID that stands for an original one in this study."""
+
 
 class Deidentification(Protocol):
     """Makes cleaners."""
@@ -43,6 +46,18 @@ class Deidentification(Protocol):
 
         Raises:
             Invalid: the text is not a profile.
+        """
+
+    def burned_in(self, profile: str | None, headers: Mapping[str, str], *, framed: bool) -> str:
+        """Return why an image would be held for what its pixels may show, '' if it would not.
+
+        Args:
+            profile: text of the study's profile; None for the default.
+            headers: of the image, as `catalog.filetypes.dicom.DicomFacts.picture`.
+            framed: the device described the parts of the picture.
+
+        Raises:
+            Invalid: the profile's text is not a profile.
         """
 
     def cleaner(self, study: str, exam: str, profile: str | None, *, approved: bool) -> Cleaner:

@@ -5,7 +5,9 @@ and audit, or nothing. May live here: what a reviewer does. Not: checks, publish
 """
 
 import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,16 +17,20 @@ from catalog.audit import Actor, record
 from catalog.database import Database, Row
 from catalog.database.tables import batches, grants, jobs, sources, staged_files, studies, users
 from catalog.gate.drops import sealing
-from catalog.gate.jobs import KIND_OF_EFFECT, JobKind, enqueue
+from catalog.gate.jobs import KIND_OF_EFFECT, JobKind, cancel, enqueue
+from catalog.gate.selecting import Selection, check_labels, divide
 from catalog.gate.sight import visible
 from catalog.gate.staging import Staging
 from catalog.pure.access import Principal
-from catalog.pure.batches import Event, State, transition
+from catalog.pure.batches import Effect, Event, State, transition
 from catalog.pure.checks import Severity
 from catalog.pure.errors import Conflict, Invalid, NotFound, Refused
-from catalog.pure.names import check_code, folded
+from catalog.pure.expectations import Expectations, expectations
+from catalog.pure.names import check_code, check_description, folded
 
 _SEALED_ALREADY = (State.SEALED, State.CHECKED)
+_DECISIONS = (Event.ACCEPT, Event.RETRY, Event.REJECT)
+_DECIDED = (State.ACCEPTED, State.PUBLISHED, State.FAILED, State.REJECTED, State.ERASED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,49 +140,89 @@ class Desk:
                 enqueue(connection, JobKind.CHECK, batch_id)  # its checks were given up: try again
         return self.info(batch_id)
 
-    def accept(self, batch_id: int, study: str, exam: str, *, despite: str = "", pixels_approved: bool = False) -> BatchInfo:
+    def accept(
+        self,
+        batch_id: int,
+        study: str,
+        exam: str,
+        *,
+        despite: str = "",
+        pixels_approved: bool = False,
+        series: Collection[str] = (),
+        labels: Mapping[str, str] = MappingProxyType({}),
+    ) -> BatchInfo:
         """Decide that a batch is published into an exam, which is made if it is not there; also tries a failed one again.
 
         Args:
             batch_id: the batch.
             study: code of the study.
             exam: code of the exam; one that exists gets the files added.
-            despite: why a blocking finding does not matter.
+            despite: why what forbids it does not matter.
             pixels_approved: who decides has looked at the images and seen no identity in the pixels.
+            series: labels of the series that are accepted; the rest waits in a batch of its own. None: all.
+            labels: by label of a series, the description it gets instead of its own.
 
         Raises:
             NotFound: no such batch or study, or not granted.
-            Invalid: the exam code is none.
-            Refused: its state, its findings or the role do not allow it.
+            Invalid: the exam code is none; no such series; a description of nothing that can be a name.
+            Refused: its state, its findings, the study's expectations or the role do not allow it.
             Conflict: somebody else decided in the same moment.
         """
         info = self.info(batch_id)
         check_code(exam, "exam")
-        study_id, code = self._study(study)
-        transition(info.state, Event.RETRY if info.state is State.FAILED else Event.ACCEPT)
-        blocking = [
-            finding for finding in info.findings if finding["severity"] == Severity.BLOCKING and finding["file"] is None
-        ]
-        if blocking and not despite.strip():
-            raise Refused(f"batch {batch_id} cannot be accepted as it is: {blocking[0]['message']}")
-        self._require_good_files(batch_id)
+        found = self._study(study)
+        event = Event.RETRY if info.state is State.FAILED else Event.ACCEPT
+        self._allowed(info, event)
+        selection = Selection.of(series, info.summary)
+        descriptions = {label: check_description(text) for label, text in labels.items()}
+        check_labels(descriptions, info.summary, selection)
+        if not despite.strip():
+            self._require_no_objection(info, selection, exam, expectations(found.profile))
+        self._require_good_files(batch_id, selection)
         with self._database.write() as connection:
-            self._move(
-                connection, info, Event.RETRY if info.state is State.FAILED else Event.ACCEPT, study_id,
-                {"study_id": study_id, "exam_code": exam, "reason": despite, "approved": int(pixels_approved)},
-            )  # fmt: skip
-            # What an earlier attempt held back is tried again.
-            connection.execute(
-                staged_files.update()
-                .where(staged_files.c.batch_id == batch_id, staged_files.c.state == "held")
-                .values(state="staged", reason="")
-            )
-            detail = {"files": info.files, "pixels_approved": pixels_approved} | ({"despite": despite} if despite else {})
-            self._audit(connection, info, "batch.accept", code, {"exam": exam} | detail)
+            values = {
+                "study_id": found.id, "exam_code": exam, "reason": despite, "approved": int(pixels_approved),
+                "labels": json.dumps(descriptions), "profile_id": None,
+            }  # fmt: skip
+            self._move(connection, info, event, found.id, values)
+            rest = divide(connection, self._staging, batch_id, selection)
+            self._begin_anew(connection, batch_id)
+            detail = {"exam": exam, "files": info.files, "pixels_approved": pixels_approved}
+            more = {"despite": despite, "series": sorted(selection.labels), "rest": rest, "labels": sorted(descriptions)}
+            self._audit(connection, info, "batch.accept", found.code, detail | {key: one for key, one in more.items() if one})
+        return self.info(batch_id)
+
+    def recheck(self, batch_id: int) -> BatchInfo:
+        """Have a batch checked again, say because the study's profile was mended.
+
+        Raises:
+            NotFound: as `info`.
+            Refused: it is not checked yet, or decided.
+            Conflict: somebody else decided in the same moment.
+        """
+        return self._back(batch_id, Event.RECHECK, "batch.recheck")
+
+    def restore(self, batch_id: int) -> BatchInfo:
+        """Take a rejection back, as long as the bytes are kept: the batch is checked again and waits for a decision.
+
+        Raises:
+            NotFound: as `info`.
+            Refused: it is not rejected, or erased already.
+            Conflict: somebody else decided in the same moment.
+        """
+        return self._back(batch_id, Event.RESTORE, "batch.restore")
+
+    def _back(self, batch_id: int, event: Event, action: str) -> BatchInfo:
+        info = self.info(batch_id)
+        with self._database.write() as connection:
+            cancel(connection, batch_id)  # what still runs would speak of the batch as it was
+            self._move(connection, info, event, values={"reason": "", "profile_id": None})
+            self._begin_anew(connection, batch_id)
+            self._audit(connection, info, action, info.study)
         return self.info(batch_id)
 
     def reject(self, batch_id: int, reason: str) -> BatchInfo:
-        """Decide that a batch is not published; its bytes are erased.
+        """Decide that a batch is not published; its bytes are erased when the time for taking that back is over.
 
         Raises:
             NotFound: as `info`.
@@ -202,24 +248,49 @@ class Desk:
         study_id: int | None = None,
         values: dict[str, Any] | None = None,
     ) -> None:
-        after, effects = transition(info.state, event)
-        decided = {} if event is Event.SEAL else {"decided_by": self._decider(), "decided": clock.now()}
+        after, effects = self._allowed(info, event)
+        decided = {"decided_by": self._decider(), "decided": clock.now()} if event in _DECISIONS else {}
         moved = connection.execute(
             batches.update()
             .where(batches.c.id == info.id, batches.c.state == info.state)
             .values({"state": after} | decided | (values or {}))
         )
         if moved.rowcount != 1:
-            raise Conflict(f"batch {info.id} was changed by somebody else in this moment; look at it again")
+            raise Conflict(f"batch {info.id} was {self._rival(connection, info.id)} in this moment; look at it again")
         for effect in effects:
             enqueue(connection, KIND_OF_EFFECT[effect], info.id, study_id)
+
+    def _allowed(self, info: BatchInfo, event: Event) -> tuple[State, tuple[Effect, ...]]:
+        """Return what the event does; a refusal says who decided before."""
+        try:
+            return transition(info.state, event)
+        except Refused as refusal:
+            if info.state in _DECIDED and info.decided_by:
+                raise Refused(f"{refusal} (decided by {info.decided_by})") from None
+            raise
+
+    def _rival(self, connection: sa.Connection, batch_id: int) -> str:
+        """Return what became of a batch meanwhile and by whom."""
+        row = connection.execute(sa.select(batches.c.state, batches.c.decided_by).where(batches.c.id == batch_id)).first()
+        if row is None:
+            return "removed"
+        by = row.decided_by if row.state in _DECIDED and row.decided_by else "somebody else"
+        return f"{row.state if row.state in _DECIDED else 'changed'} by {by}"
+
+    def _begin_anew(self, connection: sa.Connection, batch_id: int) -> None:
+        """Let what an earlier attempt to publish stored or held back be tried again: study, exam and profile may be others."""
+        connection.execute(
+            staged_files.update()
+            .where(staged_files.c.batch_id == batch_id, staged_files.c.state.in_(("held", "stored")))
+            .values(state="staged", reason="", result="")
+        )
 
     def _has_job(self, connection: sa.Connection, batch_id: int) -> bool:
         waiting = sa.select(jobs.c.id).where(jobs.c.batch_id == batch_id, jobs.c.state.in_(("queued", "running")))
         return connection.execute(waiting).first() is not None
 
-    def _study(self, code: str) -> tuple[int, str]:
-        statement = sa.select(studies.c.id, studies.c.code).where(studies.c.code_key == folded(code))
+    def _study(self, code: str) -> Row:
+        statement = sa.select(studies.c.id, studies.c.code, studies.c.profile).where(studies.c.code_key == folded(code))
         if self._principal is not None:
             statement = statement.where(
                 sa.exists().where(grants.c.study_id == studies.c.id, grants.c.user_id == self._principal.user_id)
@@ -227,10 +298,25 @@ class Desk:
         row = self._database.row(statement)
         if row is None:
             raise NotFound(f"there is no study {code}; see `archimed study list`")
-        return row.id, row.code
+        return row
 
-    def _require_good_files(self, batch_id: int) -> None:
-        good = sa.select(staged_files.c.id).where(staged_files.c.batch_id == batch_id, staged_files.c.state != "bad").limit(1)
+    def _require_no_objection(self, info: BatchInfo, selection: Selection, exam: str, expected: Expectations) -> None:
+        if not expected.takes(exam):
+            raise Refused(
+                f"the study expects exam codes like {expected.exam}, and {exam} is none; give another, or --despite REASON"
+            )
+        for finding in info.findings:
+            serious = finding["severity"] == Severity.BLOCKING and finding["file"] is None
+            if serious and selection.concerns(finding, info.summary):
+                raise Refused(f"batch {info.id} cannot be accepted as it is: {finding['message']}")
+
+    def _require_good_files(self, batch_id: int, selection: Selection) -> None:
+        out = ("bad", "unpacked")
+        good = (
+            sa.select(staged_files.c.id).where(staged_files.c.batch_id == batch_id, staged_files.c.state.not_in(out)).limit(1)
+        )
+        if selection.labels:
+            good = good.where(staged_files.c.series.in_(selection.labels))
         if self._database.row(good) is None:
             raise Refused(
                 f"batch {batch_id} has no file that can be published; see why with `archimed staging show {batch_id}`"

@@ -10,7 +10,7 @@ May live here: the order of these steps. Not: how a file is cleaned, what it is 
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -163,12 +163,13 @@ class Publisher:
     def _file(self, job: Job, this: _Import) -> None:
         """Give everything that is stored its place, in one transaction."""
         rows = self._database.rows(
-            sa.select(staged_files.c.id, staged_files.c.result)
+            sa.select(staged_files.c.id, staged_files.c.result, staged_files.c.series)
             .where(staged_files.c.batch_id == job.batch_id, staged_files.c.state == "stored")
             .order_by(staged_files.c.id)
         )
         results = {row.id: json.loads(row.result) for row in rows}
-        stored = [_stored_file(number, result) for number, result in results.items()]
+        labels = json.loads(this.batch.labels)
+        stored = [_stored_file(row.id, results[row.id], labels.get(row.series)) for row in rows]
         with self._database.write() as connection:
             self._queue.finish(connection, job)
             if not stored:
@@ -262,8 +263,12 @@ def _as_json(stored: StoredObject, headers: Mapping[str, str | int | float], don
     return json.dumps({"sha256": stored.digest.hex(), "size": stored.size, "headers": dict(headers), "done": dict(done)})
 
 
-def _stored_file(number: int, result: Mapping[str, Any]) -> StoredFile:
-    return StoredFile(number, bytes.fromhex(result["sha256"]), result["size"], describe(result["headers"]))
+def _stored_file(number: int, result: Mapping[str, Any], label: str | None) -> StoredFile:
+    """Return a stored file; `label` is the description that its reviewer gave its series."""
+    description = describe(result["headers"])
+    if label is not None:
+        description = replace(description, series_description=label)
+    return StoredFile(number, bytes.fromhex(result["sha256"]), result["size"], description)
 
 
 def _manifest_name(batch: Row) -> str:

@@ -16,9 +16,11 @@ import hashlib
 import json
 import os
 import secrets
+import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from io import BufferedRandom
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +162,12 @@ class Staging:
             return self._report(batch).stat().st_mtime_ns
         except FileNotFoundError:
             return 0
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[BufferedRandom]:
+        """Give a file without a name, which is gone when it is closed."""
+        with durable.translated("the staging folder cannot be written"), tempfile.TemporaryFile(dir=self._root) as file:
+            yield file
 
     def write_about(self, batch: int, about: Mapping[str, Any]) -> None:
         """Keep what the checks read of a batch, identities included."""

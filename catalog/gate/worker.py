@@ -40,6 +40,7 @@ class Worker:
 
     Args:
         quiet_seconds: a batch that received nothing for so long is sealed.
+        keep_rejected_seconds: so long after its rejection a batch can be restored; then its bytes are erased.
     """
 
     def __init__(
@@ -50,16 +51,18 @@ class Worker:
         deidentification: Deidentification,
         *,
         quiet_seconds: int,
+        keep_rejected_seconds: int,
     ) -> None:
         self._database = database
         self._staging = staging
         self._quiet_seconds = quiet_seconds
+        self._keep_rejected_seconds = keep_rejected_seconds
         self._queue = Queue(database, worker_name())
         self._eraser = Eraser(database, staging, self._queue)
         self._publisher = Publisher(database, staging, store, deidentification, self._queue)
         self._corrector = Corrector(database, store, self._queue)
         self._runners = {
-            JobKind.CHECK: Checker(database, staging, self._queue).run,
+            JobKind.CHECK: Checker(database, staging, self._queue, deidentification).run,
             JobKind.PUBLISH: self._publisher.run,
             JobKind.ERASE: self._eraser.run,
             JobKind.CORRECT: self._corrector.run,
@@ -74,6 +77,7 @@ class Worker:
                     self._eraser.sweep()
                     swept = clock.now()
                 self.seal_quiet()
+                self.expire_rejected()
                 busy = self.run_one(stop)
             except ArchimedError as error:
                 _log.warning("worker waits: %s", error)
@@ -84,18 +88,22 @@ class Worker:
     def seal_quiet(self) -> None:
         """Seal every open batch that has been quiet for long enough."""
         sealing.seal_quiet(self._database, self._staging, self._quiet_seconds)
-        quiet = sa.and_(
-            batches.c.state == State.OPEN, batches.c.drop_folder.is_(None),
-            batches.c.last_write <= clock.now() - self._quiet_seconds,
-        )  # fmt: skip
-        if self._database.row(sa.select(batches.c.id).where(quiet).limit(1)) is None:
+        quiet = batches.c.last_write <= clock.now() - self._quiet_seconds
+        self._all(State.OPEN, Event.SEAL, quiet, batches.c.drop_folder.is_(None))
+
+    def expire_rejected(self) -> None:
+        """Erase every batch whose rejection can no longer be taken back."""
+        self._all(State.REJECTED, Event.EXPIRE, batches.c.decided <= clock.now() - self._keep_rejected_seconds)
+
+    def _all(self, state: State, event: Event, *which: sa.ColumnElement[bool]) -> None:
+        """Let an event happen to all batches in a state of which something is true."""
+        now = sa.and_(batches.c.state == state, *which)
+        if self._database.row(sa.select(batches.c.id).where(now).limit(1)) is None:
             return
-        after, effects = transition(State.OPEN, Event.SEAL)
+        after, effects = transition(state, event)
         with self._database.write() as connection:
-            sealed = (
-                connection.execute(batches.update().where(quiet).values(state=after).returning(batches.c.id)).scalars().all()
-            )
-            for number in sealed:
+            moved = connection.execute(batches.update().where(now).values(state=after).returning(batches.c.id)).scalars().all()
+            for number in moved:
                 for effect in effects:
                     enqueue(connection, KIND_OF_EFFECT[effect], number)
 

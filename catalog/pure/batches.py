@@ -7,6 +7,10 @@ Only states, events and effects may live here. Who may cause an event is decided
                       +-------recheck--------+  +--reject--+      +--publish_failed--> failed --retry--> accepted
                                                            v                             |
     open, sealed, failed --reject----------------------> rejected <----------------------+
+                                                         |  |
+    failed --recheck--> sealed <----------restore--------+  +--expire--> erased
+
+    checked, rejected, failed --reopen--> open: its uploader mends it and seals it again
 """
 
 from enum import StrEnum
@@ -24,6 +28,7 @@ class State(StrEnum):
     REJECTED = "rejected"
     PUBLISHED = "published"
     FAILED = "failed"
+    ERASED = "erased"
 
 
 class Event(StrEnum):
@@ -37,6 +42,9 @@ class Event(StrEnum):
     PUBLISHED = "published"
     PUBLISH_FAILED = "publish_failed"
     RETRY = "retry"
+    REOPEN = "reopen"
+    RESTORE = "restore"
+    EXPIRE = "expire"
 
 
 class Effect(StrEnum):
@@ -50,16 +58,17 @@ class Effect(StrEnum):
 _TRANSITIONS: dict[State, dict[Event, tuple[State, tuple[Effect, ...]]]] = {
     State.OPEN: {
         Event.SEAL: (State.SEALED, (Effect.QUEUE_CHECK,)),
-        Event.REJECT: (State.REJECTED, (Effect.QUEUE_ERASE,)),
+        Event.REJECT: (State.REJECTED, ()),
     },
     State.SEALED: {
         Event.CHECKS_DONE: (State.CHECKED, ()),
-        Event.REJECT: (State.REJECTED, (Effect.QUEUE_ERASE,)),
+        Event.REJECT: (State.REJECTED, ()),
     },
     State.CHECKED: {
         Event.RECHECK: (State.SEALED, (Effect.QUEUE_CHECK,)),
         Event.ACCEPT: (State.ACCEPTED, (Effect.QUEUE_PUBLISH,)),
-        Event.REJECT: (State.REJECTED, (Effect.QUEUE_ERASE,)),
+        Event.REJECT: (State.REJECTED, ()),
+        Event.REOPEN: (State.OPEN, ()),
     },
     State.ACCEPTED: {
         Event.PUBLISHED: (State.PUBLISHED, (Effect.QUEUE_ERASE,)),
@@ -67,10 +76,17 @@ _TRANSITIONS: dict[State, dict[Event, tuple[State, tuple[Effect, ...]]]] = {
     },
     State.FAILED: {
         Event.RETRY: (State.ACCEPTED, (Effect.QUEUE_PUBLISH,)),
-        Event.REJECT: (State.REJECTED, (Effect.QUEUE_ERASE,)),
+        Event.RECHECK: (State.SEALED, (Effect.QUEUE_CHECK,)),
+        Event.REJECT: (State.REJECTED, ()),
+        Event.REOPEN: (State.OPEN, ()),
     },
-    State.REJECTED: {},
+    State.REJECTED: {
+        Event.RESTORE: (State.SEALED, (Effect.QUEUE_CHECK,)),
+        Event.REOPEN: (State.OPEN, ()),
+        Event.EXPIRE: (State.ERASED, (Effect.QUEUE_ERASE,)),
+    },
     State.PUBLISHED: {},
+    State.ERASED: {},
 }
 
 _EVENT_WORDS = {
@@ -82,6 +98,9 @@ _EVENT_WORDS = {
     Event.PUBLISHED: "published",
     Event.PUBLISH_FAILED: "given up",
     Event.RETRY: "tried again",
+    Event.REOPEN: "opened again",
+    Event.RESTORE: "restored",
+    Event.EXPIRE: "erased",
 }
 
 _WHAT_TO_DO = {
@@ -89,9 +108,10 @@ _WHAT_TO_DO = {
     State.SEALED: "its checks are still running; try again when they are done",
     State.CHECKED: "it waits for a decision: accept or reject it",
     State.ACCEPTED: "it is being published; see with `archimed staging show` how that ends",
-    State.REJECTED: "it was rejected, which is final",
+    State.REJECTED: "it was rejected; until its bytes are erased, `archimed staging restore` brings it back to the gate",
     State.PUBLISHED: "it is published, which is final",
     State.FAILED: "publishing it failed; see why with `archimed staging show`, then accept it again or reject it",
+    State.ERASED: "it was rejected and its bytes are erased, which is final",
 }
 
 

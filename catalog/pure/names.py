@@ -77,6 +77,17 @@ def safe_label(text: str, limit: int = _DESCRIPTION_CHARACTERS) -> str:
     return label.rstrip("_. -")
 
 
+def check_description(text: str) -> str:
+    """Return the description that somebody gives a series, without blanks around it.
+
+    Raises:
+        Invalid: nothing of it can be in a name, or it is too long.
+    """
+    if not safe_label(text) or len(text.strip()) > _DESCRIPTION_CHARACTERS or not text.isprintable():
+        raise Invalid(f"a series label is one line of 1 to {_DESCRIPTION_CHARACTERS} characters, with letters or digits in it")
+    return text.strip()
+
+
 def series_name(number: int, file_type: str, description: str) -> str:
     """Return `<NNN>_<FILE TYPE>_<description>` for a series folder; without a description, `<NNN>_<FILE TYPE>`."""
     label = safe_label(description)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from deid.pixels.maskrules import MaskRule
 
-_TOP = ("schema", "standard", "options", "unlisted", "words", "dates", "extract", "rule", "mask", "attest")
+# "expect" is not read here: what a study expects of an exam has nothing to do with identities.
+_TOP = ("schema", "standard", "options", "unlisted", "words", "dates", "extract", "rule", "mask", "attest", "expect")
 _MODES: Final[tuple[DateMode, ...]] = ("shift", "keep", "remove")
 _UNLISTED: Final[tuple[Unlisted, ...]] = ("vr", "deny")
 _MODE_OPTION: Final[Mapping[DateMode, str]] = {"shift": "modified_dates", "keep": "full_dates"}

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from catalog import administration
+from catalog.pure import expectations
 from catalog.pure.errors import Invalid, NotFound
 from gateway.cli.administering import catalogue
 from gateway.cli.common import json_option
@@ -32,15 +33,14 @@ def check(ctx: click.Context, file: Path) -> None:
     Example:
       archimed profile check ./profile.toml
     """
-    from deid import ProfileError, load_profile  # late: other commands do without the standard's tables
+    from deid import load_profile  # late: other commands do without the standard's tables
 
-    try:
-        found = load_profile(read_text(file))
-    except ProfileError as error:
-        for problem in error.problems:
+    text = read_text(file)
+    if problems := problems_of(text):
+        for problem in problems:
             click.echo(f"archimed: {file}: {''.join(c if c.isprintable() else ' ' for c in problem)}", err=True)
         ctx.exit(FAILED)
-    click.echo(f"{file} is in order, hash {found.hash}")
+    click.echo(f"{file} is in order, hash {load_profile(text).hash}")
 
 
 @profile.command()
@@ -126,6 +126,21 @@ def editions(ctx: click.Context, file: Path | None, as_json: bool) -> None:
     for record in records:
         click.echo(f"{record['edition']}: {record['rows']} rows{', the default' if record['default'] else ''}")
         click.echo("".join(f"    {line}\n" for line in str(record["provenance"]).splitlines()), nl=False)
+
+
+def problems_of(text: str) -> list[str]:
+    """Return all that is wrong with a profile: what de-identification says of it, and what is wrong with its `[expect]`."""
+    from deid import ProfileError, load_profile  # late: other commands do without the standard's tables
+    from deid.rules.lines import Lines
+
+    try:
+        load_profile(text)
+    except ProfileError as error:
+        found = list(error.problems)
+    else:
+        found = []
+    lines = Lines(text)
+    return found + [f"line {lines.of('expect', '', word)}: {what}" for word, what in expectations.problems(text)]
 
 
 def read_text(file: Path) -> str:

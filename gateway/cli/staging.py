@@ -46,6 +46,13 @@ def _gate(acting_as: str) -> Iterator[_Gate]:
         database.close()
 
 
+def _labels(_ctx: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    pairs = [value.partition("=") for value in values]
+    if any(not equals for _, equals, _ in pairs):
+        raise click.BadParameter("give SERIES=TEXT, such as 3=t1_mprage")
+    return {label: text for label, _, text in pairs}
+
+
 @click.group()
 def staging() -> None:
     """Look at what waits at the gate and decide on it.
@@ -115,22 +122,40 @@ def seal(batch: int, no_wait: bool, acting_as: str, as_json: bool) -> None:
 @click.option("--exam", required=True, metavar="CODE", help="The exam it becomes; one that exists gets the files added.")
 @click.option("--despite", default="", metavar="REASON", help="Why a finding that forbids it does not matter here.")
 @click.option("--pixels-approved", is_flag=True, help="You looked at the images: no name or date is burned into them.")
+@click.option(
+    "--series",
+    multiple=True,
+    metavar="LABEL",
+    help="Accept this series only, as `staging show` labels it; may be given again. The rest waits in a batch of its own.",
+)
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="SERIES=TEXT",
+    callback=_labels,
+    help="What a series is called instead of its description; may be given again. Write no identity here.",
+)
 @click.option("--wait", is_flag=True, help="Wait until it is published.")
 @as_option
 @json_option
 def accept(
-    batch: int, study: str, exam: str, despite: str, pixels_approved: bool, wait: bool, acting_as: str, as_json: bool
-) -> None:
+    batch: int, study: str, exam: str, despite: str, pixels_approved: bool, series: tuple[str, ...], labels: dict[str, str],
+    wait: bool, acting_as: str, as_json: bool,
+) -> None:  # fmt: skip
     """Publish a batch into an exam of a study; also tries again what failed.
 
     \b
     Example:
       archimed staging accept 3 --study 2008-0003 --exam E001 --as ada
+      archimed staging accept 3 --study 2008-0003 --exam E001 --series 4 --label 4=t1_mprage --as ada
     """
     with _gate(acting_as) as gate:
         if gate.desk.info(batch).state is State.SEALED:
             _wait(gate, batch, {State.SEALED}, "checking")
-        info = gate.desk.accept(batch, study, exam, despite=despite, pixels_approved=pixels_approved)
+        info = gate.desk.accept(
+            batch, study, exam, despite=despite, pixels_approved=pixels_approved, series=series, labels=labels
+        )
         if wait:
             info = _wait(gate, batch, {State.ACCEPTED}, "publishing")
             if info.state is State.FAILED:
@@ -144,7 +169,7 @@ def accept(
 @as_option
 @json_option
 def reject(batch: int, reason: str, acting_as: str, as_json: bool) -> None:
-    """Refuse a batch: its bytes are erased.
+    """Refuse a batch. It can be restored for some days (`keep_rejected_days`), then its bytes are erased.
 
     \b
     Example:
@@ -152,6 +177,44 @@ def reject(batch: int, reason: str, acting_as: str, as_json: bool) -> None:
     """
     with _gate(acting_as) as gate:
         _print_state(gate.desk.reject(batch, reason), as_json=as_json)
+
+
+@staging.command()
+@click.argument("batch", type=int)
+@click.option("--no-wait", is_flag=True, help="Do not wait for the checks.")
+@as_option
+@json_option
+def restore(batch: int, no_wait: bool, acting_as: str, as_json: bool) -> None:
+    """Take a rejection back: the batch is checked again and waits for a decision.
+
+    \b
+    Example:
+      archimed staging restore 3 --as ada
+    """
+    with _gate(acting_as) as gate:
+        info = gate.desk.restore(batch)
+        if not no_wait:
+            info = _wait(gate, batch, {State.SEALED}, "checking")
+        _print_state(info, as_json=as_json)
+
+
+@staging.command()
+@click.argument("batch", type=int)
+@click.option("--no-wait", is_flag=True, help="Do not wait for the checks.")
+@as_option
+@json_option
+def recheck(batch: int, no_wait: bool, acting_as: str, as_json: bool) -> None:
+    """Check a batch again, say because the study's profile was mended.
+
+    \b
+    Example:
+      archimed staging recheck 3 --as ada
+    """
+    with _gate(acting_as) as gate:
+        info = gate.desk.recheck(batch)
+        if not no_wait:
+            info = _wait(gate, batch, {State.SEALED}, "checking")
+        _print_state(info, as_json=as_json)
 
 
 @staging.command()

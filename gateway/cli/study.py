@@ -12,6 +12,7 @@ from catalog.pure.errors import Invalid
 from gateway.cli.administering import actor, catalogue
 from gateway.cli.common import as_option, configuration, json_option
 from gateway.cli.output import moment, print_record, print_records
+from gateway.cli.profile import problems_of, read_text
 from gateway.wiring import open_store
 
 
@@ -90,15 +91,7 @@ def _record(found: Study) -> dict[str, Any]:
 
 
 def _read_profile(file: Path) -> str:
-    from deid import ProfileError, load_profile  # late: the other commands do without the standard's tables
-
-    try:
-        text = file.read_text(encoding="utf-8")
-        load_profile(text)
-    except OSError as error:
-        raise Invalid(f"the profile {file} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise Invalid(f"the profile {file} is not UTF-8 text") from None
-    except ProfileError as error:
-        raise Invalid(f"the profile {file} cannot be used: {'; '.join(error.problems)}") from None
+    text = read_text(file)
+    if problems := problems_of(text):
+        raise Invalid(f"the profile {file} cannot be used: {'; '.join(problems)}")
     return text

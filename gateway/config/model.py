@@ -34,12 +34,15 @@ class Staging:
     """`[staging]`: the folder of files at the gate; a batch without a new file for `quiet_seconds` is sealed.
 
     `quota_per_user` and `quota_total` are the most bytes that may wait there; 0, or none said: as many as the disk takes.
+
+    What was rejected can be restored for `keep_rejected_days`; then its bytes are erased.
     """
 
     path: Annotated[Path, values.path] = STATE / "staging"
     quiet_seconds: Annotated[int, values.whole(1, 7 * 86400)] = 60
     quota_per_user: Annotated[int, values.whole(0, 1 << 60)] = 0
     quota_total: Annotated[int, values.whole(0, 1 << 60)] = 0
+    keep_rejected_days: Annotated[int, values.whole(0, 3650)] = 14
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ def sweep(database: Database, staging: Staging) -> None:
     """Remove folders of dropped batches that no batch has: of one that was emptied, or whose making was cut short."""
     for key in staging.all_drops():
         drop = staging.drop(key)
-        is_used = sa.exists().where(batches.c.drop_folder == key, batches.c.state.in_(SHOWN))
+        is_used = sa.exists().where(batches.c.drop_folder == key, batches.c.state.in_((*SHOWN, State.REJECTED)))
         is_erased_yet = sa.exists().where(
             jobs.c.batch_id == batches.c.id, jobs.c.state.in_(("queued", "running")), batches.c.drop_folder == key
         )

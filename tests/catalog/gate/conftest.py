@@ -54,7 +54,9 @@ class Gate:
         key = built.folder / "deid.key"
         key.write_text("ab" * 32)
         self.deidentification = StandardDeidentification(key)
-        self.worker = Worker(self.database, staging, self.store, self.deidentification, quiet_seconds=60)
+        self.worker = Worker(
+            self.database, staging, self.store, self.deidentification, quiet_seconds=60, keep_rejected_seconds=0
+        )
         self.desk = Desk(self.database, staging, ROOT, None)
 
     def receive(self, *contents: bytes) -> int:

@@ -78,8 +78,8 @@ def test_what_the_batch_holds_is_counted(gate: Gate) -> None:
     files = [image(series=series, instance=instance) for series in (3, 4) for instance in range(1, 4)]
     info = gate.checked(*files)
     assert info.summary == [
-        {"modality": "MR", "series": 3, "files": 3},
-        {"modality": "MR", "series": 4, "files": 3},
+        {"label": "3", "modality": "MR", "series": 3, "file_type": "DCM_MR", "files": 3, "patient": 1},
+        {"label": "4", "modality": "MR", "series": 4, "file_type": "DCM_MR", "files": 3, "patient": 1},
     ]
     about = gate.staging.read_about(info.id)
     assert about["patients"] == [{"name": "Doe^Jane", "id": "HOSP-4711", "birth_date": "19610507", "sex": "F", "files": 6}]

@@ -85,10 +85,10 @@ def test_of_two_reviewers_one_wins_and_the_other_is_told(gate: Gate) -> None:
     late = gate.desk_of("bob").info(batch)
     gate.desk_of("ada").accept(batch, STUDY, "E001")
     desk = gate.desk_of("bob")
-    with pytest.raises(Refused):
+    with pytest.raises(Refused, match="decided by ada"):
         desk.reject(batch, "mine")
     desk.info = lambda _: late  # type: ignore[method-assign] # bob decides on what he saw
-    with pytest.raises(Conflict, match="somebody else"):
+    with pytest.raises(Conflict, match="accepted by ada"):
         desk.reject(batch, "mine")
     assert gate.desk.info(batch).decided_by == "ada"
 
@@ -107,12 +107,16 @@ def test_a_batch_without_a_good_file_is_not_accepted(gate: Gate) -> None:
         gate.desk.accept(batch, STUDY, "E001")
 
 
-def test_rejecting_erases_bytes_and_what_was_read_of_them(gate: Gate) -> None:
+def test_an_expired_rejection_erases_bytes_and_what_was_read_of_them(gate: Gate) -> None:
     batch = gate.checked(image()).id
     assert gate.staging.read_about(batch)["patients"][0]["name"] == "Doe^Jane"
     gate.desk.reject(batch, "wrong study")
     gate.work()
     assert gate.desk.info(batch).state is State.REJECTED
+    assert gate.staging.read_about(batch)["patients"]
+    gate.worker.expire_rejected()
+    gate.work()
+    assert gate.desk.info(batch).state is State.ERASED
     assert gate.staging.read_about(batch) == {}
     assert gate.database.rows(sa.select(staged_files)) == []
     assert not list((gate.built.folder / "var/staging/received").glob("*/[0-9]*"))

@@ -230,7 +230,7 @@ from catalog.store import LocalStore
 from gateway.deidentification import StandardDeidentification
 url, folder = sys.argv[1], Path(sys.argv[2])
 worker = Worker(Database(url), Staging(folder / "var/staging"), LocalStore(folder / "var/store"),
-                StandardDeidentification(folder / "deid.key"), quiet_seconds=60)
+                StandardDeidentification(folder / "deid.key"), quiet_seconds=60, keep_rejected_seconds=0)
 print("begun", flush=True)
 while worker.run_one(threading.Event()):
     pass

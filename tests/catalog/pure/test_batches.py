@@ -17,15 +17,21 @@ DOCUMENTED = {
     ("sealed", "checks_done"): ("checked", set()),
     ("checked", "recheck"): ("sealed", {"queue_check"}),
     ("checked", "accept"): ("accepted", {"queue_publish"}),
-    ("checked", "reject"): ("rejected", {"queue_erase"}),
+    ("checked", "reject"): ("rejected", set()),
     ("accepted", "published"): ("published", {"queue_erase"}),
     ("accepted", "publish_failed"): ("failed", set()),
     ("failed", "retry"): ("accepted", {"queue_publish"}),
-    ("open", "reject"): ("rejected", {"queue_erase"}),
-    ("sealed", "reject"): ("rejected", {"queue_erase"}),
-    ("failed", "reject"): ("rejected", {"queue_erase"}),
+    ("open", "reject"): ("rejected", set()),
+    ("sealed", "reject"): ("rejected", set()),
+    ("failed", "reject"): ("rejected", set()),
+    ("failed", "recheck"): ("sealed", {"queue_check"}),
+    ("rejected", "restore"): ("sealed", {"queue_check"}),
+    ("rejected", "expire"): ("erased", {"queue_erase"}),
+    ("checked", "reopen"): ("open", set()),
+    ("failed", "reopen"): ("open", set()),
+    ("rejected", "reopen"): ("open", set()),
 }
-ENDS = {"rejected", "published"}
+ENDS = {"erased", "published"}
 
 
 @pytest.mark.parametrize(("state", "event"), list(itertools.product(State, Event)))
@@ -53,7 +59,7 @@ def test_a_refusal_names_the_state_and_what_can_be_done(state: State, event: Eve
     if state in ENDS:
         assert "final" in advice
     else:
-        assert re.search(r"seal it|try again|accept or reject|`archimed staging show`", advice), advice
+        assert re.search(r"seal it|try again|accept or reject|`archimed staging (show|restore)`", advice), advice
 
 
 def test_the_docstring_shows_every_event() -> None:
@@ -83,13 +89,20 @@ class Life(RuleBasedStateMachine):
         assert before not in ENDS
         self.queued += effects
         self.checked = self.checked or event is Event.CHECKS_DONE
-        self.accepted = self.accepted or event is Event.ACCEPT
+        if event is Event.REOPEN:
+            self.checked = False  # what is changed now was not looked at
+        self.accepted = (self.accepted or event is Event.ACCEPT) and self.checked
 
     @invariant()
     def nothing_is_published_that_nobody_accepted(self) -> None:
         if self.state in {State.ACCEPTED, State.PUBLISHED, State.FAILED}:
             assert self.checked
             assert self.accepted
+
+    @invariant()
+    def a_rejected_batch_still_has_its_bytes(self) -> None:
+        if self.state is State.REJECTED:
+            assert Effect.QUEUE_ERASE not in self.queued
 
     @invariant()
     def what_ended_is_erased_exactly_once(self) -> None:

@@ -1,0 +1,162 @@
+"""What the checks make of one staged file after the other: read it, tell what the rules may see, remember what a reviewer must.
+
+May live here: the way from a file's bytes to `CheckedFile`, and to what lies beside the staged bytes, identities included. Not:
+what is found (the rules), which file comes next (the check job).
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from catalog.database import Row
+from catalog.filetypes.dicom import DicomFacts, read_facts
+from catalog.gate.staging import Staging
+from catalog.pure.checks import CheckedFile
+from catalog.pure.checks.complete import position_of
+from catalog.pure.checks.series import Series, SeriesTable
+from catalog.pure.errors import Unavailable, Unreadable
+
+_MOST_LISTED = 200
+"""So many patients, descriptions and dates a reviewer is shown: a batch with more is a mistake that these make clear."""
+
+BurnedIn = Callable[[Mapping[str, str], bool], str]
+"""Why an image would be held, by its headers and whether the device framed the picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A file that was looked at. `facts` is None if it cannot be read."""
+
+    row: Row
+    facts: DicomFacts | None = None
+    problem: str = ""
+    series: Series | None = None
+    identity: bytes | None = None
+
+
+@dataclass(slots=True)
+class _People:
+    """What the files say of patients and studies. Holds identities."""
+
+    patients: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+    descriptions: set[str] = field(default_factory=set)
+    dates: set[str] = field(default_factory=set)
+    studies: set[str] = field(default_factory=set)
+
+    def add(self, facts: DicomFacts, study: str) -> None:
+        patient = (facts.patient_name, facts.patient_id, facts.birth_date, facts.sex)
+        if patient in self.patients or len(self.patients) < _MOST_LISTED:
+            self.patients[patient] += 1
+        for known, value in (
+            (self.descriptions, facts.study_description),
+            (self.dates, facts.study_date),
+            (self.studies, study),
+        ):
+            if value and len(known) < _MOST_LISTED:
+                known.add(value)
+
+
+class Looking:
+    """Looks at the files of one batch, in their order.
+
+    Args:
+        burned_in: tells why an image would be held.
+    """
+
+    def __init__(self, staging: Staging, burned_in: BurnedIn) -> None:
+        self._staging = staging
+        self._burned_in = burned_in
+        self._series = SeriesTable()
+        self._people = _People()
+        self._pictures: dict[tuple[object, ...], str] = {}
+
+    def at(self, row: Row) -> Seen:
+        """Read a staged file."""
+        try:
+            facts = read_facts(self._staging.path(row.file))
+        except (Unreadable, Unavailable) as error:
+            # Unavailable: a bad block under one file; the rest of the batch goes on (DESIGN, law 8).
+            return Seen(row, problem=str(error))
+        except FileNotFoundError:
+            return Seen(row, problem="its bytes are missing from the staging folder")
+        # A data set without a series UID breaks PS3.3 C.7.3.1, but exists: then number and description make the series.
+        key = facts.series or f"{facts.series_number} {facts.series_description}"
+        series = self._series.place(
+            f"{facts.modality} {key}", self._patient(facts), row.id,
+            number=facts.series_number, modality=facts.modality, file_type=f"DCM_{facts.modality or 'OT'}",
+            description=facts.series_description,
+        )  # fmt: skip
+        self._people.add(facts, self._digest("study", facts.study))
+        return Seen(row, facts, "", series, self._staging.digest(f"instance {facts.sop_instance}"))
+
+    def checked(self, seen: Seen, elsewhere: int | None, archived: str) -> CheckedFile:
+        """Return what the rules see of a file.
+
+        Args:
+            elsewhere: another batch that has the same instance.
+            archived: the exam that has it.
+        """
+        facts = seen.facts
+        if facts is None or seen.series is None or seen.identity is None:
+            return CheckedFile(seen.row.id, problem=seen.problem)
+        return CheckedFile(
+            file=seen.row.id,
+            instance=seen.identity.hex(),
+            patient=self._patient(facts),
+            study=self._digest("study", facts.study),
+            series=seen.series.label,
+            file_type=seen.series.file_type,
+            number=facts.number,
+            position=position_of(facts.position, facts.orientation),
+            same_in_meta=facts.meta_instance == facts.sop_instance,
+            lacks_pixels=facts.lacks_pixels,
+            elsewhere=elsewhere,
+            archived=archived,
+            burned_in=self._suspected(facts),
+        )
+
+    def series(self) -> list[Series]:
+        """Return the series seen so far, by number."""
+        return self._series.sorted()
+
+    def studies(self) -> set[str]:
+        """Return the digests of the DICOM studies seen so far."""
+        return self._people.studies
+
+    def about(self) -> dict[str, Any]:
+        """Return what a reviewer must see to decide, identities included."""
+        people = self._people
+        return {
+            "patients": [
+                {"name": name, "id": number, "birth_date": born, "sex": sex, "files": count}
+                for (name, number, born, sex), count in sorted(people.patients.items())
+            ],
+            "study_descriptions": sorted(people.descriptions),
+            "study_dates": sorted(people.dates),
+            "series": [
+                {
+                    "label": one.label, "number": one.number, "modality": one.modality, "description": one.description,
+                    "files": one.files,
+                }
+                for one in self.series()
+            ],
+            # Digests, so that files of the same DICOM study that come later are known as late.
+            "studies": sorted(people.studies),
+        }  # fmt: skip
+
+    def _patient(self, facts: DicomFacts) -> str:
+        return self._digest("patient", f"{facts.patient_id} {'' if facts.patient_id else facts.patient_name}")
+
+    def _digest(self, kind: str, value: str) -> str:
+        return self._staging.digest(f"{kind} {value}").hex()
+
+    def _suspected(self, facts: DicomFacts) -> str:
+        if not facts.picture:
+            return ""
+        key = (facts.framed, *facts.picture.items())
+        if key not in self._pictures:
+            if len(self._pictures) >= _MOST_LISTED:
+                self._pictures.clear()
+            self._pictures[key] = self._burned_in(facts.picture, facts.framed)
+        return self._pictures[key]
