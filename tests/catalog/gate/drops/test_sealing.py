@@ -175,22 +175,28 @@ def test_what_no_program_closed_is_known_as_unfinished(gate: Gate, inbox: Inbox)
     ]  # fmt: skip
 
 
-def test_rejecting_erases_all(gate: Gate, inbox: Inbox) -> None:
+def test_an_expired_rejection_erases_all(gate: Gate, inbox: Inbox) -> None:
     put(inbox, "sub/a", b"1")
     path = folder_of(gate)
     gate.desk.seal(1)
     gate.work()
     gate.desk.reject(1, "not wanted")
     gate.work()
+    assert path.exists()
+    gate.worker.expire_rejected()
+    gate.work()
     assert not path.exists()
     with pytest.raises(NotFound):
         inbox.stat(PLACE)
 
 
-def test_rejecting_what_is_open_erases_all(gate: Gate, inbox: Inbox) -> None:
+def test_an_expired_rejection_of_what_was_open_erases_all(gate: Gate, inbox: Inbox) -> None:
     put(inbox, "sub/a", b"1")
     path = folder_of(gate)
     gate.desk.reject(1, "not wanted")
+    gate.work()
+    assert path.exists()
+    gate.worker.expire_rejected()
     gate.work()
     assert not path.exists()
     with pytest.raises(NotFound):
@@ -214,6 +220,7 @@ def test_published_files_leave_the_folder_and_the_rest_stays(gate: Gate, inbox: 
     with pytest.raises(Sealed):
         inbox.remove((*PLACE, "dicom", "broken"))
     gate.desk.reject(2, "broken")
+    gate.worker.expire_rejected()
     gate.work()
     assert not path.exists()
     assert gate.staging.all_drops() == []
