@@ -1,12 +1,19 @@
 """The publish job's de-identification by the `deid` package: the one place where the two meet."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
 from io import BufferedRandom
 from pathlib import Path
 
+from pydicom.datadict import tag_for_keyword
+
 import deid
+from catalog.filetypes.dicom_type import Dicom
 from catalog.gate.deidentification import Cleaned, Cleaner
 from catalog.pure.errors import Held, Invalid, Refused, Unreadable
+from deid import headers
+from deid.rules.model import Extract
 
 
 class StandardDeidentification:
@@ -44,7 +51,7 @@ class StandardDeidentification:
             Invalid: the text is not a profile.
             Refused: the key cannot be read.
         """
-        return _Cleaner(deid.Cleaner(_load(profile), self._key(), study, exam, pixels_approved=approved))
+        return _Cleaner(deid.Cleaner(_telling(_load(profile)), self._key(), study, exam, pixels_approved=approved))
 
     def _key(self) -> bytes:
         try:
@@ -69,6 +76,18 @@ class _Cleaner:
 
     def published_uid(self, original: str) -> str:
         return self._cleaner.map_uid(original)
+
+
+@lru_cache(maxsize=64)
+def _telling(profile: deid.Profile) -> deid.Profile:
+    """Return the profile, which then also hands out what the catalogue wants to know of DICOM files.
+
+    Read of the clean file: what the profile removes is not told.
+    """
+    told = {each.name for each in profile.extract} | {*headers.TEXT, *headers.NUMBERS}
+    wanted = ((field.name, tag_for_keyword(field.name)) for field in Dicom.fields if field.name not in told)
+    more = tuple(Extract(name, tag) for name, tag in wanted if tag is not None)
+    return replace(profile, extract=profile.extract + more)
 
 
 def _load(profile: str | None) -> deid.Profile:

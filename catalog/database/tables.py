@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Double,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -185,6 +186,53 @@ files = Table(
     Index("uq_files_series_id_name_key", "series_id", "name_key", unique=True),
     comment="archived files; a row's bytes never change",
     sqlite_autoincrement=True,
+)
+
+fields = Table(
+    "fields",
+    metadata,
+    _id("the field"),
+    Column("name", _key(255), nullable=False, unique=True, comment="DICOM keyword, or as its file type or a profile calls it"),
+    Column("indexed", SmallInteger, nullable=False, comment="1: `archimed query --index` made an index of it; else 0"),
+    comment="what metadata there are: a new one needs no migration",
+    sqlite_autoincrement=True,
+)
+
+series_values = Table(
+    "series_values",
+    metadata,
+    Column("series_id", _Id, ForeignKey("series.id", ondelete="CASCADE"), primary_key=True, comment="the series"),
+    Column("field_id", _Id, ForeignKey("fields.id"), primary_key=True, comment="the field"),
+    Column(
+        "spread",
+        SmallInteger,
+        nullable=False,
+        comment="0: every file has this one value; 1: every file has a number from low to high; 2: anything else",
+    ),
+    Column("low", Double, nullable=True, comment="smallest number in it, in the field's unit; null if it has none"),
+    Column("high", Double, nullable=True, comment="largest number in it; null if it has none"),
+    Column(
+        "text",
+        Text().with_variant(Text(collation="C"), "postgresql"),
+        nullable=True,
+        comment="the text that every file has, as published; null if it is no text, or differs",
+    ),
+    comment="metadata of the files of a series, once for all of them; covers also files that are gone since",
+    sqlite_with_rowid=False,
+)
+
+series_columns = Table(
+    "series_columns",
+    metadata,
+    Column("series_id", _Id, ForeignKey("series.id", ondelete="CASCADE"), primary_key=True, comment="the series"),
+    Column(
+        "packed",
+        LargeBinary,
+        nullable=False,
+        comment="values that differ between its files, a column a field: catalog.metadata.columns",
+    ),
+    comment="metadata of files, for series in which not all are the same",
+    sqlite_with_rowid=False,
 )
 
 sources = Table(

@@ -178,7 +178,8 @@ class Publisher:
             exam = shelf.exam(connection, this.batch.study_id, this.batch.exam_code)
             placed = plan(stored, shelf.known_series(connection, exam))
             self._store.write_manifest(this.study, _manifest_name(this.batch), _manifest(this, placed, results))
-            shelf.put(connection, this.batch.study_id, exam, this.batch.exam_code, job.batch_id, placed)
+            told = {number: result["headers"] for number, result in results.items()}
+            shelf.put(connection, this.batch.study_id, exam, this.batch.exam_code, job.batch_id, placed, told)
             left = self._leave_behind(connection, this, placed)
             self._close(connection, this, placed, left)
 

@@ -1,11 +1,13 @@
 """Rows of the tree: what an exam holds, and putting a plan's series and files into it. Used by the publish job alone."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
 from catalog import clock
 from catalog.database.tables import exams, files, series
+from catalog.metadata.keeping import keep
 from catalog.pure.filing import KnownSeries, Plan, PlannedSeries
 from catalog.pure.names import folded
 
@@ -32,8 +34,16 @@ def _known_files(connection: sa.Connection, series_id: int) -> dict[bytes, tuple
     return {row.identity: (row.sha256, _number(row.name_key)) for row in rows}
 
 
-def put(connection: sa.Connection, study_id: int, exam_id: int | None, code: str, batch_id: int, placed: Plan) -> None:
-    """Make the exam if it is not there, and the plan's series and files."""
+def put(
+    connection: sa.Connection,
+    study_id: int,
+    exam_id: int | None,
+    code: str,
+    batch_id: int,
+    placed: Plan,
+    told: Mapping[int, Mapping[str, object]],
+) -> None:
+    """Make the exam if it is not there, and the plan's series and files with what they tell, by staged file."""
     if not placed.series:
         return
     now = clock.now()
@@ -44,6 +54,15 @@ def put(connection: sa.Connection, study_id: int, exam_id: int | None, code: str
     for one in placed.series:
         row = one.row if one.row is not None else _make_series(connection, study_id, exam_id, one, now)
         connection.execute(files.insert(), _rows(one, row, batch_id, now))
+        _keep_metadata(connection, row, one, told)
+
+
+def _keep_metadata(
+    connection: sa.Connection, series_id: int, one: PlannedSeries, told: Mapping[int, Mapping[str, object]]
+) -> None:
+    found = connection.execute(sa.select(files.c.name_key, files.c.id).where(files.c.series_id == series_id))
+    rows = {row.name_key: row.id for row in found}
+    keep(connection, series_id, {rows[folded(file.name)]: told[file.stored.staged] for file in one.files})
 
 
 def _make_series(connection: sa.Connection, study_id: int, exam_id: int, one: PlannedSeries, now: int) -> int:

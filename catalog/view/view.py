@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from catalog.database import Database, Row
 from catalog.pure.access import Principal
@@ -17,6 +18,9 @@ from catalog.pure.names import BEHIND_ALL_NAMES, folded, nested_end, nested_key
 from catalog.pure.nodes import ROOT_ID, Kind, Node, NodeId
 from catalog.store import LocalStore
 from catalog.view import statements
+
+if TYPE_CHECKING:
+    from catalog.metadata.searching import FoundSeries
 
 PAGE = 1000
 
@@ -158,6 +162,21 @@ class View:
         if found.is_folder:
             raise IsADirectory("a folder has no bytes; open one of its files")
         return OpenFile(found, self._store.open(self._study_code(found.study), found.digest))
+
+    def search(self, question: str, *, with_files: bool = False) -> "Iterator[FoundSeries]":
+        """Yield the series of which at least one file answers a question, in the order of the tree.
+
+        Args:
+            question: as in docs/query.md, `file_type = "DCM_MR" and EchoTime > 80 ms`.
+            with_files: also tell which files.
+
+        Raises:
+            Invalid: it is no question; the message says where.
+        """
+        from catalog.metadata import known, searching  # late: listing a folder does without
+        from catalog.pure.query import parse
+
+        return searching.search(self._database, self._user, parse(question, known.known()), with_files=with_files)
 
     def _study_code(self, row: int) -> str:
         # A study's code never changes: its folder in the store is named by it.

@@ -33,6 +33,7 @@ _COMMANDS = {
     "ls": ("tree", "List a folder of the archive."),
     "stat": ("tree", "Show what is known of one place in the archive."),
     "cat": ("tree", "Write an archived file's bytes to standard output."),
+    "query": ("query", "Find series and files by what they tell of themselves."),
     "mount": ("mount", "Mount the archive as a read-only folder."),
     "serve": ("serve", "Serve WebDAV, receive DICOM, check and publish."),
     "demo": ("demo", "Show the whole appliance at work in a folder of its own."),

@@ -4,7 +4,7 @@ import csv
 import datetime as dt
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -50,6 +50,15 @@ def print_csv(records: Sequence[Record], columns: Sequence[str]) -> None:
 def print_json(value: object) -> None:
     """Print one JSON value."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=1))
+
+
+def print_json_stream(records: Iterable[Record]) -> None:
+    """Print a JSON array as its elements come: there may be twenty thousand, and each is a line of its own."""
+    before = "["
+    for record in records:
+        print(before + json.dumps(record, ensure_ascii=False), end="")  # not echo, which flushes each line
+        before = ",\n "
+    print("[]" if before == "[" else "]")
 
 
 def _row(record: Record, columns: Sequence[str]) -> list[str]:

@@ -3,7 +3,6 @@
 PATH begins at the user's root: `2008-0003/E001`.
 """
 
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from catalog.pure.nodes import Node
 from catalog.view import View
 from gateway.cli.administering import catalogue
 from gateway.cli.common import configuration, json_option, unix_login
-from gateway.cli.output import moment, print_record
+from gateway.cli.output import moment, print_json_stream, print_record
 from gateway.wiring import open_archive
 
 _CHUNK = 1 << 20
@@ -42,7 +41,7 @@ def ls(path: str, login: str | None, long: bool, as_json: bool) -> None:
         node = view.resolve(path)
         nodes = view.walk(node.id) if node.is_folder else iter([node])
         if as_json:
-            _print_array(_record(each) for each in nodes)
+            print_json_stream(_record(each) for each in nodes)
         else:
             for each in nodes:
                 print(_line(each) if long else _shown(each))  # not echo, which flushes each line
@@ -105,12 +104,3 @@ def _shown(node: Node) -> str:
 
 def _line(node: Node) -> str:
     return f"{'' if node.is_folder else node.size:>14}  {moment(node.mtime)}  {_shown(node)}"
-
-
-def _print_array(records: Iterator[dict[str, Any]]) -> None:
-    """Print a JSON array as its elements come: a folder may hold twenty thousand."""
-    before = "["
-    for record in records:
-        print(before + json.dumps(record, ensure_ascii=False), end="")
-        before = ",\n "
-    print("[]" if before == "[" else "]")

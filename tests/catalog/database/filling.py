@@ -35,4 +35,6 @@ def _value(column: sa.Column[Any]) -> object:
         return b"\x01" * 16
     if isinstance(column.type, sa.Integer):
         return 1
+    if isinstance(column.type, sa.Float):
+        return 1.5
     return _WORDS.get(column.name, "x")

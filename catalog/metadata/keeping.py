@@ -1,0 +1,98 @@
+"""Writing metadata into the catalogue, in the transaction that makes the files. Used by what publishes, and by `refill`."""
+
+from collections.abc import Iterable, Mapping
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from catalog.database.tables import fields, files, series_columns, series_values
+from catalog.metadata.columns import Columns, Spread, joined, pack, storable, summary, unpack
+from catalog.pure.query import Value
+
+# These have columns of their own, are said by the series' place, or are different in each file and of no use in a question.
+_ELSEWHERE = frozenset({"SOPInstanceUID", "SeriesNumber", "SeriesDescription", "AcquisitionDateTime", "FileType"})
+
+
+def keep(connection: sa.Connection, series_id: int, values: Mapping[int, Mapping[str, object]]) -> None:
+    """Keep the metadata of files that were added to a series.
+
+    Args:
+        values: by the file's row, what it tells by name of field.
+    """
+    told = {row: _storable(each) for row, each in values.items()}
+    names = sorted({name for each in told.values() for name in each} - _ELSEWHERE)
+    numbers = field_ids(connection, names)
+    rows = tuple(sorted(told))
+    new = Columns(rows, {numbers[name]: [told[row].get(name) for row in rows] for name in names})
+    before, same = _before(connection, series_id, set(rows))
+    _write(connection, series_id, joined(before, same, new))
+
+
+def _storable(values: Mapping[str, object]) -> dict[str, Value]:
+    return {name: kept for name, value in values.items() if (kept := storable(value)) is not None}
+
+
+def forget(connection: sa.Connection, series: Iterable[int]) -> None:
+    """Remove all metadata of some series."""
+    chosen = list(series)
+    for table in (series_values, series_columns):
+        connection.execute(table.delete().where(table.c.series_id.in_(chosen)))
+
+
+def field_ids(connection: sa.Connection, names: Iterable[str]) -> dict[str, int]:
+    """Return the row of each field, made where it is new."""
+    wanted = list(names)
+    found = _fields(connection, wanted)
+    if missing := [name for name in wanted if name not in found]:
+        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+        rows = [{"name": name, "indexed": 0} for name in missing]
+        connection.execute(insert(fields).on_conflict_do_nothing(), rows)
+        found |= _fields(connection, missing)
+    return found
+
+
+def _fields(connection: sa.Connection, names: list[str]) -> dict[str, int]:
+    found = connection.execute(sa.select(fields.c.name, fields.c.id).where(fields.c.name.in_(names)))
+    return {row.name: row.id for row in found}
+
+
+def _before(connection: sa.Connection, series_id: int, new: set[int]) -> tuple[Columns, dict[int, Value]]:
+    """Return what is kept of the files that were there: what differs, and what is the same in all."""
+    there = connection.execute(sa.select(files.c.id).where(files.c.series_id == series_id)).scalars()
+    rows = tuple(sorted(set(there) - new))
+    packed = connection.execute(sa.select(series_columns.c.packed).where(series_columns.c.series_id == series_id)).scalar()
+    before = Columns(rows, {})
+    if packed is not None:
+        kept = unpack(packed)
+        place = {row: at for at, row in enumerate(kept.rows)}
+        before = Columns(
+            rows,
+            {field: [column[place[row]] if row in place else None for row in rows] for field, column in kept.fields.items()},
+        )
+    columns = series_values.c
+    found = connection.execute(
+        sa.select(columns.field_id, columns.low, columns.text).where(
+            columns.series_id == series_id, columns.spread == Spread.SAME
+        )
+    )
+    return before, {row.field_id: row.text if row.text is not None else row.low for row in found}
+
+
+def _write(connection: sa.Connection, series_id: int, columns: Columns) -> None:
+    summaries = {field: found for field, column in columns.fields.items() if (found := summary(column)) is not None}
+    varying = {field: columns.fields[field] for field, found in summaries.items() if found.spread != Spread.SAME}
+    forget(connection, [series_id])
+    if summaries:
+        connection.execute(
+            series_values.insert(),
+            [
+                {
+                    "series_id": series_id, "field_id": field, "spread": found.spread, "low": found.low, "high": found.high,
+                    "text": found.text,
+                }
+                for field, found in sorted(summaries.items())
+            ],
+        )  # fmt: skip
+    if varying:
+        packed = pack(Columns(columns.rows, dict(sorted(varying.items()))))
+        connection.execute(series_columns.insert().values(series_id=series_id, packed=packed))

@@ -1,0 +1,284 @@
+"""Answering a question: SQL finds the series that can be meant, with the grant; what their files differ in is looked at after.
+
+For each part of a question SQL is asked twice: may a file of this series be meant, must all be? What lies between is decided
+by `catalog.pure.query.matches`, on the packed columns of that series alone. So a question costs what the series cost, not
+the files. May live here: translating and refining. What a question means is in `catalog.pure.query`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from catalog.database import Database, Row
+from catalog.database.tables import exams, fields, files, folders, grants, series, series_columns, series_values, studies
+from catalog.metadata.columns import Spread, unpack
+from catalog.pure.names import BEHIND_ALL_NAMES
+from catalog.pure.query import And, Compare, Has, In, Like, Node, Not, Or, Value, fields_of, matches
+from catalog.pure.query.meaning import like_pattern
+
+_PAGE = 200
+Condition = sa.ColumnElement[bool]
+_USER = sa.bindparam("user", type_=sa.BigInteger)
+_OF_SERIES: dict[str, sa.ColumnElement[Any]] = {
+    "study": studies.c.code, "exam": exams.c.code, "series": series.c.name, "file_type": series.c.file_type,
+    "SeriesNumber": series.c.number, "SeriesDescription": series.c.description,
+}  # fmt: skip
+_OF_FILES: dict[str, sa.ColumnElement[Any]] = {"size": files.c.size, "acquired": files.c.acquired, "added": files.c.added}
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file that is an answer."""
+
+    row: int
+    name: str
+    size: int
+    sha256: bytes
+    acquired: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSeries:
+    """A series of which at least one file is an answer. `files` are how many are; `chosen` which, if that was asked for.
+
+    `metadata` are the values that all files of the series share, and of numbers that differ [lowest, highest].
+    """
+
+    row: int
+    study: str
+    exam: str
+    name: str
+    file_type: str
+    number: int
+    description: str
+    acquired: int | None
+    added: int
+    files: int
+    metadata: Mapping[str, Value | list[float]]
+    chosen: Sequence[FoundFile]
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    row: int
+    indexed: bool
+
+
+def search(database: Database, user: int, question: Node, *, with_files: bool = False) -> Iterator[FoundSeries]:
+    """Yield the series of the studies granted to a user with a file that answers, in the order of the tree."""
+    found = database.rows(translate(database, question), {"user": user})
+    for start in range(0, len(found), _PAGE):
+        yield from _page(database, found[start : start + _PAGE], question, with_files=with_files)
+
+
+def translate(database: Database, question: Node) -> sa.Select[Any]:
+    """Return the statement that gives the series that can be meant; it takes `user`."""
+    names = {field.name for field in fields_of(question)} - set(_OF_SERIES) - set(_OF_FILES)
+    rows = database.rows(sa.select(fields.c.id, fields.c.name, fields.c.indexed).where(fields.c.name.in_(names)))
+    return _Translation({row.name: _Field(row.id, bool(row.indexed)) for row in rows}, database.is_sqlite).statement(question)
+
+
+class _Translation:
+    """From a question to SQL. `may`: a file of the series can be meant; `must`: all its files are."""
+
+    def __init__(self, known: Mapping[str, _Field], is_sqlite: bool) -> None:
+        self._known = known
+        self._is_sqlite = is_sqlite
+
+    def statement(self, question: Node) -> sa.Select[Any]:
+        granted = sa.exists().where(grants.c.user_id == _USER, grants.c.study_id == series.c.study_id)
+        return (
+            sa.select(
+                series.c.id, studies.c.code, exams.c.code.label("exam"), series.c.name, series.c.file_type, series.c.number,
+                series.c.description, series.c.acquired, series.c.added,
+                sa.case((self.must(question), 1), else_=0).label("all"),
+            )
+            .select_from(series.join(exams, exams.c.id == series.c.exam_id).join(studies, studies.c.id == series.c.study_id))
+            .where(granted, self.may(question))
+            .order_by(studies.c.code_key, exams.c.code_key, series.c.name_key)
+        )  # fmt: skip
+
+    def may(self, node: Node) -> Condition:
+        if isinstance(node, Not):
+            return sa.not_(self.must(node.part))
+        if isinstance(node, And | Or):
+            return (sa.and_ if isinstance(node, And) else sa.or_)(*(self.may(part) for part in node.parts))
+        return self._condition(node, every=False)
+
+    def must(self, node: Node) -> Condition:
+        if isinstance(node, Not):
+            return sa.not_(self.may(node.part))
+        if isinstance(node, And | Or):
+            return (sa.and_ if isinstance(node, And) else sa.or_)(*(self.must(part) for part in node.parts))
+        return self._condition(node, every=True)
+
+    def _condition(self, node: Compare | In | Like | Has, *, every: bool) -> Condition:
+        name = node.field.name
+        if name in _OF_SERIES:
+            return self._plain(_OF_SERIES[name], node)
+        if name in _OF_FILES:
+            told = sa.func.coalesce(self._plain(_OF_FILES[name], node), sa.false())
+            here = sa.exists().where(files.c.series_id == series.c.id)
+            return sa.not_(here.where(sa.not_(told))) if every else here.where(told)
+        field = self._known.get(name)
+        if field is None:
+            return sa.false()
+        values = series_values.alias()
+        # Written into the statement, not bound: an index of one field is used only if the statement names it.
+        of_field = values.c.field_id == sa.literal_column(str(field.row))
+        condition = (self._every if every else self._some)(values, node)
+        if field.indexed:
+            return series.c.id.in_(sa.select(values.c.series_id).where(of_field, condition))
+        return sa.exists().where(values.c.series_id == series.c.id, of_field, condition)
+
+    def _some(self, values: sa.FromClause, node: Compare | In | Like | Has) -> Condition:
+        """Some file may be meant."""
+        if isinstance(node, Has):
+            return sa.true()
+        if isinstance(node, In):
+            return sa.or_(*(self._some(values, Compare(node.field, "=", value)) for value in node.values))
+        if isinstance(node, Like) or isinstance(node.value, str):
+            one = sa.and_(values.c.text.is_not(None), self._plain(values.c.text, node))
+            return sa.or_(values.c.spread == Spread.MIXED, one)
+        low, high, value = values.c.low, values.c.high, node.value
+        return {
+            "=": sa.and_(low <= value, high >= value), "!=": sa.or_(low != value, high != value), "<": low < value,
+            "<=": low <= value, ">": high > value, ">=": high >= value,
+        }[node.operator]  # fmt: skip
+
+    def _every(self, values: sa.FromClause, node: Compare | In | Like | Has) -> Condition:
+        """Every file is meant."""
+        known = values.c.spread.in_((Spread.SAME, Spread.NUMBERS))
+        if isinstance(node, Has):
+            return known
+        if isinstance(node, In):
+            return sa.or_(*(self._every(values, Compare(node.field, "=", value)) for value in node.values))
+        if isinstance(node, Like) or isinstance(node.value, str):
+            return sa.and_(values.c.spread == Spread.SAME, values.c.text.is_not(None), self._plain(values.c.text, node))
+        low, high, value = values.c.low, values.c.high, node.value
+        return sa.and_(known, {
+            "=": sa.and_(low == value, high == value), "!=": sa.or_(low > value, high < value), "<": high < value,
+            "<=": high <= value, ">": low > value, ">=": low >= value,
+        }[node.operator])  # fmt: skip
+
+    def _plain(self, column: sa.ColumnElement[Any], node: Compare | In | Like | Has) -> Condition:
+        """Compare a column of one value; null where it has none."""
+        if isinstance(node, Has):
+            return column.is_not(None)
+        if isinstance(node, In):
+            return sa.or_(*(self._plain(column, Compare(node.field, "=", value)) for value in node.values))
+        if isinstance(column.type, sa.Integer) and (isinstance(node, Like) or isinstance(node.value, str)):
+            return sa.false()
+        if isinstance(node, Like):
+            return sa.func.lower(self._by_code_point(column)).like(like_pattern(node), escape="\\")
+        if isinstance(node.value, str):
+            column = self._by_code_point(column)
+        return column.op({"!=": "<>"}.get(node.operator, node.operator), is_comparison=True)(sa.literal(node.value))
+
+    def _by_code_point(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        return column if self._is_sqlite else sa.collate(column, "C")
+
+
+def _page(database: Database, rows: Sequence[Row], question: Node, *, with_files: bool) -> Iterator[FoundSeries]:
+    chosen = [row.id for row in rows]
+    split = [row.id for row in rows if not row.all]
+    told, columns = _metadata(database, chosen), _columns(database, split)
+    counts = _counts(database, chosen) if not with_files else {}
+    listed = _files(database, chosen if with_files else split)
+    for row in rows:
+        found = listed.get(row.id, [])
+        if not row.all:
+            values = _values_of_series(row, told.get(row.id, {}))
+            differing = columns.get(row.id, {})
+            found = [file for file in found if matches(question, values | differing.get(file.id, {}) | _own(file))]
+        if count := len(found) if with_files or not row.all else counts.get(row.id, 0):
+            yield FoundSeries(
+                row.id, row.code, row.exam, row.name, row.file_type, row.number, row.description, row.acquired, row.added,
+                count, told.get(row.id, {}), [_found(database, file) for file in found] if with_files else [],
+            )  # fmt: skip
+
+
+def _values_of_series(row: Row, told: Mapping[str, Value | list[float]]) -> dict[str, Value]:
+    own = {
+        "study": row.code, "exam": row.exam, "series": row.name, "file_type": row.file_type, "SeriesNumber": float(row.number),
+        "SeriesDescription": row.description,
+    }  # fmt: skip
+    return own | {name: value for name, value in told.items() if not isinstance(value, list)}
+
+
+def _metadata(database: Database, chosen: Sequence[int]) -> dict[int, dict[str, Value | list[float]]]:
+    """Return by series what its files have in common."""
+    columns = series_values.c
+    rows = database.rows(
+        sa.select(columns.series_id, fields.c.name, columns.spread, columns.low, columns.high, columns.text)
+        .select_from(series_values.join(fields, fields.c.id == columns.field_id))
+        .where(columns.series_id.in_(chosen))
+        .order_by(columns.series_id, fields.c.name)
+    )
+    found: dict[int, dict[str, Value | list[float]]] = {}
+    for row in rows:
+        value: Value | list[float] = row.text if row.text is not None else row.low
+        if row.spread != Spread.SAME:
+            value = [row.low, row.high] if row.low is not None else None
+        if value is not None:
+            found.setdefault(row.series_id, {})[row.name] = value
+    return found
+
+
+def _columns(database: Database, chosen: Sequence[int]) -> dict[int, dict[int, dict[str, Value]]]:
+    """Return by series and file what differs between its files."""
+    rows = database.rows(
+        sa.select(series_columns.c.series_id, series_columns.c.packed).where(series_columns.c.series_id.in_(chosen))
+    )
+    unpacked = {row.series_id: unpack(row.packed) for row in rows}
+    wanted = {field for columns in unpacked.values() for field in columns.fields}
+    names = {row.id: row.name for row in database.rows(sa.select(fields.c.id, fields.c.name).where(fields.c.id.in_(wanted)))}
+    return {
+        row: {
+            file: {names[field]: column[at] for field, column in columns.fields.items()} for at, file in enumerate(columns.rows)
+        }
+        for row, columns in unpacked.items()
+    }
+
+
+def _counts(database: Database, chosen: Sequence[int]) -> dict[int, int]:
+    counted = sa.select(files.c.series_id, sa.func.count()).where(files.c.series_id.in_(chosen)).group_by(files.c.series_id)
+    return {row[0]: row[1] for row in database.rows(counted)}
+
+
+def _files(database: Database, chosen: Sequence[int]) -> dict[int, list[Row]]:
+    columns = files.c
+    rows = database.rows(
+        sa.select(
+            columns.series_id, columns.id, columns.name_key, sa.func.coalesce(columns.name, columns.name_key).label("shown"),
+            columns.size, columns.sha256, columns.acquired, columns.added,
+        )
+        .where(columns.series_id.in_(chosen))
+        .order_by(columns.series_id, columns.name_key)
+    )  # fmt: skip
+    found: dict[int, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.series_id, []).append(row)
+    return found
+
+
+def _own(file: Row) -> dict[str, Value]:
+    acquired = None if file.acquired is None else float(file.acquired)
+    return {"size": float(file.size), "acquired": acquired, "added": float(file.added)}
+
+
+def _found(database: Database, file: Row) -> FoundFile:
+    return FoundFile(file.id, _folder(database, file.name_key) + file.shown, file.size, file.sha256, file.acquired)
+
+
+def _folder(database: Database, key: str) -> str:
+    """Return the folders within its series in which a file lies, as `stats/volumes/`."""
+    path = ""
+    while key.startswith(BEHIND_ALL_NAMES):
+        row = database.row(sa.select(folders.c.name, folders.c.name_key).where(folders.c.id == int(key[1:].partition("/")[0])))
+        if row is None:
+            break
+        path, key = f"{row.name}/{path}", row.name_key
+    return path

@@ -1,0 +1,133 @@
+"""`archimed query`: series and files by what they tell of themselves."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import click
+
+from catalog.administration import principal
+from catalog.database import Database
+from catalog.metadata import indexing, known, refilling
+from catalog.metadata.searching import FoundFile, FoundSeries
+from catalog.pure.access import Action
+from catalog.pure.errors import Refused
+from catalog.pure.query import QueryField, fields_of, parse
+from gateway.cli.administering import catalogue
+from gateway.cli.common import configuration, json_option, unix_login
+from gateway.cli.output import moment, print_json_stream, print_records
+from gateway.wiring import open_archive, open_store
+
+Record = dict[str, Any]
+
+
+@click.command()
+@click.argument("question", required=False)
+@click.option("--as", "login", metavar="LOGIN", help="Whose studies; your own Unix login without.")
+@click.option("--files", "with_files", is_flag=True, help="List the files that answer instead of their series.")
+@click.option("--paths", is_flag=True, help="Print paths alone, one a line.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Print N answers at most.")
+@click.option("--fields", "list_fields", is_flag=True, help="List the fields that file types tell, with their units.")
+@click.option("--index", "index", metavar="FIELD", help="Make questions about a field faster; for administrators.")
+@click.option(
+    "--refill", "refill", metavar="STUDY", help="Take a study's metadata anew from its manifests; for administrators."
+)
+@json_option
+def query(
+    question: str | None, login: str | None, with_files: bool, paths: bool, limit: int | None, list_fields: bool,
+    index: str | None, refill: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Find series of which at least one file answers a question.
+
+    Numbers are in the field's own unit, as DICOM has it (EchoTime: ms), or in the one you write: 0.08 s. Text goes between
+    quotes. docs/query.md tells the rest.
+
+    \b
+    Example:
+      archimed query 'file_type = "DCM_MR" and EchoTime >= 80 ms and study = "2008-0003"' --as ada
+      archimed query 'SeriesDescription ~ "flair" and acquired >= 2009-01-01' --as ada --paths
+      archimed query 'file_type in ("NIFTI", "EDF") and size >= 1 GB' --as ada --files --json
+    """
+    if sum(map(bool, (question, list_fields, index, refill))) != 1:
+        raise click.UsageError("give a question, or one of --fields, --index FIELD, --refill STUDY")
+    if list_fields:
+        _print_fields(as_json=as_json)
+        return
+    with catalogue() as database:
+        if question:
+            _answer(database, question, login, with_files=with_files, paths=paths, limit=limit, as_json=as_json)
+            return
+        _require_administrator(database, login)
+        if index:
+            made = indexing.make_index(database, index)
+            click.echo(f"{index} has an index {'now' if made else 'already'}")
+        elif refill:
+            count = refilling.refill(database, open_store(configuration()), refill)
+            click.echo(f"took the metadata of {count} files of {refill} from its manifests")
+
+
+def _answer(
+    database: Database, question: str, login: str | None, *, with_files: bool, paths: bool, limit: int | None, as_json: bool
+) -> None:
+    view = open_archive(configuration(), database).view(principal(database, login or unix_login()))
+    found = view.search(question, with_files=with_files)
+    records = itertools.islice(_file_records(found) if with_files else map(_series_record, found), limit)
+    if as_json:
+        print_json_stream(records)
+    elif paths:
+        for record in records:
+            print(record["path"])  # not echo, which flushes each line
+    else:
+        asked = {field.name: field for field in fields_of(parse(question, known.known()))} if not with_files else {}
+        _print_table(records, list(asked.values()), with_files=with_files)
+
+
+def _series_record(found: FoundSeries) -> Record:
+    return {
+        "path": f"{found.study}/{found.exam}/{found.name}", "study": found.study, "exam": found.exam, "series": found.name,
+        "file_type": found.file_type, "number": found.number, "description": found.description, "files": found.files,
+        "acquired": moment(found.acquired), "added": moment(found.added), "metadata": dict(found.metadata),
+    }  # fmt: skip
+
+
+def _file_records(found: Iterable[FoundSeries]) -> Iterator[Record]:
+    for one in found:
+        for file in one.chosen:
+            yield _file_record(one, file)
+
+
+def _file_record(one: FoundSeries, file: FoundFile) -> Record:
+    return {
+        "path": f"{one.study}/{one.exam}/{one.name}/{file.name}", "study": one.study, "exam": one.exam, "series": one.name,
+        "file_type": one.file_type, "name": file.name, "size": file.size, "sha256": file.sha256.hex(),
+        "acquired": moment(file.acquired),
+    }  # fmt: skip
+
+
+def _print_table(records: Iterable[Record], asked: list[QueryField], *, with_files: bool) -> None:
+    """Print the answers, with what was asked for as far as it is the same in all files or a range of numbers."""
+    rows = [
+        record | {each.name: _shown(record.get("metadata", {}).get(each.name), each.unit) for each in asked}
+        for record in records
+    ]
+    told = [each.name for each in asked if any(row[each.name] for row in rows)]
+    print_records(rows, ["path", *(("size", "acquired") if with_files else ("files", "acquired", *told))], as_json=False)
+
+
+def _shown(value: object, unit: str) -> str:
+    text = f"{value[0]:g}..{value[1]:g}" if isinstance(value, list) else f"{value:g}" if isinstance(value, float) else value
+    return f"{text} {unit}".rstrip() if text is not None else ""
+
+
+def _print_fields(*, as_json: bool) -> None:
+    records = [
+        {"name": field.name, "kind": field.kind.name.lower(), "unit": field.unit, "meaning": field.meaning}
+        for field in known.listed()
+    ]
+    print_records(records, ("name", "kind", "unit", "meaning"), as_json=as_json)
+
+
+def _require_administrator(database: Database, login: str | None) -> None:
+    """Whoever reads the configuration acts for the machine; a login must be an administrator's."""
+    if login and not principal(database, login).may(Action.ADMINISTER):
+        raise Refused(f"{login} is no administrator: that takes the role administrator")

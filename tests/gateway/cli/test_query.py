@@ -1,0 +1,84 @@
+"""`archimed query`: answers for people, for pipes and for scripts, of granted studies alone."""
+
+import json
+
+import pytest
+import sqlalchemy as sa
+
+from catalog.database.tables import files
+from catalog.metadata.keeping import keep
+from tests.builders import BuiltArchive
+from tests.gateway.cli.conftest import Run, done, refused
+
+ECHO = "2008-0003/E001/002_DCM_MR_echo"
+
+
+@pytest.fixture
+def granted(built: BuiltArchive) -> BuiltArchive:
+    """Give an archive of two studies, of which ada may see one: a series of two echo times, one that tells nothing."""
+    built.user("ada")
+    built.user("root", "administrator")
+    for code in ("2008-0003", "HIDDEN"):
+        built.study(code)
+        row = built.add_series(f"{code}/E001/002_DCM_MR_echo", {"00001.dcm": b"1", "00002.dcm": b"22"}, mtime=1_205_316_900)
+        built.add_series(f"{code}/E001/003_NIFTI_anat", {"00001.nii.gz": b"333"})
+        found = built.database.rows(sa.select(files.c.id, files.c.size).where(files.c.series_id == row))
+        with built.database.write() as connection:
+            keep(connection, row, {file.id: {"EchoTime": file.size * 40.0, "Manufacturer": "ACME"} for file in found})
+    built.grant("ada", "2008-0003")
+    return built
+
+
+@pytest.mark.usefixtures("granted")
+def test_the_issues_example(archimed: Run) -> None:
+    question = 'file_type = "DCM_MR" and EchoTime > 0.06 s and study = "2008-0003"'
+    assert done(archimed("query", question, "--as", "ada")).splitlines() == [
+        "PATH                            FILES  ACQUIRED              ECHOTIME",
+        f"{ECHO}  1      2008-03-12T10:15:00Z  40..80 ms",
+    ]
+    assert done(archimed("query", question, "--as", "ada", "--paths")) == f"{ECHO}\n"
+    assert json.loads(done(archimed("query", question, "--as", "ada", "--json"))) == [
+        {
+            "path": ECHO, "study": "2008-0003", "exam": "E001", "series": "002_DCM_MR_echo", "file_type": "DCM_MR", "number": 2,
+            "description": "echo", "files": 1, "acquired": "2008-03-12T10:15:00Z", "added": "2023-11-14T22:13:20Z",
+            "metadata": {"EchoTime": [40.0, 80.0], "Manufacturer": "ACME"},
+        }
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("granted")
+def test_files(archimed: Run) -> None:
+    assert done(archimed("query", "EchoTime = 80", "--as", "ada", "--files", "--paths")) == f"{ECHO}/00002.dcm\n"
+    (found,) = json.loads(done(archimed("query", "EchoTime = 80", "--as", "ada", "--files", "--json")))
+    assert (found["name"], found["size"], len(found["sha256"])) == ("00002.dcm", 2, 64)
+    assert "00002.dcm" in done(archimed("query", "EchoTime = 80", "--as", "ada", "--files"))
+    assert done(archimed("query", "size > 0", "--as", "ada", "--files", "--paths", "--limit", "2")).count("\n") == 2
+
+
+@pytest.mark.usefixtures("granted")
+def test_nothing_found(archimed: Run) -> None:
+    assert done(archimed("query", 'study = "HIDDEN"', "--as", "ada", "--json")) == "[]\n"
+    assert done(archimed("query", "EchoTime > 100", "--as", "ada")) == ""
+
+
+@pytest.mark.usefixtures("granted")
+def test_what_is_no_question(archimed: Run) -> None:
+    line = refused(archimed("query", "EchoTim > 1", "--as", "ada"))
+    assert "at character 1: there is no field `EchoTim`; did you mean EchoTime?" in line
+    assert archimed("query").returncode == 2
+    assert archimed("query", "size > 0", "--fields").returncode == 2
+
+
+@pytest.mark.usefixtures("granted")
+def test_an_index_is_an_administrators(archimed: Run) -> None:
+    assert "ada is no administrator" in refused(archimed("query", "--index", "EchoTime", "--as", "ada"))
+    assert done(archimed("query", "--index", "EchoTime", "--as", "root")) == "EchoTime has an index now\n"
+    assert done(archimed("query", "--index", "echotime")) == "echotime has an index already\n"
+    assert "no metadata are kept" in refused(archimed("query", "--index", "Rows"))
+    assert done(archimed("query", "EchoTime > 60", "--as", "ada", "--paths")) == f"{ECHO}\n"
+
+
+def test_fields_tell_their_units(archimed: Run) -> None:
+    listed = json.loads(done(archimed("query", "--fields", "--json")))
+    assert {"name": "EchoTime", "kind": "number", "unit": "ms", "meaning": ""} in listed
+    assert {"study", "EchoTime", "SamplingFrequency", "size"} <= {each["name"] for each in listed}
