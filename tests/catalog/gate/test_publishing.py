@@ -252,7 +252,7 @@ def test_killed_in_a_loop_it_ends_with_everything_once(gate: Gate, tmp_path: Pat
             assert worker.stdout is not None
             worker.stdout.readline()
             try:
-                # The moment of death is what the test is about, so it is drawn, not waited for; ever later, to end on a slow machine.
+                # The moment of death is drawn, not waited for: the test is about it. Ever later, to end on a busy machine.
                 if worker.wait(timeout=random.uniform(0.02, 0.4 + 0.05 * kills)) == 0:
                     break
             except subprocess.TimeoutExpired:
