@@ -112,8 +112,7 @@ class Cleaner:
     def _fast(self, source: Path, target: BinaryIO) -> Report:
         with source.open("rb") as stream:
             data: bytes | mmap.mmap
-            size = stream.seek(0, 2)
-            stream.seek(0)
+            size = os.fstat(stream.fileno()).st_size
             data = stream.read() if size < _MAPPED_FROM else mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         opened = scan.open_file(memoryview(data))
         top = scan.top_level(opened, _TOP)
@@ -283,4 +282,4 @@ def _encoded(nodes: list[Node], syntax: Syntax) -> list[bytes]:
 
 
 def _report(found: dict[str, str | int | float], ledger: Ledger, engine: str) -> Report:
-    return Report(found, tuple(Action(*action) for action in ledger.actions), engine)
+    return Report(found, tuple(map(Action._make, ledger.actions)), engine)

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 SHORTEST = 4
 _FREE = 6  # from this length on a hit counts even inside a longer word
 _NAME_PARTS = re.compile(r"[\^=\\\s,;./_\-]+")
-_UID = re.compile(rb"[0-9]+(?:\.[0-9]+){3,}")
-_WIDE_UID = re.compile(rb"(?:[0-9.]\0){9,}")
+_UID = re.compile(rb"(?<![0-9])[0-9]++(?:\.[0-9]++){3,}+")  # possessive: a million digits must not cost their square
+_WIDE_UID = re.compile(rb"(?:[0-9.]\0){9,}+")
+_FEW_UIDS = 64
 _EAST = 0x2E80  # from here on the signs of east Asia
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 PLACEHOLDERS = frozenset(
@@ -148,9 +149,16 @@ def _stands_alone(haystack: bytes, start: int, end: int, needle: Needle) -> bool
 
 def uid_hits(data: bytes, old: frozenset[bytes]) -> list[int]:
     """Where one of the `old` UIDs lies in the data, also in UTF-16 and with further components behind it."""
+    if len(old) <= _FEW_UIDS and not any(uid in data or _wide(uid) in data for uid in old):
+        return []
     found = [m.start() for m in _UID.finditer(data) if _known_uid(m[0], old)]
     found += [m.start() for m in _WIDE_UID.finditer(data) if _known_uid(m[0].replace(b"\0", b""), old)]
     return found
+
+
+def _wide(uid: bytes) -> bytes:
+    """A UID in UTF-16, of either order."""
+    return b"\0".join(uid[at : at + 1] for at in range(len(uid)))
 
 
 def _known_uid(token: bytes, old: frozenset[bytes]) -> bool:

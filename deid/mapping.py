@@ -32,10 +32,11 @@ class Mapping:
     `memo`: room for results that many files share and that follow from their key and this mapping alone.
     """
 
-    __slots__ = ("_key", "_uids", "memo")
+    __slots__ = ("_fingerprints", "_key", "_uids", "memo")
 
     def __init__(self, master: bytes, study: str) -> None:
         self._key = derive(master, study)
+        self._fingerprints = hashlib.blake2b(key=self._key, digest_size=8)
         self._uids: dict[str, str] = {}
         self.memo: dict[object, tuple[bytes, frozenset[bytes]]] = {}
 
@@ -62,7 +63,9 @@ class Mapping:
 
     def fingerprint(self, value: bytes) -> str:
         """A keyed hash for reports: equal values can be seen to be equal, and nothing else."""
-        return hashlib.blake2b(value, key=self._key, digest_size=8).hexdigest()
+        state = self._fingerprints.copy()
+        state.update(value)
+        return state.hexdigest()
 
     def __repr__(self) -> str:
         return "Mapping(...)"

@@ -62,7 +62,7 @@ class Walk:
     def _private(self, node: Node, creator: Element | None) -> Verdict:
         if creator is None:
             return _ORPHAN
-        return self._policy.private(node.tag, node.vr, creator.value.decode("latin-1").strip(" \0"))
+        return self._policy.private(node.tag, node.vr, creator.value)
 
     def _drop_creators(self, creators: dict[tuple[int, int], Element], kept: set[tuple[int, int]], prefix: str) -> None:
         for block, node in creators.items():

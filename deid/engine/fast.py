@@ -14,7 +14,7 @@ from deid.engine.safe import DEEPEST
 from deid.engine.scan import PIXELS, Headers, NotFast, Opened, short_of_pixels
 from deid.errors import Unreadable
 from deid.rules import codes
-from deid.rules.policy import Verdict
+from deid.rules.policy import MOST_SEEN, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -201,7 +201,7 @@ class Engine:
                 return self._creator(level, element, depth)
             block = (tag >> 16, tag >> 8 & 0xFF)
             creator = level.creators.get(block)
-            verdict = _ORPHAN if creator is None else self._private(tag, vr, creator[3])
+            verdict = _ORPHAN if creator is None else self._policy.private(tag, vr, creator[3])
         else:
             block = None
             if tag in coded and vr != "SQ":
@@ -215,9 +215,6 @@ class Engine:
         if stays and block is not None:
             level.kept.add(block)
         return after
-
-    def _private(self, tag: int, vr: str, creator: bytes) -> Verdict:
-        return self._policy.private(tag, vr, creator.decode("latin-1").strip(" \0"))
 
     def _creator(self, level: _Level, element: tuple[int, int, str, int, int], depth: int) -> int:
         """Held back: whether it stays depends on what follows in its block."""
@@ -242,10 +239,15 @@ class Engine:
 
     def _value(self, level: _Level, element: tuple[int, int, str, int, int], verdict: Verdict, prefix: str, depth: int) -> bool:
         at, tag, vr, value, length = element
+        if verdict.action == "X" and tag not in self._marks:
+            self._values.note(verdict, tag, prefix + tag_text(tag), bytes(self._data[value : value + length]), kept=False)
+            self._flush(level, at)
+            level.start, level.changed = value + length, True
+            return False
         wanted = not depth and self._wanted(tag)
         marked = not depth and tag in self._marks
         if verdict.action == "K" and verdict.vr != "AS" and not marked:
-            if not tag >> 16 & 1:
+            if not tag >> 16 & 1 and len(self._stay) < MOST_SEEN:
                 self._stay.add((tag, vr))
             if not wanted:
                 return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Syntax:
     deflated: bool = False
 
 
+@lru_cache(maxsize=1 << 14)
 def tag_text(tag: int) -> str:
     """``(gggg,eeee)``."""
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"

@@ -10,6 +10,7 @@ import logging
 import warnings
 import zlib
 from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pydicom import dcmread
@@ -124,6 +125,7 @@ _PLAIN_BY_SHAPE = {
 _PLAIN = {*_PLAIN_BY_SHAPE.values(), str(DeflatedExplicitVRLittleEndian)}
 
 
+@lru_cache(maxsize=1 << 14)
 def vr_of(tag: int) -> str:
     """The VR of an element that names none."""
     if not tag >> 16 & 1 and dictionary_has_tag(tag):

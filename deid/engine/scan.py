@@ -24,9 +24,8 @@ OTHER_PIXELS = frozenset({0x7FE00001, 0x7FE00002, 0x7FE00008, 0x7FE00009})  # of
 _LAST_FACT = 0x00380010
 _PHOTOMETRIC, _FRAMES = 0x00280004, 0x00280008
 _SHAPE = frozenset({0x00280002, 0x00280010, 0x00280011, 0x00280100})
-_VRS = {vr.encode(): vr for vr in NUMERIC_VRS | TEXT_VRS | DATE_VRS}
-_VRS |= {vr.encode(): vr for vr in ("AE", "AS", "CS", "DS", "IS", "OB", "PN", "SQ", "UI", "UN", "UR")}
-_LONG = {vr.encode() for vr in LONG_VRS}
+_KNOWN = NUMERIC_VRS | TEXT_VRS | DATE_VRS | {"AE", "AS", "CS", "DS", "IS", "OB", "PN", "SQ", "UI", "UN", "UR"}
+_VRS = {vr.encode(): (vr, vr in LONG_VRS) for vr in _KNOWN}
 _EXPLICIT = struct.Struct("<HH2sH").unpack_from
 _IMPLICIT = struct.Struct("<HHL").unpack_from
 _U32 = struct.Struct("<L").unpack_from
@@ -56,12 +55,15 @@ def open_file(data: memoryview) -> Opened:
     while at + 8 <= end:
         group, element, vr, length = _EXPLICIT(data, at)
         at += 8
-        if vr in _LONG:
+        known = _VRS.get(vr)
+        if known is None:
+            raise NotFast
+        if known[1]:
             if at + 4 > end:
                 raise NotFast
             length = _U32(data, at)[0]
             at += 4
-        if group != 2 or vr not in _VRS or at + length > end:
+        if group != 2 or at + length > end:
             raise NotFast
         if element == 0x10:
             uid = bytes(data[at : at + length]).decode("latin-1").strip(" \0")
@@ -96,17 +98,20 @@ class Headers:
             group, element, raw, length = _EXPLICIT(data, at)
             tag, value = group << 16 | element, at + 8
             known = _VRS.get(raw)
-            if known is None or (known == "UN" and not group & 1):
+            if known is None:
                 raise NotFast
-            vr = known
-            if raw in _LONG:
+            vr, long = known
+            if long:
                 if at + 12 > end or length:  # two bytes nobody reads: text has room in them
+                    raise NotFast
+                if vr == "UN" and not group & 1:
                     raise NotFast
                 length = _U32(data, value)[0]
                 value += 4
-        if length != UNDEFINED and (value + length > end or length & 1):
-            raise NotFast
-        if length == UNDEFINED and vr != "SQ" and tag != PIXELS:
+        if length == UNDEFINED:
+            if vr != "SQ" and tag != PIXELS:
+                raise NotFast
+        elif value + length > end or length & 1:
             raise NotFast
         return tag, vr, value, length
 

@@ -178,7 +178,7 @@ class Work:
 
     def report(self, ending: str, headers: dict[str, str | int | float]) -> Report:
         """The report of what was done."""
-        actions = tuple(Action(*action) for action in self._ledger.actions)
+        actions = tuple(map(Action._make, self._ledger.actions))
         return Report({name: value for name, value in headers.items() if value != ""}, actions, "format", ending)
 
 

@@ -27,6 +27,7 @@ BULK = frozenset(
     | {0x00281201, 0x00281202, 0x00281203, 0x00281204, 0x00281221, 0x00281222, 0x00281223, 0x00281224}
     | {0x00283006, 0x00660023, 0x00660024, 0x00660025, 0x00660026, 0x00660029, 0x00700256, 0x00701808}
 )
+MOST_SEEN = 20_000
 _OPTION_ORDER = {"K": 0, "C": 1}
 
 
@@ -88,6 +89,7 @@ class Policy:
         self._options -= {"full_dates", "modified_dates"}
         self._options |= {"shift": {"modified_dates"}, "keep": {"full_dates"}}.get(profile.dates, set())
         self._seen: dict[tuple[int, str], Verdict] = {}
+        self._seen_private: dict[tuple[int, str, bytes], Verdict] = {}
         self.stay: set[tuple[int, str]] = set()  # (tag, VR) an engine found to stay whatever the value; a cache
         self._safe = {(s.creator, s.group, s.element): s for s in table.safe_private()}
 
@@ -96,6 +98,8 @@ class Policy:
         key = (tag, vr)
         verdict = self._seen.get(key)
         if verdict is None:
+            if len(self._seen) >= MOST_SEEN:
+                self._seen.clear()
             verdict = self._seen[key] = self._decide(tag, vr)
         return verdict
 
@@ -165,8 +169,17 @@ class Policy:
             return Verdict("C", f"unlisted {vr}", vr)
         return Verdict("E" if vr == "PN" else "X", f"unlisted {vr}", vr)
 
-    def private(self, tag: int, vr: str, creator: str) -> Verdict:
+    def private(self, tag: int, vr: str, creator: bytes) -> Verdict:
         """The verdict on an element of a private block: by the block's creator, never by its number."""
+        key = (tag & 0xFFFF00FF, vr, creator)
+        verdict = self._seen_private.get(key)
+        if verdict is None:
+            if len(self._seen_private) >= MOST_SEEN:  # a bound on memory: creators and tags are the file's to choose
+                self._seen_private.clear()
+            verdict = self._seen_private[key] = self._decide_private(tag, vr, creator.decode("latin-1").strip(" \0"))
+        return verdict
+
+    def _decide_private(self, tag: int, vr: str, creator: str) -> Verdict:
         group, element = tag >> 16, tag & 0xFF
         for rule in self._rules:
             if rule.creator == creator and _matches(rule, tag & 0xFFFF00FF, vr):

@@ -80,9 +80,8 @@ class Values:
 
     def note(self, verdict: Verdict, tag: int, path: str, old: bytes, *, kept: bool) -> None:
         """Record what was done to a value; what identified someone is searched for in the result."""
-        ledger = self.ledger
         action = "X" if not kept and verdict.action not in "XZ" else verdict.action
-        ledger.actions.append((path, action, verdict.rule, self.mapping.fingerprint(old) if old else ""))
+        self.ledger.actions.append((path, action, verdict.rule, self.mapping.fingerprint(old) if old else ""))
         if old:
             self.remember(verdict.vr, tag, old)
 
