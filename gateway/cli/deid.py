@@ -4,8 +4,10 @@ What it prints names a file by its number in the order given, never by its name:
 which is for the operator's own eyes, shows names and values.
 """
 
+import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ import click
 
 from catalog import durable
 from catalog.pure.errors import Conflict, Invalid
+from gateway.cli.cleaning import Order, Outcome, Task, clean, over_processes, tasks
 from gateway.cli.common import configuration, json_option
 from gateway.cli.frame import FAILED
 from gateway.cli.output import print_json, print_records
@@ -24,21 +27,7 @@ if TYPE_CHECKING:
     from deid.formats import FileCleaner
 
 _SHORTEST_KEY = 16
-_HALVES = frozenset({".hdr", ".img", ".par", ".rec"})  # of NIfTI and PAR/REC pairs: they keep a name in common
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What became of one file. `output` is empty where nothing was written."""
-
-    file: int
-    output: str = ""
-    reason: str = ""
-    headers: dict[str, Any] = field(default_factory=dict)
-    done: dict[str, int] = field(default_factory=dict)
-
-    def record(self) -> dict[str, Any]:
-        return {"file": self.file, "output": self.output or None, "reason": self.reason, "done": self.done}
+_WORTH_PROCESSES = 200  # starting one takes as long as cleaning that many small files
 
 
 @click.command()
@@ -49,6 +38,8 @@ class _Outcome:
 @click.option("--study", default="study", metavar="CODE", help="The study: files of one study have pseudonyms in common.")
 @click.option("--key-file", type=Path, metavar="FILE", help="The key pseudonyms are made from; else the configuration's.")
 @click.option("--pixels-approved", is_flag=True, help="You looked at the images: no name or date is burned into them.")
+@click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Processes that clean; else as many as there are cores.")
+@click.option("--rules", "with_rules", is_flag=True, help="Tell by which rules, and how many attributes each changed.")
 @click.option("--diff", "with_diff", is_flag=True, help="Show before and after, with what identifies: for your eyes only.")
 @json_option
 @click.pass_context
@@ -61,12 +52,15 @@ def deid(
     study: str,
     key_file: Path | None,
     pixels_approved: bool,
+    jobs: int | None,
+    with_rules: bool,
     with_diff: bool,
     as_json: bool,
 ) -> None:
     """De-identify files, folders with all below them, into files with names of our own.
 
-    A file that cannot be cleaned fails alone; then the exit status is 1.
+    A file that cannot be cleaned fails alone; then the exit status is 1. Many files are cleaned by all cores; what is written
+    does not depend on it.
 
     \b
     Example:
@@ -74,27 +68,28 @@ def deid(
     """
     if with_diff and as_json:
         raise click.UsageError("--diff is for reading, --json for scripts: choose one")
-    from deid.formats import FileCleaner  # late: other commands do without the standard's tables
-
-    loaded = _profile(profile)
-    key = _key(key_file)
+    if with_diff and jobs is not None:
+        raise click.UsageError("--diff is read file by file, --jobs is for many: choose one")
+    order = Order(_profile(profile).text, _key(key_file), study, exam_code, pixels_approved, out)
     try:
-        cleaner = FileCleaner(loaded, key, study, exam_code, pixels_approved=pixels_approved)
+        cleaner = order.cleaner()
     except ValueError as error:
         raise Invalid(str(error)) from None
-    sources = [path for file in files for path in _below(file)]
+    work = tasks([path for file in files for path in _below(file)])
     _prepare(out)
+    processes = jobs or (len(os.sched_getaffinity(0)) if len(work) >= _WORTH_PROCESSES and not with_diff else 1)
+    cleaned = (
+        over_processes(order, work, min(processes, len(work)))
+        if processes > 1 and work
+        else _one_by_one(cleaner, out, work, with_diff=with_diff)
+    )
     outcomes = []
-    pairs: dict[Path, int] = {}
-    with bar("cleaning", len(sources)) as advance:
-        for number, source in enumerate(sources, 1):
-            half = source.suffix.lower() in _HALVES
-            pair = pairs.setdefault(source.with_suffix(""), number) if half else number
-            outcome = _clean(cleaner, source, out, number, pair, with_diff=with_diff)
+    with bar("cleaning", len(work)) as advance:
+        for outcome in cleaned:
             outcomes.append(outcome)
-            advance(number)
+            advance(len(outcomes))
     durable.sync_filesystem(out)
-    _print(outcomes, as_json=as_json)
+    _print(outcomes, with_rules=with_rules, as_json=as_json)
     if any(outcome.reason for outcome in outcomes):
         ctx.exit(FAILED)
 
@@ -141,40 +136,33 @@ def _prepare(out: Path) -> None:
         raise Invalid(f"{out} cannot be written to: {error.strerror}") from None
 
 
-def _clean(cleaner: "FileCleaner", source: Path, out: Path, number: int, pair: int, *, with_diff: bool) -> _Outcome:
-    from deid import DeidError  # late: as above
+def _one_by_one(cleaner: "FileCleaner", out: Path, work: Sequence[Task], *, with_diff: bool) -> Iterator[Outcome]:
+    for task in work:
+        outcome, report = clean(cleaner, out, task)
+        if with_diff and report is not None:
+            from gateway.cli.difference import print_difference  # late: reads both files again
 
-    part = out / f".{number:05d}.part"
-    try:
-        with durable.translated("cleaning cannot go on"), durable.create_file(part) as target:
-            report = cleaner.clean(source, target)
-        name = f"{pair:05d}{report.ending}"
-        if (out / name).exists():
-            name = f"{number:05d}{report.ending}"
-        part.rename(out / name)
-    except DeidError as error:
-        part.unlink(missing_ok=True)
-        return _Outcome(number, reason=str(error))
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    if with_diff:
-        from gateway.cli.difference import print_difference  # late: reads both files again
-
-        print_difference(source, out / name, report)
-    return _Outcome(number, name, headers=dict(report.headers), done=report.summary())
+            print_difference(task.source, out / outcome.output, report)
+        yield outcome
 
 
-def _print(outcomes: Sequence[_Outcome], *, as_json: bool) -> None:
+def _print(outcomes: Sequence[Outcome], *, with_rules: bool, as_json: bool) -> None:
     from deid.report import per_series  # late: as above
 
-    series = per_series((outcome.headers, outcome.done) for outcome in outcomes if outcome.output)
+    written = [outcome for outcome in outcomes if outcome.output]
     failed = [outcome for outcome in outcomes if outcome.reason]
+    series = per_series((outcome.headers, outcome.done) for outcome in written)
+    rules = [each.done for each in per_series((outcome.headers, outcome.rules) for outcome in written)]
     if as_json:
-        print_json({"files": [outcome.record() for outcome in outcomes], "series": [asdict(each) for each in series]})
+        records = [asdict(each) | {"rules": by_rule} for each, by_rule in zip(series, rules, strict=True)]
+        print_json({"files": [outcome.record() for outcome in outcomes], "series": records})
     else:
         columns = ("number", "file_type", "description", "files", "done")
         print_records([asdict(each) | {"done": _counts(each.done)} for each in series], columns, as_json=False)
+        if with_rules:
+            totals = sum(map(Counter, rules), Counter())
+            lines = [{"attributes": count, "rule": rule} for rule, count in totals.most_common()]
+            print_records(lines, ("attributes", "rule"), as_json=False)
     for outcome in failed:
         click.echo(f"archimed: file {outcome.file}: {outcome.reason}", err=True)
     if not as_json:

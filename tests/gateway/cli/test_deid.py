@@ -10,6 +10,8 @@ import pytest
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
+from catalog.pure.errors import Unavailable
+from gateway.cli import cleaning
 from tests.gateway.cli.conftest import Run, done, refused
 
 KEY = "5e" * 32
@@ -72,6 +74,29 @@ def test_a_bad_file_fails_alone_with_a_reason(run: Run, key: Path, patient: Path
     assert report["series"][0]["done"]["exam code"] == 4
     assert "zqxmarkovic" not in (result.stdout + result.stderr).lower()
     assert sorted(file.name for file in (tmp_path / "clean").iterdir()) == ["00001.dcm", "00003.dcm"]
+
+
+def test_more_processes_do_the_same(run: Run, key: Path, patient: Path, tmp_path: Path) -> None:
+    data = Path(nibabel.__file__).parent / "tests/data"
+    for name in ("phantom_EPI_asc_CLEAR_2_1.PAR", "phantom_EPI_asc_CLEAR_2_1.REC"):
+        shutil.copy(data / name, patient)
+    (patient / "Zqxmarkovic_2.dcm").write_bytes(b"\0Zqxmarkovic is no image")
+    words = ("deid", patient, "--exam-code", "E001", "--key-file", key, "--json", "--out")
+    one, two = (run(*words, f"by-{jobs}", "--jobs", str(jobs)) for jobs in (1, 2))
+    assert (one.returncode, one.stdout, one.stderr) == (two.returncode, two.stdout, two.stderr)
+    assert one.returncode == 1
+    assert len(json.loads(one.stdout)["files"]) == 5
+    by_one, by_two = ({file.name: file.read_bytes() for file in (tmp_path / f"by-{jobs}").iterdir()} for jobs in (1, 2))
+    assert by_one == by_two
+    assert len(by_one) == 4
+    assert run(*words[:-2], "--jobs", "2", "--diff", "--out", "other").returncode == 2
+
+
+def test_a_process_that_dies_is_told_and_nothing_hangs(tmp_path: Path) -> None:
+    """Its cleaner cannot be made, so it ends before its first file."""
+    order = cleaning.Order("not a profile", b"k" * 32, "S1", "E001", pixels_approved=False, out=tmp_path)
+    with pytest.raises(Unavailable, match="--jobs 1"):
+        list(cleaning.over_processes(order, cleaning.tasks([tmp_path / "a"]), 2))
 
 
 def test_other_formats_go_in_too_and_pairs_stay_pairs(run: Run, key: Path, tmp_path: Path) -> None:
