@@ -68,3 +68,12 @@ def test_wrong_kinds_and_people(archimed: Run, granted: BuiltArchive) -> None:
     assert "nothing below" in refused(archimed("ls", f"{SERIES}/00001.dcm/x", "--as", "ada"))
     assert "no user ghost" in refused(archimed("ls", "--as", "ghost"))
     assert "no such file" in refused(archimed("ls", "2008-0003/../HIDDEN", "--as", "ada"))
+
+
+def test_the_archive_is_read_without_the_key_of_de_identification(archimed: Run, granted: BuiltArchive) -> None:
+    """Losing it costs what is imported later its fit to what was before, and nothing that is here."""
+    key = granted.config.parent / "var/secrets/deid.key"
+    assert str(key) in granted.config.read_text()
+    key.unlink(missing_ok=True)
+    assert hashlib.sha256(BYTES).hexdigest() in done(archimed("stat", f"{SERIES}/00001.dcm", "--as", "ada", "--json"))
+    assert "00001.dcm" in done(archimed("ls", SERIES, "--as", "ada"))
