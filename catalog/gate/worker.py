@@ -5,6 +5,7 @@ May live here: which job runs when, and what becomes of it when it fails. Not: w
 
 import logging
 import threading
+from collections.abc import Callable
 
 import sqlalchemy as sa
 
@@ -57,6 +58,7 @@ class Worker:
         self._staging = staging
         self._quiet_seconds = quiet_seconds
         self._keep_rejected_seconds = keep_rejected_seconds
+        self._on_turn: Callable[[], None] = lambda: None
         self._queue = Queue(database, worker_name())
         self._eraser = Eraser(database, staging, self._queue)
         self._publisher = Publisher(database, staging, store, deidentification, self._queue)
@@ -68,10 +70,17 @@ class Worker:
             JobKind.CORRECT: self._corrector.run,
         }
 
-    def run(self, stop: threading.Event) -> None:
-        """Work until `stop` is set. A catalogue that does not answer is waited for."""
+    def run(self, stop: threading.Event, on_turn: Callable[[], None] = lambda: None) -> None:
+        """Work until `stop` is set. A catalogue that does not answer is waited for.
+
+        Args:
+            stop: set, it ends a running job at its next file.
+            on_turn: called whenever the queue was looked at and between a job's files.
+        """
         swept = 0
+        self._on_turn = on_turn
         while not stop.is_set():
+            on_turn()
             try:
                 if clock.now() - swept >= _SWEEP_SECONDS:
                     self._eraser.sweep()
@@ -130,6 +139,7 @@ class Worker:
 
     def _run(self, job: Job, stop: threading.Event) -> None:
         def between_files() -> None:
+            self._on_turn()
             if stop.is_set():
                 raise _StoppedError
 

@@ -11,6 +11,8 @@ from gateway.config import Config
 from gateway.supervisor import Part, Supervisor, address_of, listen, stop_on_sigterm
 
 _TOUCHES_IN_QUIET_TIME = 3
+# Within one file the worker says nothing, and one of many gigabytes takes its time.
+_LONGEST_FILE_SECONDS = 1800.0
 
 
 @click.command()
@@ -51,8 +53,10 @@ def _http(config: Config) -> Part:
         database = open_database(config)
         return make_app(open_archive(config, database), credentials.open(database), open_staging_rooms(config, database))
 
-    def run(ready: Callable[[], None]) -> None:
-        server.run(make, listener.detach(), workers=config.http.workers, threads=config.http.threads, on_ready=ready)
+    def run(ready: Callable[[], None], alive: Callable[[], None]) -> None:
+        server.run(
+            make, listener.detach(), workers=config.http.workers, threads=config.http.threads, on_ready=ready, on_turn=alive
+        )
 
     return Part("http", run, listener)
 
@@ -69,10 +73,10 @@ def _dicom(config: Config) -> Part:
         touch_seconds=config.staging.quiet_seconds / _TOUCHES_IN_QUIET_TIME,
     )
 
-    def run(ready: Callable[[], None]) -> None:
+    def run(ready: Callable[[], None], alive: Callable[[], None]) -> None:
         intake = open_intake(config, open_database(config))
         try:
-            dicom.run(intake, listener, settings, ready)
+            dicom.run(intake, listener, settings, ready, alive)
         finally:
             intake.close()
 
@@ -82,13 +86,13 @@ def _dicom(config: Config) -> Part:
 def _worker(config: Config) -> Part:
     from gateway.wiring import open_database, open_worker
 
-    def run(ready: Callable[[], None]) -> None:
+    def run(ready: Callable[[], None], alive: Callable[[], None]) -> None:
         worker = open_worker(config, open_database(config))
         stop = stop_on_sigterm()
         ready()
-        worker.run(stop)
+        worker.run(stop, alive)
 
-    return Part("worker", run)
+    return Part("worker", run, longest_silence=_LONGEST_FILE_SECONDS)
 
 
 # In the order in which they are stopped: what brings work in goes first.

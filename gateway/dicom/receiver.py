@@ -23,6 +23,7 @@ from gateway.dicom.pdu import PeerError
 
 log = logging.getLogger(__name__)
 
+_TURN_SECONDS = 5.0
 _LONGEST_REQUEST = 256 * 1024
 """Bytes an association request may have: all 128 contexts with some 60 transfer syntaxes each."""
 
@@ -52,7 +53,13 @@ class Settings:
     grace_seconds: float = 5
 
 
-def run(intake: Intake, listener: socket.socket, settings: Settings, on_ready: Callable[[], None]) -> None:
+def run(
+    intake: Intake,
+    listener: socket.socket,
+    settings: Settings,
+    on_ready: Callable[[], None],
+    on_turn: Callable[[], None] = lambda: None,
+) -> None:
     """Receive in this process until SIGTERM or SIGINT; in the main thread.
 
     Files under way are finished and answered, then associations are aborted.
@@ -62,12 +69,13 @@ def run(intake: Intake, listener: socket.socket, settings: Settings, on_ready: C
         listener: bound and listening; may be shared with other processes.
         settings: how to receive.
         on_ready: called once connections are taken.
+        on_turn: called every few seconds, as long as connections are taken.
     """
     receiver = Receiver(intake, listener, settings)
     signals = (signal.SIGTERM, signal.SIGINT)
     before = [signal.signal(number, lambda *_: receiver.stop()) for number in signals]
     try:
-        receiver.serve(on_ready)
+        receiver.serve(on_ready, on_turn)
     finally:
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)
@@ -104,7 +112,7 @@ class Receiver:
         with contextlib.suppress(OSError):
             self._wake.send(b"x")
 
-    def serve(self, on_ready: Callable[[], None] = lambda: None) -> None:
+    def serve(self, on_ready: Callable[[], None] = lambda: None, on_turn: Callable[[], None] = lambda: None) -> None:
         """Receive until `stop`."""
         # It quotes what it cannot decode, and that came from the peer.
         logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)
@@ -116,7 +124,7 @@ class Receiver:
         on_ready()
         try:
             while self._serve_once():
-                pass
+                on_turn()
         finally:
             self._stopping.set()
             self._close()
@@ -124,8 +132,8 @@ class Receiver:
 
     def _serve_once(self) -> bool:
         oldest = next(iter(self._callers.values()), None)
-        timeout = max(0.0, oldest.deadline - time.monotonic()) if oldest else None
-        for key, _ in self._selector.select(timeout):
+        patience = oldest.deadline - time.monotonic() if oldest else _TURN_SECONDS
+        for key, _ in self._selector.select(min(max(0.0, patience), _TURN_SECONDS)):
             if key.fileobj is self._woken:
                 return False
             if key.fileobj is self._listener:

@@ -49,7 +49,13 @@ _requests = logging.getLogger("gateway.http.requests")
 
 
 def run(
-    app_factory: Callable[[], _WSGIApplication], fd: int, *, workers: int, threads: int, on_ready: Callable[[], None]
+    app_factory: Callable[[], _WSGIApplication],
+    fd: int,
+    *,
+    workers: int,
+    threads: int,
+    on_ready: Callable[[], None],
+    on_turn: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then let running requests end, for `GRACEFUL_SECONDS` at most.
 
@@ -61,6 +67,7 @@ def run(
         workers: the number of processes.
         threads: the number of threads in each, which is how many requests it answers at a time.
         on_ready: called in this process once the first worker answers.
+        on_turn: called in this process about once a second, as long as it looks after its workers.
 
     Raises:
         Unavailable: the application could not be made.
@@ -73,7 +80,7 @@ def run(
     os.environ.pop("SCRIPT_NAME", None)
     _limit_stalling(fd)
     try:
-        _Application(app_factory, fd, workers, threads, folder, on_ready).run()
+        _Application(app_factory, fd, workers, threads, folder, on_ready, on_turn).run()
     except SystemExit as end:
         if os.getpid() != owner:
             # A worker: the caller's clean-up is the caller's, not its copy's.
@@ -117,9 +124,11 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn has no typ
         threads: int,
         folder: str,
         on_ready: Callable[[], None],
+        on_turn: Callable[[], None],
     ) -> None:
         self._factory = factory
         self._on_ready = on_ready
+        self._on_turn = on_turn
         self._settings = {
             "bind": f"fd://{fd}",
             "workers": workers,
@@ -155,7 +164,7 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn has no typ
         return served
 
     def run(self) -> None:
-        master = _Master(self, self._on_ready)
+        master = _Master(self, self._on_ready, self._on_turn)
         self.cfg.set("post_worker_init", master.note_worker)
         master.run()
 
@@ -163,7 +172,8 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn has no typ
 class _Master(Arbiter):  # type: ignore[misc] # gunicorn has no types
     """The master process; tells when the first worker answers, which gunicorn has no hook for."""
 
-    def __init__(self, app: _Application, on_ready: Callable[[], None]) -> None:
+    def __init__(self, app: _Application, on_ready: Callable[[], None], on_turn: Callable[[], None]) -> None:
+        self._on_turn = on_turn
         self._on_ready: Callable[[], None] | None = on_ready
         self._heard, self._tell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         super().__init__(app)
@@ -177,6 +187,7 @@ class _Master(Arbiter):  # type: ignore[misc] # gunicorn has no types
     def manage_workers(self) -> None:
         """Keep up the number of workers; called in each turn of the master's loop."""
         super().manage_workers()
+        self._on_turn()
         if self._on_ready is not None and self._has_heard():
             on_ready, self._on_ready = self._on_ready, None
             on_ready()

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from catalog.pure.errors import ArchimedError
 log = logging.getLogger(__name__)
 
 READY = b"ready"
+_ALIVE = b"."
+_ALIVE_SECONDS = 1.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -24,20 +27,23 @@ _libc = ctypes.CDLL(None, use_errno=True)
 class Part:
     """One part of the process tree.
 
-    `run(ready)` is called in a process of its own. It calls `ready` once when it accepts work, works until SIGTERM, finishes
-    what it has begun and returns. It sets up its own signals: SIGTERM has its default action when it starts. `listener` is the
-    socket it serves, held open by the parent between two lives of the part.
+    `run(ready, alive)` is called in a process of its own. It calls `ready` once when it accepts work, works until SIGTERM,
+    finishes what it has begun and returns. It sets up its own signals: SIGTERM has its default action when it starts. In each
+    turn of its work it calls `alive`, which costs nothing; one that is silent for `longest_silence` seconds hangs, and is
+    killed and started again. `listener` is the socket it serves, held open by the parent between two lives of the part.
     """
 
     name: str
-    run: Callable[[Callable[[], None]], None]
+    run: Callable[[Callable[[], None], Callable[[], None]], None]
     listener: socket.socket | None = None
+    longest_silence: float = 60.0
 
 
 def fork(part: Part, not_its_own: Iterable[int], begin: Callable[[str], None]) -> tuple[int, int]:
-    """Start a part in a child process; return its process id and the end of a pipe from which its first word can be read.
+    """Start a part in a child process; return its process id and the end of a pipe from which it can be heard.
 
-    The word is `READY`, or the sentence of the error that kept it from starting; nothing if it just died.
+    The first word is `READY`, or the sentence of the error that kept it from starting; nothing if it just died. What comes
+    after `READY` says that it is alive.
 
     Args:
         part: the part.
@@ -109,21 +115,45 @@ def _become_child(parent: int) -> None:
     os.register_at_fork(after_in_child=die_with_parent)  # processes that the part forks, too
 
 
+class _Voice:
+    """The part's end of the pipe; each of its processes and threads may use it."""
+
+    def __init__(self, writing: int) -> None:
+        os.set_blocking(writing, False)
+        self._writing = writing
+        self._said = threading.Lock()
+        self._last = 0.0
+
+    def ready(self) -> None:
+        """Say that the part accepts work; only the first word counts."""
+        if self._said.acquire(blocking=False):
+            self._write(READY)
+
+    def alive(self) -> None:
+        """Say that the part's work goes on, not more often than anybody needs to hear it."""
+        now = time.monotonic()
+        if now - self._last >= _ALIVE_SECONDS:
+            self._last = now
+            self._write(_ALIVE)
+
+    def complain(self, sentence: str) -> None:
+        """Say why the part could not start."""
+        if self._said.acquire(blocking=False):
+            self._write(sentence.encode())
+
+    def _write(self, word: bytes) -> None:
+        # The parent may have stopped listening, or be too busy for one more word.
+        with contextlib.suppress(OSError):
+            os.write(self._writing, word)
+
+
 def _live(part: Part, writing: int) -> int:
-    said = threading.Lock()
-
-    def say(word: bytes) -> None:
-        # Only the first word counts; each of a part's processes may say it. The parent may have stopped listening.
-        if said.acquire(blocking=False):
-            with contextlib.suppress(OSError):
-                os.write(writing, word)
-            os.close(writing)
-
+    voice = _Voice(writing)
     try:
-        part.run(lambda: say(READY))
+        part.run(voice.ready, voice.alive)
     except ArchimedError as error:
         log.error("%s", error)  # noqa: TRY400 - the sentence is what the operator needs
-        say(str(error).encode())
+        voice.complain(str(error))
         return 1
     except SystemExit as ending:  # gunicorn ends so
         return ending.code if isinstance(ending.code, int) else 1 if ending.code else 0

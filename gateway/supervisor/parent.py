@@ -12,7 +12,8 @@ from typing import Self
 
 from catalog.pure.errors import Unavailable
 from gateway.supervisor.child import READY, Part, fork
-from gateway.supervisor.notify import notify
+from gateway.supervisor.notify import ALIVE, STOPPING, alive_seconds, notify
+from gateway.supervisor.notify import READY as ACCEPTING
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +41,10 @@ class _Life:
 
     part: Part
     pid: int | None = None
-    pipe: int | None = None  # on which its first word comes, until it came
+    pipe: int | None = None  # on which it is heard
     started: float = 0.0
+    heard: float = 0.0  # when, last; or when it was started
+    is_ready: bool = False  # this process
     deaths: int = 0  # one after the other, none of them settled
     due: float | None = None  # when to start it again
     was_ready: bool = False  # in any of its processes
@@ -104,10 +107,13 @@ class Supervisor:
             self._selector.register(self._signals.reading, selectors.EVENT_READ)
             try:
                 self._start_all(announce)
+                every = alive_seconds()
                 while not self._signals.requests:
-                    self._look(None)
+                    if every:
+                        notify(ALIVE)
+                    self._look(time.monotonic() + every if every else None)
             finally:
-                notify("STOPPING=1")
+                notify(STOPPING)
                 self._stop_all()
 
     def _start_all(self, announce: Callable[[], None]) -> None:
@@ -118,7 +124,7 @@ class Supervisor:
             late = [life.part.name for life in self._lives if not life.was_ready]
             if not late:
                 announce()
-                notify("READY=1")
+                notify(ACCEPTING)
                 return
             if time.monotonic() >= deadline:
                 raise Unavailable(f"not ready after {self._patience.start:.0f} seconds: {', '.join(late)}; see the log above")
@@ -126,7 +132,8 @@ class Supervisor:
 
     def _look(self, deadline: float | None) -> None:
         """Wait for the next thing that happens, at most until `deadline`, and deal with it."""
-        moments = [moment for moment in (deadline, *(life.due for life in self._lives)) if moment is not None]
+        hung = (self._hangs_at(life) for life in self._lives)
+        moments = [moment for moment in (deadline, *hung, *(life.due for life in self._lives)) if moment is not None]
         ready = self._selector.select(max(0.0, min(moments) - time.monotonic()) if moments else None)
         self._signals.drain()
         for key, _ in ready:
@@ -135,6 +142,7 @@ class Supervisor:
         for life in self._lives:
             if life.pid is not None and (status := _end_of(life.pid)) is not None:
                 self._bury(life, status)
+            self._kill_if_hung(life)
             if life.due is not None and life.due <= time.monotonic():
                 self._start(life)
 
@@ -142,25 +150,54 @@ class Supervisor:
         descriptors = [key.fd for key in self._selector.get_map().values()]
         others = [other.part.listener.fileno() for other in self._lives if other is not life and other.part.listener]
         life.pid, life.pipe = fork(life.part, [*descriptors, *others, self._selector.fileno()], self._begin)
-        life.started, life.due = time.monotonic(), None
+        life.started = life.heard = time.monotonic()
+        life.due, life.is_ready = None, False
         self._selector.register(life.pipe, selectors.EVENT_READ, life)
 
     def _hear(self, life: _Life) -> None:
-        """Take the first word of a part's process from its pipe, if it has said one."""
+        """Take what a part's process said from its pipe, if it has said anything."""
         if life.pipe is None:
             return
         try:
-            word = os.read(life.pipe, _LONGEST_WORD)
+            words = os.read(life.pipe, _LONGEST_WORD)
         except BlockingIOError:
             return
-        self._selector.unregister(life.pipe)
-        os.close(life.pipe)
-        life.pipe = None
-        if word.startswith(READY):
-            life.was_ready = True
+        if not words:
+            self._stop_hearing(life)
+        life.heard = time.monotonic()
+        if life.is_ready:
+            return
+        if words.startswith(READY):
+            life.was_ready = life.is_ready = True
             log.info("%s is ready", life.part.name)
-        else:
-            life.complaint = word.decode(errors="replace")
+        elif words:
+            life.complaint = words.decode(errors="replace")
+
+    def _stop_hearing(self, life: _Life) -> None:
+        if life.pipe is not None:
+            self._selector.unregister(life.pipe)
+            os.close(life.pipe)
+            life.pipe = None
+
+    def _hangs_at(self, life: _Life) -> float | None:
+        """Return when a part must be taken for hung if nothing is heard of it; one that starts may take its time."""
+        if life.pid is None:
+            return None
+        return life.heard + (
+            life.part.longest_silence if life.is_ready else max(self._patience.start, life.part.longest_silence)
+        )
+
+    def _kill_if_hung(self, life: _Life) -> None:
+        moment = self._hangs_at(life)
+        if life.pid is None or moment is None or moment > time.monotonic():
+            return
+        self._hear(life)  # this process may have been the one that was stopped
+        if (moment := self._hangs_at(life)) is not None and moment <= time.monotonic():
+            log.error(
+                "%s hangs: nothing was heard of it for %.0f seconds; it is killed", life.part.name, life.part.longest_silence
+            )
+            _kill_group(life.pid)
+            life.heard = time.monotonic()  # its end is noted as any other's
 
     def _bury(self, life: _Life, status: int) -> None:
         """Note that a part's process ended unasked, and when to start it again.
@@ -169,10 +206,8 @@ class Supervisor:
             Unavailable: the part was never ready, so starting it again would not help.
         """
         self._hear(life)
-        if life.pipe is not None:  # a process it left behind still holds the other end
-            self._selector.unregister(life.pipe)
-            os.close(life.pipe)
-        life.pid = life.pipe = None
+        self._stop_hearing(life)  # a process it left behind may still hold the other end
+        life.pid = None
         how = _described(status)
         if not life.was_ready:
             raise Unavailable(life.complaint or f"the part {life.part.name} could not start ({how}); see the log above")

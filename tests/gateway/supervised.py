@@ -20,12 +20,15 @@ from gateway.supervisor import Part, Patience, Supervisor, address_of, listen, s
 scenario, folder = sys.argv[1], Path(sys.argv[2])
 
 
+Said = Callable[[], None]
+
+
 def note(line: str) -> None:
     with (folder / "story").open("a") as story:
         story.write(line + "\n")
 
 
-def echo(listener: socket.socket, ready: Callable[[], None]) -> None:
+def echo(listener: socket.socket, ready: Said) -> None:
     stop = stop_on_sigterm()
     helper = os.fork()  # a process of the part's own, which must not outlive it
     if helper == 0:
@@ -43,7 +46,7 @@ def echo(listener: socket.socket, ready: Callable[[], None]) -> None:
     note("echo finished")
 
 
-def job(ready: Callable[[], None]) -> None:
+def job(ready: Said, _alive: Said) -> None:
     stop = stop_on_sigterm()
     note(f"job {os.getpid()}")
     ready()
@@ -51,7 +54,7 @@ def job(ready: Callable[[], None]) -> None:
     note("job finished")
 
 
-def deaf(ready: Callable[[], None]) -> None:
+def deaf(ready: Said, _alive: Said) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     note(f"deaf {os.getpid()}")
     ready()
@@ -59,19 +62,40 @@ def deaf(ready: Callable[[], None]) -> None:
         time.sleep(3600)
 
 
-def misconfigured(_ready: Callable[[], None]) -> None:
+def misconfigured(_ready: Said, _alive: Said) -> None:
     raise ConfigError(["[auth] backends: none of them can be used here"])
 
 
-def crashing(_ready: Callable[[], None]) -> None:
+def crashing(_ready: Said, _alive: Said) -> None:
     raise ValueError("Doe^Jane")
 
 
-def silent(_ready: Callable[[], None]) -> None:
+def silent(_ready: Said, _alive: Said) -> None:
     stop_on_sigterm().wait()
 
 
-def holding(ready: Callable[[], None]) -> None:
+def hanging(ready: Said, alive: Said) -> None:
+    """Live, and in the first life fall silent after a while."""
+    note(f"hanging {os.getpid()}")
+    ready()
+    first = (folder / "story").read_text().count("hanging") == 1
+    stop = stop_on_sigterm()
+    for _ in range(20):
+        alive()
+        time.sleep(0.1)
+    note("still here")
+    while not first:
+        alive()
+        if stop.wait(0.1):
+            return
+    signal.pause()
+
+
+def echoing() -> Part:
+    return Part("echo", lambda ready, _alive: echo(listener, ready), listener)
+
+
+def holding(ready: Said, _alive: Said) -> None:
     """Leave a process behind that keeps everything open that it was given."""
     left = subprocess.Popen(["sleep", "1000"], close_fds=False)
     note(f"left {left.pid}")
@@ -81,12 +105,13 @@ def holding(ready: Callable[[], None]) -> None:
 
 listener = listen("127.0.0.1", 0, "[http] port")
 parts = {
-    "two": [Part("echo", lambda ready: echo(listener, ready), listener), Part("job", job)],
-    "deaf": [Part("echo", lambda ready: echo(listener, ready), listener), Part("deaf", deaf), Part("job", job)],
+    "two": [echoing(), Part("job", job)],
+    "deaf": [echoing(), Part("deaf", deaf), Part("job", job)],
     "misconfigured": [Part("job", job), Part("misconfigured", misconfigured)],
     "crashing": [Part("job", job), Part("crashing", crashing)],
     "silent": [Part("job", job), Part("silent", silent)],
     "holding": [Part("holding", holding)],
+    "hanging": [Part("hanging", hanging, longest_silence=1.5), Part("job", job)],
 }[scenario]
 patience = Patience(start=0.5 if scenario == "silent" else 60.0, finish=60.0, first_delay=0.1, longest_delay=0.4)
 logs.configure("supervisor", "text")

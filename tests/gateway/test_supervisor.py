@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from catalog.pure.errors import Unavailable
 from gateway.supervisor import address_of, listen
+from gateway.supervisor.notify import alive_seconds
 
 TOP = Path(__file__).parents[2]
 
@@ -72,6 +74,14 @@ def ask(port: int) -> int:
     """Return the process id of whoever serves; a part that is being restarted makes its client wait."""
     with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         return int(connection.recv(100))
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    """Wait until something is noted; a file has no event that is simpler than looking."""
+    deadline = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @contextlib.contextmanager
@@ -187,6 +197,50 @@ def test_the_service_manager_is_told(tree: Tree, tmp_path: Path) -> None:
         running.process.terminate()
         assert manager.recv(100) == b"STOPPING=1"
         assert running.end() == 0
+
+
+def test_tells_the_watchdog_that_it_is_alive_as_often_as_it_wants(tree: Tree, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.settimeout(60)
+        manager.bind(str(tmp_path / "notify"))
+        running = tree("two", {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"})
+        assert [manager.recv(100) for _ in range(5)] == [b"READY=1"] + [b"WATCHDOG=1"] * 4
+        running.process.terminate()
+        assert running.end() == 0
+
+
+def test_the_watchdog_of_another_process_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", "3000000")
+    assert alive_seconds() == 1.5
+    monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
+    assert alive_seconds() == 1.5
+    monkeypatch.setenv("WATCHDOG_PID", "1")
+    assert alive_seconds() == 0
+    monkeypatch.delenv("WATCHDOG_PID")
+    monkeypatch.setenv("WATCHDOG_USEC", "often")
+    assert alive_seconds() == 0
+
+
+def test_a_part_that_hangs_is_killed_and_started_again_and_one_that_works_is_not(tree: Tree) -> None:
+    running = tree("hanging")
+    story = running.story
+    wait_for(lambda: len(running.noted("hanging")) == 2)
+    assert "hanging hangs: nothing was heard of it for 2 seconds; it is killed" in running.log
+    assert "hanging ended unasked (signal SIGKILL)" in running.log
+    # For two seconds, longer than it may be silent, the first life said that it was alive; so does the second.
+    wait_for(lambda: story.read_text().count("still here") == 2)
+    assert len(running.noted("hanging")) == 2
+    running.process.terminate()
+    assert running.end() == 0
+
+
+def test_a_part_that_is_stopped_from_outside_is_started_again(tree: Tree) -> None:
+    running = tree("hanging")
+    wait_for(lambda: len(running.noted("hanging")) == 2)
+    os.kill(running.noted("hanging")[-1], signal.SIGSTOP)
+    wait_for(lambda: len(running.noted("hanging")) == 3)
+    running.process.terminate()
+    assert running.end() == 0
 
 
 def test_a_taken_port_is_an_error_that_names_it() -> None:
