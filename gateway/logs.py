@@ -1,30 +1,44 @@
 """What a log line looks like, and what never stands in one.
 
-A line holds time, level, part and message; as JSON for a collector, as text for a terminal. Messages of this project's own code
-are written for logs and hold no identity (DESIGN, law 6). Nobody promises that for a library: of its records, of warnings and
-of exceptions only the kind and the place are kept, never the text, because the text may quote a file's content.
+A line holds time, level, part and message; as JSON for a collector, as text for a terminal. A service of systemd whose stderr
+goes to the journal writes there itself, with these as fields: `journalctl -u archimed-worker -p err ARCHIMED_PART=worker`.
+
+Messages of this project's own code are written for logs and hold no identity (DESIGN, law 6). Nobody promises that for a
+library: of its records, of warnings and of exceptions only the kind and the place are kept, never the text, because the text
+may quote a file's content.
 """
 
 import json
 import logging
+import os
+import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 from catalog.faults import place_of, short_path
 
+_JOURNAL = "/run/systemd/journal/socket"
+# syslog(3)'s numbers, which the journal uses.
+_PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 _OWN = ("archimedfs", "catalog", "deid", "gateway")
 
 
 def configure(part: str, form: str = "json", level: str = "info") -> None:
     """Send the process's log lines to stderr, `part` in each and in the form `json` or `text`; uncaught exceptions too.
 
+    Where stderr is systemd's journal they go there as records of its own kind, in whatever form.
+
     Calling it again replaces what was configured: a child process names its own part.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler: logging.Handler = JournalHandler(part) if _is_journal(sys.stderr.fileno) else logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json(part) if form == "json" else _Text(part))
     root = logging.getLogger()
+    for former in root.handlers[:]:
+        if isinstance(former, JournalHandler):
+            former.close()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     for package in _OWN:
@@ -66,6 +80,47 @@ class _Text(_Redacting):
         # One record, one line: what a message carries must not look like a record of its own.
         text = "; ".join(told[key] for key in ("message", "exception") if key in told)
         return f"{told['time'][11:19]} {told['level']:7} {told['part']}: {' '.join(text.splitlines())}"
+
+
+class JournalHandler(logging.Handler):
+    """Writes records to systemd's journal; whatever it does not take goes to stderr."""
+
+    def __init__(self, part: str) -> None:
+        super().__init__()
+        self._facts = _Redacting(part).facts
+        self._channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        told = self._facts(record)
+        text = "; ".join(told[key] for key in ("message", "exception") if key in told)
+        fields = {
+            "MESSAGE": text,
+            "PRIORITY": str(_PRIORITIES.get(told["level"], _PRIORITIES["info"])),
+            "SYSLOG_IDENTIFIER": "archimed",
+            "ARCHIMED_PART": told["part"],
+            "ARCHIMED_LEVEL": told["level"],
+            "ARCHIMED_AT": told.get("exception", ""),
+        }
+        lines = (f"{name}={' '.join(value.splitlines())}\n" for name, value in fields.items() if value)
+        try:
+            self._channel.sendto("".join(lines).encode(errors="backslashreplace"), _JOURNAL)
+        except OSError:
+            print(self.format(record), file=sys.stderr)
+
+    def close(self) -> None:
+        """Close the way to the journal."""
+        self._channel.close()
+        super().close()
+
+
+def _is_journal(fileno: Callable[[], int]) -> bool:
+    """Whether a stream is the one that systemd connected to its journal; a shell in a service may have sent it elsewhere."""
+    try:
+        found = os.fstat(fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

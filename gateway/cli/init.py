@@ -64,6 +64,8 @@ def _upgrade(database: Database) -> str:
 
 
 def _prepare_key(file: Path, database: Database) -> str:
+    if _is_kept_from_us(file):
+        return f"key {file} left unread: it is another user's, for the service manager to hand to the worker"
     if _is_key(file):
         return f"key {file} kept"
     if database.row(sa.select(files.c.id).limit(1)) is not None:
@@ -74,6 +76,10 @@ def _prepare_key(file: Path, database: Database) -> str:
     with durable.translated("the key cannot be made"):
         _write_new(file, secrets.token_bytes(_KEY_BYTES).hex().encode() + b"\n")
     return f"key {file} created; keep a copy of it apart from the archive"
+
+
+def _is_kept_from_us(file: Path) -> bool:
+    return os.access(file, os.F_OK) and not os.access(file, os.R_OK)
 
 
 def _is_key(file: Path) -> bool:

@@ -127,6 +127,14 @@ class Deid:
 
 
 @dataclass(frozen=True, slots=True)
+class Mounts:
+    """`[mounts]`: where this machine's services mount for all users; what `/readyz` and `archimed doctor` look after."""
+
+    archive: Annotated[Path | None, values.path] = None
+    staging: Annotated[Path | None, values.path] = None
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """`[log]`: what log lines look like and from which level on they are written."""
 
@@ -148,11 +156,12 @@ class Config:
     pam: Pam = field(default_factory=Pam)
     ldap: Ldap = field(default_factory=Ldap)
     deid: Deid = field(default_factory=Deid)
+    mounts: Mounts = field(default_factory=Mounts)
     log: Log = field(default_factory=Log)
 
 
 # By the name in the file; the last part of it is the name of the field in `Config`.
 SECTIONS: dict[str, type] = {
     "catalog": Catalog, "store": Store, "staging": Staging, "http": Http,
-    "dicom": Dicom, "auth": Auth, "auth.pam": Pam, "auth.ldap": Ldap, "deid": Deid, "log": Log,
+    "dicom": Dicom, "auth": Auth, "auth.pam": Pam, "auth.ldap": Ldap, "deid": Deid, "mounts": Mounts, "log": Log,
 }  # fmt: skip

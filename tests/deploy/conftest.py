@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy import images, machine
+from tests.deploy import appliance, images, machine
 from tests.deploy.machine import Machine
 
 NewMachine = Callable[..., Machine]
@@ -55,6 +55,22 @@ def installed(debian: list[Path], wheels: Path, tmp_path_factory: pytest.TempPat
         made.power_off()
         layer = made.upper
     yield [layer, *debian]
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def set_up(installed: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Path]]:
+    """Return the layers of a machine on which the archive is set up, on SQLite, and starts at boot."""
+    folder = tmp_path_factory.mktemp("set-up")
+    with Machine(folder, installed) as made:
+        made.boot()
+        appliance.install(made)
+        appliance.archimed(made, "init")
+        appliance.people(made)
+        made.run("systemctl", "enable", "archimed.target")
+        made.power_off()
+        layer = made.upper
+    yield [layer, *installed]
     shutil.rmtree(folder)
 
 

@@ -27,7 +27,7 @@ _PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "python3", "python3-apt", "python3-venv", "ca-certificates", "iproute2", "procps",
     "kmod", "fuse3", "curl", "openssl",
 )  # fmt: skip
-_PARTS = ("archimedfs", "catalog", "deid", "gateway", "pyproject.toml", "README.md", "LICENSE")
+_PARTS = ("archimedfs", "catalog", "deid", "gateway", "systemd", "pyproject.toml", "README.md", "LICENSE")
 
 
 def debian(*packages: str) -> list[Path]:

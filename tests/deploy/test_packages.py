@@ -44,6 +44,7 @@ def test_the_wheel_holds_the_packages_and_what_a_system_needs_and_nothing_else(d
         for name in tracked()
         if re.fullmatch(r"systemd/[^/]*\.(service|target|timer)", name)
     }
+    units |= {"lib/sysusers.d/archimed.conf", "lib/tmpfiles.d/archimed.conf", "share/archimed/pam.d/archimed"}
     assert {name for name in names if name.startswith(data)} == {data + name for name in units | made()}
     assert {name.removeprefix(about) for name in names if name.startswith(about)} == {
         "METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE", "top_level.txt",

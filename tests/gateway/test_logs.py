@@ -2,9 +2,12 @@
 
 import json
 import logging
+import os
+import socket
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,6 +39,57 @@ def test_a_line_is_one_json_object_with_level_part_and_message() -> None:
 def test_a_line_for_a_terminal_stays_one_line() -> None:
     (line,) = lines_of("logging.getLogger('gateway').error('a\\n12:00:00 error worker: forged')", "text").splitlines()
     assert line[8:].startswith(" error   worker: a 12:00:00 error")
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.settimeout(60)
+        listening.bind(str(tmp_path / "journal"))
+        yield listening
+
+
+def journalled(program: str, stderr: Path, told: Path, place: Path) -> None:
+    """Run a program that logs, whose stderr is a file of which systemd would say that `told` is the journal's."""
+    found = told.stat()
+    head = f"import logging\nfrom gateway import logs\nlogs._JOURNAL = {str(place)!r}\nlogs.configure('worker')\n"
+    with stderr.open("w") as opened:
+        subprocess.run(
+            [sys.executable, "-c", head + textwrap.dedent(program)], cwd=TOP, stderr=opened, timeout=60,
+            env=os.environ | {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"},
+        )  # fmt: skip
+
+
+FAILING = """
+try:
+    raise ValueError("Doe")
+except ValueError:
+    logging.getLogger("catalog.gate").exception("job %d failed\\nPRIORITY=0", 7)
+"""
+
+
+def test_a_service_writes_its_records_to_the_journal_as_fields(journal: socket.socket, tmp_path: Path) -> None:
+    stderr = tmp_path / "stderr"
+    stderr.touch()
+    journalled(FAILING, stderr, stderr, tmp_path / "journal")
+    fields = dict(line.split("=", 1) for line in journal.recv(10000).decode().splitlines())
+    assert fields.pop("ARCHIMED_AT").startswith("ValueError at ")
+    assert fields.pop("MESSAGE").startswith("job 7 failed PRIORITY=0; ValueError at ")
+    assert fields == {"PRIORITY": "3", "SYSLOG_IDENTIFIER": "archimed", "ARCHIMED_PART": "worker", "ARCHIMED_LEVEL": "error"}
+    assert stderr.read_text() == ""
+
+
+def test_what_the_journal_does_not_take_goes_to_stderr(tmp_path: Path) -> None:
+    stderr = tmp_path / "stderr"
+    stderr.touch()
+    journalled(FAILING, stderr, stderr, tmp_path / "nothing")
+    assert json.loads(stderr.read_text())["part"] == "worker"
+
+
+def test_a_stderr_that_was_sent_elsewhere_stays_there(tmp_path: Path) -> None:
+    stderr = tmp_path / "stderr"
+    journalled(FAILING, stderr, tmp_path, tmp_path / "nothing")
+    assert json.loads(stderr.read_text())["level"] == "error"
 
 
 def test_the_level_holds_for_the_projects_own_lines() -> None:
