@@ -24,7 +24,7 @@ from io import BufferedRandom
 from pathlib import Path
 from typing import Any
 
-from catalog import durable
+from catalog import durable, marks
 from catalog.gate.drops.folder import DropFolder
 from catalog.pure.errors import Refused
 
@@ -55,6 +55,7 @@ class Staging:
             for name in ("received", "batches", "drops"):
                 durable.make_folder(self._root / name)
             self._root.chmod(0o700)
+            marks.mark(self._root)
             if not (self._root / "secret.key").exists():
                 durable.write_file(self._root / "secret.key", [secrets.token_hex(32).encode()])
 

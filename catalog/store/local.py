@@ -1,5 +1,6 @@
 """Objects in local folders, named by their SHA-256 inside their own study's folder.
 
+    <root>/.archimed                               that this is the store, and not a folder to mount it on
     <root>/<study code>/study.json                 what the study is
     <root>/<study code>/objects/ab/abcdef...       one archived file; mode 0400, never changed
     <root>/<study code>/manifests/<import>.jsonl   one line a file of that import: tree path, digest, size, headers
@@ -21,7 +22,7 @@ from io import BufferedRandom
 from pathlib import Path
 from typing import Any
 
-from catalog import durable
+from catalog import durable, marks
 from catalog.pure.corrections import Moved, Place, place_now
 from catalog.pure.errors import Damaged, Unavailable
 
@@ -51,6 +52,7 @@ class LocalStore:
         with durable.translated("the store's folder cannot be made"):
             durable.make_folder(self._root)
             self._root.chmod(0o700)
+            marks.mark(self._root)
 
     def create_study(self, study: str, about: Mapping[str, Any]) -> None:
         """Create a study's folders, or bring its `study.json` up to date."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import sqlalchemy as sa
 
-from catalog import durable
+from catalog import durable, marks
 from catalog.database import Database, migrate, shape
 from catalog.database.tables import files
 from catalog.pure.errors import Refused
@@ -36,12 +36,14 @@ def prepare(config: Config) -> list[str]:
     """Bring everything the configuration names into being and return what was done, a line each.
 
     Raises:
-        Refused: the key is missing though files were published with it, or is not a key.
+        Refused: the key or a folder is missing though files were published with it, or is not a key.
         Unavailable, OutOfSpace: the disk or the database refuses.
     """
     database = Database(database_url(config))
     try:
         done = [_upgrade(database)]
+        if _knows_files(database):
+            marks.refuse_to_begin_anew(config.store.path, "the store")
         open_store(config).prepare()
         done.append(f"store {config.store.path}")
         open_staging(config).prepare()
@@ -68,7 +70,7 @@ def _prepare_key(file: Path, database: Database) -> str:
         return f"key {file} left unread: it is another user's, for the service manager to hand to the worker"
     if _is_key(file):
         return f"key {file} kept"
-    if database.row(sa.select(files.c.id).limit(1)) is not None:
+    if _knows_files(database):
         raise Refused(
             f"the key {file} is missing though files were published with it; bring it back from the backup: with another key"
             " the same patient gets other pseudonyms"
@@ -76,6 +78,10 @@ def _prepare_key(file: Path, database: Database) -> str:
     with durable.translated("the key cannot be made"):
         _write_new(file, secrets.token_bytes(_KEY_BYTES).hex().encode() + b"\n")
     return f"key {file} created; keep a copy of it apart from the archive"
+
+
+def _knows_files(database: Database) -> bool:
+    return database.row(sa.select(files.c.id).limit(1)) is not None
 
 
 def _is_kept_from_us(file: Path) -> bool:

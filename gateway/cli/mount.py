@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from catalog import durable
+from catalog import durable, marks
 from catalog.administration import principal
 from catalog.pure.errors import Refused, Unavailable
 from gateway.cli.common import configuration, unix_login
@@ -101,6 +101,7 @@ def _serve(
         mountpoints.check(mountpoint)
     manager = Manager((lambda: notify(READY)) if await_mount else None, lambda: notify(ALIVE), alive_seconds())
     logs.configure("mount", "text" if sys.stderr.isatty() else config.log.format, config.log.level)
+    marks.require(config.store.path, "the store")
     database = open_database(config)
     try:
         archive = open_archive(config, database)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import click
 
+from catalog import marks
 from gateway import logs
 from gateway.cli.common import configuration
 from gateway.config import Config
@@ -31,6 +32,8 @@ def serve(names: Sequence[str]) -> None:
     config = configuration()
     form = "text" if sys.stderr.isatty() else config.log.format
     logs.configure("supervisor", form, config.log.level)
+    marks.require(config.store.path, "the store")
+    marks.require(config.staging.path, "the staging folder")
     parts = [make(config) for name, make in _MAKERS.items() if name in names or not names]
     addresses = [f"{part.name}={address_of(part.listener)}" for part in reversed(parts) if part.listener is not None]
     supervisor = Supervisor(parts, lambda name: logs.configure(name, form, config.log.level))

@@ -122,7 +122,7 @@ def test_names_on_disk_are_those_of_the_papers(published: Gate) -> None:
 def test_names_in_staging_are_those_of_the_papers(published: Gate) -> None:
     published.checked(image(instance=4))
     root = published.built.folder / "var" / "staging"
-    shapes = (r"secret\.key", r"received/[0-9a-f]+/(\d+|\.lock)", r"batches/\d+\.json")
+    shapes = (r"secret\.key", r"\.archimed", r"received/[0-9a-f]+/(\d+|\.lock)", r"batches/\d+\.json")
     found = [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()]
     assert [path for path in found if not any(re.fullmatch(shape, path) for shape in shapes)] == []
     (about,) = (root / "batches").iterdir()

@@ -1,5 +1,6 @@
 """`archimed init` makes what is missing and replaces nothing."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -51,6 +52,30 @@ def test_open_folders_are_closed(config: Config) -> None:
     config.staging.path.mkdir(mode=0o777)
     prepare(config)
     assert mode(config.store.path) == mode(config.staging.path) == 0o700
+
+
+def test_a_key_that_is_for_the_service_manager_to_hand_out_is_left_unread(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(config)
+    monkeypatch.setattr(os, "access", lambda _, wanted: wanted == os.F_OK)  # root, who runs tests, may read every key
+    assert "left unread" in prepare(config)[3]
+
+
+def test_a_store_whose_disk_is_away_is_not_begun_anew(built: BuiltArchive) -> None:
+    config = load(built.config)
+    prepare(config)
+    built.study("S")
+    built.add_series("S/E/001_RAW", {"00001.raw": b"bytes"})
+    prepare(config)
+    path = config.store.path
+    path.rename(path.with_name("away"))
+    for there in (False, True):
+        if there:
+            path.mkdir()
+        with pytest.raises(Refused, match="missing or empty though the catalogue knows files: mount its disk"):
+            prepare(config)
+        assert not (there and list(path.iterdir()))
 
 
 @pytest.mark.parametrize("content", ["", "00" * 31, "zz" * 32, "00" * 64])
