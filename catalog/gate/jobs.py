@@ -73,6 +73,13 @@ def cancel(connection: sa.Connection, batch_id: int) -> None:
     )
 
 
+def waiting(database: Database) -> tuple[int, int | None]:
+    """Return how many jobs wait that could run now, and when the oldest of them was queued."""
+    due = sa.and_(jobs.c.state == "queued", jobs.c.not_before <= clock.now())
+    row = database.row(sa.select(sa.func.count(), sa.func.min(jobs.c.created)).where(due))
+    return (row[0], row[1]) if row is not None else (0, None)
+
+
 def worker_name() -> str:
     """Return a name for this process that no other process has or will have on this machine since it booted."""
     return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"

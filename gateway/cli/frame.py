@@ -36,6 +36,7 @@ _COMMANDS = {
     "query": ("query", "Find series and files by what they tell of themselves."),
     "mount": ("mount", "Mount the archive as a read-only folder."),
     "serve": ("serve", "Serve WebDAV, receive DICOM, check and publish."),
+    "doctor": ("doctor", "Look this machine over and say what to mend."),
     "demo": ("demo", "Show the whole appliance at work in a folder of its own."),
     "deid": ("deid", "De-identify files, without an archive."),
     "profile": ("profile", "Check and show de-identification profiles."),

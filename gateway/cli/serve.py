@@ -45,6 +45,7 @@ def serve(names: Sequence[str]) -> None:
 
 def _http(config: Config) -> Part:
     from gateway.credentials import Opener
+    from gateway.health import Readiness
     from gateway.http import server
     from gateway.http.app import WSGIApplication, make_app
     from gateway.wiring import open_archive, open_database, open_staging_rooms
@@ -54,7 +55,10 @@ def _http(config: Config) -> Part:
 
     def make() -> WSGIApplication:
         database = open_database(config)
-        return make_app(open_archive(config, database), credentials.open(database), open_staging_rooms(config, database))
+        return make_app(
+            open_archive(config, database), credentials.open(database), open_staging_rooms(config, database),
+            Readiness(config, database).look,
+        )  # fmt: skip
 
     def run(ready: Callable[[], None], alive: Callable[[], None]) -> None:
         server.run(

@@ -4,9 +4,10 @@
     /archive/...   the read-only archive
     /staging/...   the gated way in
     /healthz       alive?
+    /readyz        could it serve, or what is away?
     /metrics       figures, for a monitoring system
 
-The last two ask for no login, as such systems expect; nor does OPTIONS of `/`, which says what any server of this kind would.
+The last three ask for no login, as such systems expect; nor does OPTIONS of `/`, which says what any server of this kind would.
 They count methods, statuses and parts, never a person, a path or a code. A proxy that lets strangers in should keep them to
 itself. New parts (`/desk/`) are entries of `_Front._parts`.
 """
@@ -34,7 +35,7 @@ from gateway.http.staging import STAGING, Rooms, StagingPart, names_in
 WSGIApplication: TypeAlias = Callable[[Environ, Any], Iterable[bytes]]
 
 _log = logging.getLogger(__name__)
-_OPEN = frozenset({f"/{service.HEALTH}", f"/{service.METRICS}"})
+_OPEN = frozenset({f"/{service.HEALTH}", f"/{service.READY}", f"/{service.METRICS}"})
 _READING = frozenset({"GET", "HEAD", "PROPFIND"})
 
 
@@ -47,17 +48,24 @@ class _Part:
     names: Callable[[Environ], list[str]] = segments
 
 
-def make_app(archive: Archive, authenticator: Authenticator, staging: Rooms) -> WSGIApplication:
-    """Return the WSGI application. Call it in the process that serves, not before a fork."""
-    return _Front(archive, authenticator, staging)
+def make_app(archive: Archive, authenticator: Authenticator, staging: Rooms, look: service.Look = dict) -> WSGIApplication:
+    """Return the WSGI application. Call it in the process that serves, not before a fork.
+
+    Args:
+        archive: what is read.
+        authenticator: who asks.
+        staging: what is dropped into.
+        look: looks whether all that requests need is there.
+    """
+    return _Front(archive, authenticator, staging, look)
 
 
 class _Front:
-    def __init__(self, archive: Archive, authenticator: Authenticator, staging: Rooms) -> None:
+    def __init__(self, archive: Archive, authenticator: Authenticator, staging: Rooms, look: service.Look) -> None:
         self._archive = archive
         self._authenticator = authenticator
         self._metrics = Metrics()
-        self._service = service.make_service(self._metrics)
+        self._service = service.make_service(self._metrics, look)
         tree = Tree([ARCHIVE, STAGING])
         self._parts = {
             "": _Part(None, tree.answer),

@@ -1,0 +1,115 @@
+"""What the archive talks to: the catalogue, PAM, its own ports and mounts."""
+
+import contextlib
+import http.client
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from catalog.database import Database, shape
+from catalog.pure.errors import ArchimedError
+from gateway.config import Config
+from gateway.doctor.finding import Finding, good, wrong
+from gateway.health import MountProbe
+from gateway.wiring import database_url
+
+_PATIENCE_SECONDS = 3.0
+_PAM = Path("/etc/pam.d")
+
+
+def catalogue(config: Config) -> Iterator[Finding]:
+    """Look whether the catalogue answers and has the shape that this program needs."""
+    path = Path(config.catalog.url.removeprefix("sqlite:///"))
+    if config.catalog.url.startswith("sqlite:///") and not path.exists():
+        return  # said already; opening it would make it
+    database = Database(database_url(config))
+    try:
+        found, wanted = shape.current(database), shape.newest()
+        if found == wanted:
+            yield good("catalogue", f"it answers, at revision {found}")
+        elif found is None:
+            yield wrong("catalogue", "it is empty", "make it: archimed init")
+        else:
+            try:
+                shape.require_not_newer(database)
+                yield wrong("catalogue", f"it is at revision {found}, this program needs {wanted}", "upgrade it: archimed init")
+            except ArchimedError as error:
+                yield wrong("catalogue", str(error), "install the newer program again")
+    except ArchimedError as error:
+        yield wrong("catalogue", str(error), "start the database server; check url and password in [catalog]")
+    finally:
+        database.close()
+
+
+def pam(config: Config) -> Iterator[Finding]:
+    """Look for the PAM service, without which the system's default answers for it: usually no."""
+    if "pam" not in config.auth.backends:
+        return
+    file = (config.pam.folder or _PAM) / config.pam.service
+    if file.is_file():
+        yield good("pam", f"the PAM service {file} is there")
+    else:
+        yield wrong("pam", f"the PAM service {file} is missing", "write it: docs/authentication.md shows one")
+
+
+def ports(config: Config) -> Iterator[Finding]:
+    """Look whether the ports are ours or free."""
+    for name, host, port in (("http", config.http.host, config.http.port), ("dicom", config.dicom.host, config.dicom.port)):
+        if not port:
+            continue
+        what = f"[{name}] port {port} of {host}"
+        reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - asked, not bound
+        taken = _is_taken(reachable, port)
+        if not taken:
+            yield good("ports", f"{what} is free")
+        elif _is_ours(name, reachable, port):
+            yield good("ports", f"{what} is ours")
+        else:
+            yield wrong(
+                "ports",
+                f"{what} is taken by another program",
+                f"stop that one (ss -ltnp 'sport = :{port}'), or choose another port",
+            )
+
+
+def mounts(config: Config) -> Iterator[Finding]:
+    """Look whether the mounts that the configuration names answer."""
+    for path in (config.mounts.archive, config.mounts.staging):
+        if path is None:
+            continue
+        problem = MountProbe(path).look().problem
+        if problem:
+            yield wrong("mounts", problem, "systemctl restart archimed.target; journalctl -u 'archimed-*'")
+        else:
+            yield good("mounts", f"{path} answers")
+
+
+def _is_taken(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=_PATIENCE_SECONDS):
+            return True
+    except OSError:
+        return False
+
+
+def _is_ours(name: str, host: str, port: int) -> bool:
+    return _says_ok(host, port) if name == "http" else _speaks_dicom(host, port)
+
+
+def _says_ok(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=_PATIENCE_SECONDS)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().read(16) == b"ok\n"
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _speaks_dicom(host: str, port: int) -> bool:
+    """Whether it answers what is no request for an association as DICOM does: with an abort."""
+    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=_PATIENCE_SECONDS) as connection:
+        connection.sendall(b"\x05\x00\x00\x00\x00\x04\x00\x00\x00\x00")
+        return connection.recv(1) == b"\x07"
+    return False
