@@ -1,32 +1,31 @@
 """The read-only archive mount: the kernel's requests onto a view. What may be seen is the view's to say."""
 
 import errno
-import itertools
+import logging
 import os
-from collections.abc import Callable, Iterable
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from collections.abc import Iterable
+from typing import Any, NoReturn
 
 import pyfuse3
 
-from archimedfs import inodes, session
+from archimedfs import inodes
 from archimedfs.calling import Caller
 from archimedfs.errnos import answering
 from archimedfs.listing import DOT, DOT_DOT, Listing, cookie_of
 from archimedfs.reading import Buffer, Handle, Reader
 from archimedfs.slots import Slot, Slots
-from catalog.pure.errors import NotFound
+from archimedfs.trees import ROOT_UID, TreeOperations, decoded, refuse_strangers
+from catalog.pure.access import Action, Principal
+from catalog.pure.errors import ArchimedError
 from catalog.pure.names import MAX_NAME_BYTES
 from catalog.pure.nodes import ROOT_ID, Kind, Node, NodeId
-from catalog.view import Archive, OpenFile
+from catalog.view import Archive, View
 
 _CAPACITY = ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_favail")
-ROOT_UID = 0
-
-_Parameters = ParamSpec("_Parameters")
-_Answer = TypeVar("_Answer")
+_log = logging.getLogger(__name__)
 
 
-class ArchiveOperations(session.Operations):
+class ArchiveOperations(TreeOperations[View]):
     """The handlers. Nothing is remembered but what is open: inode numbers are computed, so look-ups need not be counted.
 
     The kernel lets in a folder's owner alone (`default_permissions`, 0500). The handlers refuse strangers once more, for the
@@ -38,17 +37,14 @@ class ArchiveOperations(session.Operations):
         caller: how the archive is called.
     """
 
-    def __init__(self, archive: Archive, slots: Slots, caller: Caller) -> None:
-        super().__init__()
+    def __init__(self, archive: Archive, slots: Slots[View], caller: Caller) -> None:
+        super().__init__(slots, caller)
         self._archive = archive
-        self._slots = slots
-        self._call = caller
         self._reader = Reader()
         self._files: dict[int, Handle] = {}
-        self._folders: dict[int, tuple[Slot, Listing]] = {}
-        self._numbers = itertools.count(1)
+        self._folders: dict[int, tuple[Slot[View], Listing]] = {}
 
-    def open_files(self, slot: Slot, studies: Iterable[int]) -> list[int]:
+    def open_files(self, slot: Slot[View], studies: Iterable[int]) -> list[int]:
         """Return the inode numbers of a slot's open files, of these studies."""
         wanted = set(studies)
         return [
@@ -57,24 +53,23 @@ class ArchiveOperations(session.Operations):
             if handle.slot == slot.number and handle.node.study in wanted
         ]
 
-    def _at(self, inode: int) -> tuple[Slot, NodeId]:
+    def suits(self, user: Principal) -> bool:
+        """Whether a user of that role is shown anything: every role may view what is granted."""
+        return user.may(Action.VIEW)
+
+    def _at(self, inode: int) -> tuple[Slot[View], NodeId]:
         """Return user and node of an inode number: the only place where one becomes another."""
         number, node = inodes.decode(inode)
         return self._slots[number], node
 
-    async def _ask(
-        self, slot: Slot, function: Callable[_Parameters, _Answer], *args: _Parameters.args, **named: _Parameters.kwargs
-    ) -> _Answer:
-        """Call for a user; ask again if that user lost something meanwhile, so that no answer is older than the loss."""
-        while True:
-            epoch = slot.epoch
-            answer = await self._call(function, *args, **named)
-            if slot.is_over:
-                _discard(answer)
-                raise NotFound("there is no such file or folder")
-            if slot.epoch == epoch:
-                return answer
-            _discard(answer)
+    def folders(self, slot: Slot[View], study: int) -> list[int]:
+        """Return the inode numbers of all folders of a study: nobody here knows where a user's working directory is."""
+        try:
+            found = self._archive.folders(study)
+        except ArchimedError as error:
+            _log.error("the mount could not clear names of a study that was taken away: %s", error)
+            found = [NodeId(Kind.STUDY, study)]
+        return [inodes.encode(slot.number, folder) for folder in found]
 
     @answering
     async def lookup(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
@@ -83,11 +78,11 @@ class ArchiveOperations(session.Operations):
 
     async def _lookup(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
         slot, parent = self._at(parent_inode)
-        _refuse_strangers(slot, ctx)
+        refuse_strangers(slot, ctx)
         node = await self._ask(slot, slot.view.lookup, parent, decoded(name))
         return self._told(slot, node)
 
-    def _told(self, slot: Slot, node: Node) -> pyfuse3.EntryAttributes:
+    def _told(self, slot: Slot[View], node: Node) -> pyfuse3.EntryAttributes:
         """Return what the kernel is told of a child, which it may remember."""
         if node.id.kind is Kind.STUDY:
             slot.studies[node.id.row] = node.name
@@ -101,7 +96,7 @@ class ArchiveOperations(session.Operations):
     async def _getattr(self, inode: int, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
         slot, where = self._at(inode)
         if ctx.uid == ROOT_UID and inode != pyfuse3.ROOT_INODE:
-            _refuse_strangers(slot, ctx)
+            refuse_strangers(slot, ctx)
         return slot.attributes.of(inode, await self._ask(slot, slot.view.attributes, where))
 
     @answering
@@ -111,7 +106,7 @@ class ArchiveOperations(session.Operations):
 
     async def _opendir(self, inode: int, ctx: pyfuse3.RequestContext) -> int:
         slot, where = self._at(inode)
-        _refuse_strangers(slot, ctx)
+        refuse_strangers(slot, ctx)
         await self._ask(slot, slot.view.attributes, where)
         number = next(self._numbers)
         self._folders[number] = (slot, Listing(slot.view, where))
@@ -140,7 +135,7 @@ class ArchiveOperations(session.Operations):
                 if not pyfuse3.readdir_reply(token, node.name.encode(), self._told(slot, node), cookie):
                     return
 
-    def _list_dots(self, slot: Slot, folder: NodeId, cookie: int, token: pyfuse3.ReaddirToken) -> bool:
+    def _list_dots(self, slot: Slot[View], folder: NodeId, cookie: int, token: pyfuse3.ReaddirToken) -> bool:
         """List `.` and `..`, which old scripts count on; return whether there is room for more."""
         inode = inodes.encode(slot.number, folder)
         dots = [(b".", inode, DOT), (b"..", inode if folder == ROOT_ID else None, DOT_DOT)]
@@ -160,7 +155,7 @@ class ArchiveOperations(session.Operations):
         if flags & os.O_ACCMODE != os.O_RDONLY:
             raise pyfuse3.FUSEError(errno.EROFS)
         slot, where = self._at(inode)
-        _refuse_strangers(slot, ctx)
+        refuse_strangers(slot, ctx)
         opened = await self._ask(slot, slot.view.open, where)
         handle = Handle(slot.number, opened.node, opened.fd, slot.lease(opened.node.study))
         self._files[opened.fd] = handle
@@ -209,28 +204,6 @@ class ArchiveOperations(session.Operations):
         self._files.clear()
 
 
-def decoded(name: bytes) -> str:
-    """Return a name as text.
-
-    Raises:
-        NotFound: it is no UTF-8, so nothing has that name.
-    """
-    try:
-        return name.decode()
-    except UnicodeDecodeError:
-        raise NotFound("there is no such file or folder") from None
-
-
-def _refuse_strangers(slot: Slot, ctx: pyfuse3.RequestContext) -> None:
-    if ctx.uid != slot.account.uid:
-        raise pyfuse3.FUSEError(errno.EACCES)
-
-
 def _refuse_ended(handle: Handle) -> None:
     if handle.lease.is_over:
         raise pyfuse3.FUSEError(errno.EACCES)
-
-
-def _discard(answer: object) -> None:
-    if isinstance(answer, OpenFile):
-        answer.close()

@@ -3,46 +3,52 @@
 import contextlib
 import os
 import stat
+from collections.abc import Callable
 
 import pyfuse3
 
 from archimedfs import inodes
-from archimedfs.archive import ROOT_UID, ArchiveOperations, decoded
+from archimedfs.archive import ArchiveOperations
 from archimedfs.attributes import Attributes
 from archimedfs.calling import Caller
 from archimedfs.errnos import answering
 from archimedfs.following import look_up
 from archimedfs.listing import DOT_DOT
-from archimedfs.slots import Account, Accounts, Slot, Slots
+from archimedfs.slots import Account, Accounts, Shown, Slot, Slots
+from archimedfs.staging import StagingOperations, StagingTree
+from archimedfs.trees import ROOT_UID, TreeOperations, decoded
 from catalog.administration import list_users, principal
 from catalog.database import Database
+from catalog.gate.drops.inboxes import Inboxes
 from catalog.pure.access import Principal
 from catalog.pure.errors import NotFound
 from catalog.pure.nodes import ROOT_ID, Node
-from catalog.view import Archive
+from catalog.view import Archive, View
 
 # Through the root leads a way for everybody; who else is here is for root to list.
 _MODE = stat.S_IFDIR | 0o711
 _ROOT_NODE = Node(ROOT_ID, "", 0, 0)
 
 
-class EveryonesOperations(ArchiveOperations):
-    """The handlers of a mount for all users; below a user's folder they are those of any mount.
+class Everyone(TreeOperations[Shown]):
+    """The handlers of a root above the users' trees; mixed in before the handlers of a mount, which are called below it.
 
-    Args:
-        archive: what is mounted.
-        slots: filled here as users come.
-        caller: how the catalogue is called.
-        database: knows the users.
-        accounts: finds their Unix users.
+    A subclass calls `_begin` when it is made.
     """
 
-    def __init__(self, archive: Archive, slots: Slots, caller: Caller, database: Database, accounts: Accounts) -> None:
-        super().__init__(archive, slots, caller)
+    def _begin(self, database: Database, accounts: Accounts, show: Callable[[Principal, Account, int], Shown]) -> None:
+        """Take what is needed to let users in.
+
+        Args:
+            database: knows the users.
+            accounts: finds their Unix users.
+            show: returns what a user is shown, in the slot of that number.
+        """
         self._database = database
         self._accounts = accounts
+        self._show = show
         self._root = Attributes(os.getuid(), os.getgid(), folder_mode=_MODE)
-        self._roots: dict[int, list[Slot]] = {}
+        self._roots: dict[int, list[Slot[Shown]]] = {}
         # A login with another Unix number is another user to the kernel: pages that the former one holds are never the new
         # one's. Inode numbers stay the same from mount to mount for all whose number never changed.
         self._numbers_of: dict[tuple[int, Account], int] = {}
@@ -55,7 +61,7 @@ class EveryonesOperations(ArchiveOperations):
         slot = await self._enter(decoded(name))
         return slot.attributes.of(inodes.encode(slot.number, ROOT_ID), _ROOT_NODE)
 
-    async def _enter(self, login: str) -> Slot:
+    async def _enter(self, login: str) -> Slot[Shown]:
         """Return the slot of a login, as the catalogue and the machine know it now."""
         user = await self._call(principal, self._database, login)
         account = await look_up(self._accounts, user.login) if user.login == login else None
@@ -63,14 +69,14 @@ class EveryonesOperations(ArchiveOperations):
             raise NotFound("there is no such file or folder")
         return self._slot(user, account)
 
-    def _slot(self, user: Principal, account: Account) -> Slot:
+    def _slot(self, user: Principal, account: Account) -> Slot[Shown]:
         number = self._numbers_of.setdefault((user.user_id, account), self._unused(user.user_id))
         for slot in self._slots.of_user(user.user_id):
             if slot.account == account:
                 return slot
             # What the former owner holds ends at once.
             self._slots.replace(slot)
-        slot = Slot(number, user.user_id, user.login, self._archive.view(user), account)
+        slot = Slot(number, user.user_id, user.login, self._show(user, account, number), account)
         self._slots.add(slot)
         return slot
 
@@ -121,3 +127,37 @@ class EveryonesOperations(ArchiveOperations):
         """Forget a listing."""
         if self._roots.pop(fh, None) is None:
             await super().releasedir(fh)
+
+
+class EveryonesOperations(Everyone[View], ArchiveOperations):
+    """The handlers of the archive for all users.
+
+    Args:
+        archive: what is mounted.
+        slots: filled here as users come.
+        caller: how the catalogue is called.
+        database: knows the users.
+        accounts: finds their Unix users.
+    """
+
+    def __init__(self, archive: Archive, slots: Slots[View], caller: Caller, database: Database, accounts: Accounts) -> None:
+        super().__init__(archive, slots, caller)
+        self._begin(database, accounts, lambda user, _account, _number: archive.view(user))
+
+
+class EveryonesStaging(Everyone[StagingTree], StagingOperations):
+    """The handlers of staging for all users.
+
+    Args:
+        inboxes: what is mounted.
+        slots: filled here as users come.
+        caller: how the catalogue is read.
+        database: knows the users.
+        accounts: finds their Unix users.
+    """
+
+    def __init__(
+        self, inboxes: Inboxes, slots: Slots[StagingTree], caller: Caller, database: Database, accounts: Accounts
+    ) -> None:
+        super().__init__(inboxes, slots, caller)
+        self._begin(database, accounts, lambda user, account, number: StagingTree(inboxes.of(user), account, number))

@@ -4,21 +4,22 @@ What is given needs nothing: names that are not there and listings are not cache
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from typing import Generic, Protocol
 
 import trio
 
 from archimedfs import inodes
 from archimedfs.calling import Caller
 from archimedfs.forgetting import Kernel
-from archimedfs.slots import Account, Accounts, Slot, Slots
+from archimedfs.slots import Account, Accounts, Shown, Slot, Slots
 from catalog import changes
 from catalog.administration import principal
 from catalog.changes import Change, ChangeKind
 from catalog.database import Database
+from catalog.pure.access import Principal
 from catalog.pure.errors import ArchimedError, NotFound
-from catalog.pure.nodes import ROOT_ID, Kind, NodeId
-from catalog.view import Archive
+from catalog.pure.nodes import ROOT_ID
 
 _log = logging.getLogger(__name__)
 
@@ -27,32 +28,45 @@ _POLL_SECONDS = 0.2
 _ACCOUNTS_SECONDS = 10.0
 
 
-class Follower:
+class Followed(Protocol[Shown]):
+    """A mount's handlers, as far as the follower must know them."""
+
+    def open_files(self, slot: Slot[Shown], studies: Iterable[int]) -> list[int]:
+        """Return the inode numbers of a slot's open files, of these studies."""
+        ...
+
+    def folders(self, slot: Slot[Shown], study: int) -> list[int]:
+        """Return the inode numbers of a study's folders that the kernel may know."""
+        ...
+
+    def suits(self, user: Principal) -> bool:
+        """Whether a user of that role is shown anything."""
+        ...
+
+
+class Follower(Generic[Shown]):
     """Follows one mount's change feed and, where accounts are given, the Unix numbers of its users.
 
     Args:
         database: the catalogue that announces changes.
-        archive: tells which folders a study has.
         slots: the mount's users.
         call: how the catalogue is called.
-        open_files: tells the inode numbers of a slot's open files, of the given studies.
+        followed: the handlers.
         accounts: finds Unix users; None where the owner of the mount's only tree was fixed when it was mounted.
     """
 
     def __init__(
         self,
         database: Database,
-        archive: Archive,
-        slots: Slots,
+        slots: Slots[Shown],
         call: Caller,
-        open_files: Callable[[Slot, Iterable[int]], list[int]],
+        followed: Followed[Shown],
         accounts: Accounts | None,
     ) -> None:
         self._database = database
-        self._archive = archive
         self._slots = slots
         self._call = call
-        self._open_files = open_files
+        self._followed = followed
         self._accounts = accounts
         self._kernel = Kernel()
         # Before the kernel can have cached anything.
@@ -86,16 +100,23 @@ class Follower:
                 for slot in self._slots.of_user(None):
                     if not await self._call(self._is_user, slot):
                         self._end_slot(slot, nursery)
+            elif change.kind is ChangeKind.ROLE:
+                await self._follow_role(change, nursery)
             elif change.kind is ChangeKind.GONE:
                 self._end_name(change, nursery)
-            # Another role reads the same: every role may view what is granted.
             self._last = change.id
 
-    def _is_user(self, slot: Slot) -> bool:
+    def _is_user(self, slot: Slot[Shown]) -> bool:
         try:
             return principal(self._database, slot.login).user_id == slot.user_id
         except NotFound:
             return False
+
+    async def _follow_role(self, change: Change, nursery: trio.Nursery) -> None:
+        for slot in self._slots.of_user(change.user_id):
+            if not self._followed.suits(await self._call(principal, self._database, slot.login)):
+                slot.end_studies()
+                self._forget_slot(slot, nursery)
 
     def _end_studies(self, change: Change, nursery: trio.Nursery) -> None:
         for slot in self._slots.of_user(change.user_id):
@@ -104,7 +125,7 @@ class Follower:
                 slot.end(study)
             names = [slot.studies[study] for study in lost if study in slot.studies]
             nursery.start_soon(self._kernel.forget_names, inodes.encode(slot.number, ROOT_ID), names)
-            nursery.start_soon(self._forget_inodes, slot, lost, self._open_files(slot, lost))
+            nursery.start_soon(self._forget_inodes, slot, lost, self._followed.open_files(slot, lost))
 
     def _end_name(self, change: Change, nursery: trio.Nursery) -> None:
         """Forget a name that is not in its folder any more; what is open stays readable, for its bytes are the same."""
@@ -114,7 +135,7 @@ class Follower:
                 folder = inodes.encode(slot.number, change.folder)
                 nursery.start_soon(self._kernel.forget_names, folder, [change.name])
 
-    def _end_slot(self, slot: Slot, nursery: trio.Nursery) -> None:
+    def _end_slot(self, slot: Slot[Shown], nursery: trio.Nursery) -> None:
         if slot.number == inodes.ONLY_SLOT:
             # The mount's own root stays; the view shows nothing in it to a user who is gone.
             slot.end_studies()
@@ -122,25 +143,19 @@ class Follower:
             self._slots.remove(slot)
         self._forget_slot(slot, nursery)
 
-    def _forget_slot(self, slot: Slot, nursery: trio.Nursery) -> None:
+    def _forget_slot(self, slot: Slot[Shown], nursery: trio.Nursery) -> None:
         known = list(slot.studies)
         root = inodes.encode(slot.number, ROOT_ID)
         nursery.start_soon(self._kernel.forget_names, root, list(slot.studies.values()))
         if slot.number != inodes.ONLY_SLOT:
             nursery.start_soon(self._kernel.forget_names, inodes.encode(inodes.ONLY_SLOT, ROOT_ID), [slot.login])
-        nursery.start_soon(self._forget_inodes, slot, known, [root, *self._open_files(slot, known)])
+        nursery.start_soon(self._forget_inodes, slot, known, [root, *self._followed.open_files(slot, known)])
 
-    async def _forget_inodes(self, slot: Slot, studies: list[int], others: list[int]) -> None:
+    async def _forget_inodes(self, slot: Slot[Shown], studies: list[int], others: list[int]) -> None:
         # What is open first: that is where bytes are.
         await self._kernel.forget_inodes(others)
         for study in studies:
-            # All folders, for the server does not know where somebody's working directory is.
-            try:
-                folders = await self._call(self._archive.folders, study)
-            except ArchimedError as error:
-                _log.error("the mount could not clear names of a study that was taken away: %s", error)
-                folders = [NodeId(Kind.STUDY, study)]
-            await self._kernel.forget_inodes([inodes.encode(slot.number, folder) for folder in folders])
+            await self._kernel.forget_inodes(await self._call(self._followed.folders, slot, study))
 
     async def _follow_accounts(self, accounts: Accounts, nursery: trio.Nursery) -> None:
         while True:

@@ -43,3 +43,15 @@ def decode(inode: int) -> tuple[int, NodeId]:
         raise NotFound("there is no such file or folder")
     slot = inode >> (_ROW_BITS + _KIND_BITS)
     return slot, NodeId(kind, inode & (_ROWS - 1)) if kind else ROOT_ID
+
+
+def number_in(slot: int, local: int) -> int:
+    """Return the inode number of what a slot counts itself, from 2: where nodes have no rows. Its root is that of `encode`."""
+    if local >= 1 << (_ROW_BITS + _KIND_BITS) or slot >= _SLOTS:
+        raise OverflowError("the number of a node or user does not fit an inode number")
+    return slot << (_ROW_BITS + _KIND_BITS) | local
+
+
+def slot_of(inode: int) -> int:
+    """Return the slot of an inode number."""
+    return inode >> (_ROW_BITS + _KIND_BITS)

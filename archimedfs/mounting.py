@@ -2,17 +2,20 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from archimedfs import inodes, session
 from archimedfs.archive import ArchiveOperations
 from archimedfs.calling import InThread, inline
-from archimedfs.everyone import EveryonesOperations
+from archimedfs.everyone import EveryonesOperations, EveryonesStaging
 from archimedfs.following import Follower
 from archimedfs.handover import Manager
 from archimedfs.slots import Account, Accounts, Slot, Slots
+from archimedfs.staging import StagingOperations, StagingTree
 from catalog.database import Database
+from catalog.gate.drops.inboxes import Inboxes
 from catalog.pure.access import Principal
-from catalog.view import Archive
+from catalog.view import Archive, View
 
 
 def mount_for_one(
@@ -43,11 +46,11 @@ def mount_for_one(
     Raises:
         Refused: the folder cannot be mounted on, or the system refused.
     """
-    slots = Slots()
+    slots: Slots[View] = Slots()
     slots.add(Slot(inodes.ONLY_SLOT, user.user_id, user.login, archive.view(user), owner))
     call = InThread() if in_thread or not database.is_sqlite else inline
     operations = ArchiveOperations(archive, slots, call)
-    follower = Follower(database, archive, slots, call, operations.open_files, None)
+    follower = Follower(database, slots, call, operations, None)
     _serve(operations, follower, mountpoint, {"ro", "allow_other"} if allow_other else {"ro"}, on_ready, manager)
 
 
@@ -75,16 +78,84 @@ def mount_for_all(
     Raises:
         Refused: as there.
     """
-    slots = Slots()
+    slots: Slots[View] = Slots()
     call = InThread() if in_thread or not database.is_sqlite else inline
     operations = EveryonesOperations(archive, slots, call, database, accounts)
-    follower = Follower(database, archive, slots, call, operations.open_files, accounts)
+    follower = Follower(database, slots, call, operations, accounts)
     _serve(operations, follower, mountpoint, {"ro", "allow_other"}, on_ready, manager)
 
 
+def mount_staging_for_one(
+    inboxes: Inboxes,
+    database: Database,
+    mountpoint: Path,
+    *,
+    user: Principal,
+    owner: Account,
+    allow_other: bool = False,
+    in_thread: bool = False,
+    on_ready: Callable[[], None],
+    manager: Manager | None = None,
+) -> None:
+    """Mount the staging tree of one user; return when a signal came or somebody unmounted.
+
+    Args:
+        inboxes: what is mounted.
+        database: as in `mount_for_one`, like all that is not said here.
+        mountpoint: as there.
+        user: as there.
+        owner: the Unix user to whom folders (0700) and files (0600) belong.
+        allow_other: as there.
+        in_thread: as there.
+        on_ready: as there.
+        manager: as there.
+
+    Raises:
+        Refused: as there.
+    """
+    slots: Slots[StagingTree] = Slots()
+    tree = StagingTree(inboxes.of(user), owner, inodes.ONLY_SLOT)
+    slots.add(Slot(inodes.ONLY_SLOT, user.user_id, user.login, tree, owner))
+    call = InThread() if in_thread or not database.is_sqlite else inline
+    operations = StagingOperations(inboxes, slots, call)
+    follower = Follower(database, slots, call, operations, None)
+    _serve(operations, follower, mountpoint, {"allow_other"} if allow_other else set(), on_ready, manager)
+
+
+def mount_staging_for_all(
+    inboxes: Inboxes,
+    database: Database,
+    mountpoint: Path,
+    *,
+    accounts: Accounts,
+    in_thread: bool = False,
+    on_ready: Callable[[], None],
+    manager: Manager | None = None,
+) -> None:
+    """Mount staging with a folder for each user; return when a signal came or somebody unmounted.
+
+    Args:
+        inboxes: what is mounted.
+        database: as in `mount_for_one`, like all that is not said here.
+        mountpoint: as there.
+        accounts: as in `mount_for_all`.
+        in_thread: as there.
+        on_ready: as there.
+        manager: as there.
+
+    Raises:
+        Refused: as there.
+    """
+    slots: Slots[StagingTree] = Slots()
+    call = InThread() if in_thread or not database.is_sqlite else inline
+    operations = EveryonesStaging(inboxes, slots, call, database, accounts)
+    follower = Follower(database, slots, call, operations, accounts)
+    _serve(operations, follower, mountpoint, {"allow_other"}, on_ready, manager)
+
+
 def _serve(
-    operations: ArchiveOperations,
-    follower: Follower,
+    operations: ArchiveOperations | StagingOperations,
+    follower: Follower[Any],
     mountpoint: Path,
     options: set[str],
     on_ready: Callable[[], None],

@@ -6,11 +6,13 @@ and which files are open that were answered under a grant that has ended since.
 """
 
 import pwd
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from archimedfs.attributes import Attributes
 from catalog.pure.errors import NotFound
-from catalog.view import View
+
+Shown = TypeVar("Shown")
+"""What a user is shown on a mount: a view of the archive, or the staging tree."""
 
 
 class Account(NamedTuple):
@@ -47,14 +49,14 @@ class Lease:
         self.is_over = False
 
 
-class Slot:
-    """One user on one mount.
+class Slot(Generic[Shown]):
+    """One user on one mount, and what they are shown.
 
     `epoch` grows with everything that this user lost: an answer that was begun in an earlier epoch must be asked again.
     `studies` are the studies that the kernel was told of, by row: their names, which it may have cached.
     """
 
-    def __init__(self, number: int, user_id: int, login: str, view: View, account: Account) -> None:
+    def __init__(self, number: int, user_id: int, login: str, view: Shown, account: Account) -> None:
         self.number = number
         self.user_id = user_id
         self.login = login
@@ -93,14 +95,14 @@ class Slot:
         self.end_studies()
 
 
-class Slots:
+class Slots(Generic[Shown]):
     """The slots of a mount by number. Belongs to the thread of the event loop."""
 
     def __init__(self) -> None:
-        self._slots: dict[int, Slot] = {}
-        self._replaced: list[Slot] = []
+        self._slots: dict[int, Slot[Shown]] = {}
+        self._replaced: list[Slot[Shown]] = []
 
-    def __getitem__(self, number: int) -> Slot:
+    def __getitem__(self, number: int) -> Slot[Shown]:
         """Return the slot of that number.
 
         Raises:
@@ -111,26 +113,34 @@ class Slots:
             raise NotFound("there is no such file or folder")
         return slot
 
-    def add(self, slot: Slot) -> None:
+    def add(self, slot: Slot[Shown]) -> None:
         """Add a slot."""
         self._slots[slot.number] = slot
 
-    def remove(self, slot: Slot) -> None:
+    def remove(self, slot: Slot[Shown]) -> None:
         """End a slot and forget it; its number may be taken again by the same user."""
         slot.end_all()
         if self._slots.get(slot.number) is slot:
             del self._slots[slot.number]
 
-    def replace(self, slot: Slot) -> None:
+    def replace(self, slot: Slot[Shown]) -> None:
         """End a slot for another to be added; `take_replaced` gives it to whoever clears up behind it."""
         self.remove(slot)
         self._replaced.append(slot)
 
-    def take_replaced(self) -> list[Slot]:
+    def take_replaced(self) -> list[Slot[Shown]]:
         """Return the slots that were replaced since the last call."""
         replaced, self._replaced = self._replaced, []
         return replaced
 
-    def of_user(self, user_id: int | None) -> list[Slot]:
+    def of_user(self, user_id: int | None) -> list[Slot[Shown]]:
         """Return the slots of a user, or all for None."""
         return [slot for slot in self._slots.values() if user_id is None or slot.user_id == user_id]
+
+    def of_unix_user(self, uid: int) -> Slot[Shown] | None:
+        """Return the slot of a Unix user, None if there is none."""
+        return next((slot for slot in self._slots.values() if slot.account.uid == uid), None)
+
+    def get(self, number: int) -> Slot[Shown] | None:
+        """Return the slot of that number, None if there is none (any more)."""
+        return self._slots.get(number)

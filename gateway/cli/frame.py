@@ -35,6 +35,7 @@ _COMMANDS = {
     "cat": ("tree", "Write an archived file's bytes to standard output."),
     "query": ("query", "Find series and files by what they tell of themselves."),
     "mount": ("mount", "Mount the archive as a read-only folder."),
+    "mount-staging": ("mount_staging", "Mount the folder to bring files into."),
     "serve": ("serve", "Serve WebDAV, receive DICOM, check and publish."),
     "doctor": ("doctor", "Look this machine over and say what to mend."),
     "demo": ("demo", "Show the whole appliance at work in a folder of its own."),

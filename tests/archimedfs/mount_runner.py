@@ -2,6 +2,7 @@
 
 Usage: python -m tests.archimedfs.mount_runner CATALOGUE_URL STORE LOGIN MOUNTPOINT [--in-thread] [--owner UID] [--allow-other]
        ... [--await-mount]: wait for archimed-fuse-mount; prints `opened` first
+       ... [--staging FOLDER [--quota BYTES]]: the staging mount instead
        ... [--accounts FILE]: for all users (LOGIN does not count); the file is JSON, login -> Unix number, read each time
 """
 
@@ -13,10 +14,13 @@ import sys
 from pathlib import Path
 
 from archimedfs.handover import Manager
-from archimedfs.mounting import mount_for_all, mount_for_one
+from archimedfs.mounting import mount_for_all, mount_for_one, mount_staging_for_all, mount_staging_for_one
 from archimedfs.slots import Account
 from catalog.administration import principal
 from catalog.database import Database
+from catalog.gate.drops.inboxes import Inboxes
+from catalog.gate.drops.ledger import Limits
+from catalog.gate.staging import Staging
 from catalog.pure.errors import ArchimedError
 from catalog.store import LocalStore
 from catalog.view import Archive
@@ -33,6 +37,8 @@ def main() -> int:
     parser.add_argument("--allow-other", action="store_true")
     parser.add_argument("--accounts", type=Path)
     parser.add_argument("--await-mount", action="store_true")
+    parser.add_argument("--staging", type=Path)
+    parser.add_argument("--quota", type=int)
     asked = parser.parse_args()
     logging.basicConfig(format="%(levelname)s %(message)s")
     database = Database(asked.url)
@@ -45,11 +51,15 @@ def main() -> int:
     def ready() -> None:
         print("ready", flush=True)
 
+    shown: Archive | Inboxes = archive
+    if asked.staging:
+        shown = Inboxes(database, Staging(asked.staging), Limits(per_user=asked.quota))
+    for_all, for_one = (mount_staging_for_all, mount_staging_for_one) if asked.staging else (mount_for_all, mount_for_one)
     manager = Manager(lambda: print("opened", flush=True)) if asked.await_mount else None
     try:
         if asked.accounts:
-            mount_for_all(
-                archive,
+            for_all(
+                shown,
                 database,
                 asked.mountpoint,
                 accounts=account,
@@ -58,8 +68,8 @@ def main() -> int:
                 manager=manager,
             )
         else:
-            mount_for_one(
-                archive, database, asked.mountpoint, user=principal(database, asked.login),
+            for_one(
+                shown, database, asked.mountpoint, user=principal(database, asked.login),
                 owner=Account(asked.owner, asked.owner), allow_other=asked.allow_other, in_thread=asked.in_thread,
                 on_ready=ready, manager=manager,
             )  # fmt: skip

@@ -75,3 +75,11 @@ def running_mount(built: BuiltArchive, login: str, path: Path, *options: str) ->
         yield mount
     finally:
         mount.clean_up()
+
+
+@contextmanager
+def running_staging(built: BuiltArchive, login: str, path: Path, *options: str) -> Iterator[RunningMount]:
+    """Mount the staging tree on a new folder, give it once it answers, and leave nothing behind."""
+    staging = built.folder / "var" / "staging"
+    with running_mount(built, login, path, "--staging", str(staging), *options) as mount:
+        yield mount

@@ -93,9 +93,9 @@ class Exams:
             .order_by(batches.c.id)
         )  # fmt: skip
 
-    def studies(self) -> list[tuple[str, int]]:
-        """Return code and time of making of each study that the user may import into."""
-        return [(row.code, row.created) for row in self._database.rows(self._studies.order_by(studies.c.code_key))]
+    def studies(self) -> list[tuple[str, int, int]]:
+        """Return code, time of making and row of each study that the user may import into."""
+        return [(row.code, row.created, row.id) for row in self._database.rows(self._studies.order_by(studies.c.code_key))]
 
     def study(self, code: str) -> tuple[int, int]:
         """Return row and time of making of a study.

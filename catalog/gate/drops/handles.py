@@ -47,6 +47,11 @@ class Writing:
         self._grow = grow
         self._is_synced = folder < 0
 
+    @property
+    def is_durable(self) -> bool:
+        """Whether all that was written, the name, and that it is whole would survive a power cut."""
+        return self._is_synced
+
     def write(self, data: Buffer, offset: int) -> int:
         """Write all bytes at an offset and return how many they are.
 

@@ -18,7 +18,7 @@ from catalog.gate.drops.reviews import Reviews
 from catalog.gate.staging import Staging
 from catalog.pure import drops as rules
 from catalog.pure.access import Principal
-from catalog.pure.drops import REPORT, REVIEW, Entry, Place
+from catalog.pure.drops import REPORT, REVIEW, Capacity, Entry, Place, capacity
 from catalog.pure.errors import (
     Conflict,
     Elsewhere,
@@ -62,7 +62,8 @@ class Inbox:
         if not place:
             return _system_folder("", 0)
         if len(place) == 1:
-            return _system_folder(place[0], self._exams.study(place[0])[1])
+            study, created = self._exams.study(place[0])
+            return _system_folder(place[0], created, study)
         if place[1] == REVIEW:
             return self._reviews.stat(place)
         row = self._exam(place)
@@ -79,7 +80,7 @@ class Inbox:
             NotFound, NotADirectory: it is not there, or is a file.
         """
         if not place:
-            return [_system_folder(code, created) for code, created in self._exams.studies()]
+            return [_system_folder(*study) for study in self._exams.studies()]
         if len(place) == 1:
             return self._study_children(place[0])
         if place[1] == REVIEW:
@@ -124,9 +125,9 @@ class Inbox:
         """Return how many bytes this principal may still bring; None for as many as the disk takes."""
         return self._ledger.left(self._user)
 
-    def capacity(self) -> tuple[os.statvfs_result, int | None, int | None]:
-        """Return size and free space of the staging folder's disk, and limit and rest of the quota, None without one."""
-        return self._staging.capacity(), self._ledger.limit(), self._ledger.left(self._user)
+    def capacity(self) -> Capacity:
+        """Return size and free space: of the quota, where there is one that is smaller than the disk."""
+        return capacity(self._staging.capacity(), self._ledger.limit(), self._ledger.left(self._user))
 
     # What changes.
 
@@ -295,8 +296,8 @@ class Inbox:
         finally:
             handle.close()
 
-    def set_times(self, place: Place, atime_ns: int, mtime_ns: int) -> None:
-        """Set a file's or folder's times; those of system folders stay, without complaint.
+    def set_times(self, place: Place, atime_ns: int | None, mtime_ns: int | None) -> None:
+        """Set a file's or folder's times, None as they are; those of system folders stay, without complaint.
 
         Raises:
             NotFound: it is not there.
@@ -312,7 +313,10 @@ class Inbox:
             if entry.is_sealed and entry.is_folder:
                 return  # programs that copy set the times of all folders
             self._open_entry(row, names)
-            drop.tree.set_times(names, atime_ns, mtime_ns)
+            found = drop.tree.stat(names)
+            drop.tree.set_times(
+                names, found.st_atime_ns if atime_ns is None else atime_ns, found.st_mtime_ns if mtime_ns is None else mtime_ns
+            )
 
         self._change(place, act)
 
@@ -332,6 +336,18 @@ class Inbox:
             drop.tree.set_attribute(names, value)
 
         self._change(place, act)
+
+    def sync_names(self, place: Place) -> None:
+        """Return when the names in a folder would survive a power cut.
+
+        Raises:
+            NotFound, NotADirectory: it is not there, or is a file.
+        """
+        if len(place) < _EXAM_DEPTH or place[1] == REVIEW:
+            return
+        for batch in self._exam(place).batches:
+            if batch.is_open:
+                self._staging.drop(batch.key).tree.sync_names(place[_EXAM_DEPTH:])
 
     # How.
 
@@ -375,7 +391,7 @@ class Inbox:
 
     def _changeable(self, place: Place) -> Place:
         """Return the names below the exam of a place that people may change; a study that is not theirs is not there."""
-        if place:
+        if len(place) > 1:
             self._exams.study(place[0])
         rules.check_changeable(place)
         names = place[_EXAM_DEPTH:]
@@ -484,8 +500,8 @@ def _sealed() -> Sealed:
     return Sealed("the batch is sealed: its files can be read and not be changed")
 
 
-def _system_folder(name: str, time_s: int) -> Entry:
-    return Entry(name, is_folder=True, size=0, mtime_ns=time_s * _SECOND, is_sealed=False)
+def _system_folder(name: str, time_s: int, row: int = 0) -> Entry:
+    return Entry(name, is_folder=True, size=0, mtime_ns=time_s * _SECOND, is_sealed=False, inode=row)
 
 
 def _in_memory(text: str) -> Reading:

@@ -6,6 +6,7 @@ from catalog.gate.drops.inbox import Inbox
 from catalog.gate.drops.ledger import Ledger, Limits
 from catalog.gate.staging import Staging
 from catalog.pure.access import Principal
+from catalog.pure.drops import Capacity, capacity
 
 
 class Inboxes:
@@ -19,6 +20,10 @@ class Inboxes:
     def of(self, principal: Principal) -> Inbox:
         """Return the staging tree as this principal sees and changes it."""
         return Inbox(self._staging, Exams(self._database, principal), self._ledger, principal)
+
+    def capacity(self) -> Capacity:
+        """Return size and free space for nobody in particular."""
+        return capacity(self._staging.capacity(), None, None)
 
     def close(self) -> None:
         """Tell the catalogue the last sums."""

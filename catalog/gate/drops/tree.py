@@ -210,6 +210,11 @@ class Tree:
             finally:
                 os.close(fd)
 
+    def sync_names(self, names: Place) -> None:
+        """Make the names in a folder durable."""
+        with translated(), self._opened(names) as folder:
+            os.fsync(folder)
+
     @contextmanager
     def _parent(self, names: Place) -> Iterator[tuple[int, bytes]]:
         """Give an open descriptor of the folder that holds the last name, and that name."""
