@@ -204,9 +204,9 @@ def main() -> None:
         for tool_name, tool in tools.items():
             if tool is not None:
                 results[tool_name] = measure(tool, corpus, big, places)
-    base = results["archimed fast"]["mean_ms"]
+    base = results["archimed fast"]["median_ms"]
     for tool_name, result in results.items():
-        result["ratio to archimed fast"] = round(float(str(result["mean_ms"])) / float(str(base)), 2)
+        result["median to archimed fast's"] = round(float(str(result["median_ms"])) / float(str(base)), 2)
         print(f"{tool_name:20}", "  ".join(f"{key} {value}" for key, value in result.items()))
     if told.json:
         told.json.write_text(json.dumps(results, indent=1) + "\n")

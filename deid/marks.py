@@ -29,6 +29,8 @@ _CODES = {
 }
 _BASIC = ("113100", "Basic Application Confidentiality Profile")
 _PIXELS = ("113101", "Clean Pixel Data Option")
+VALUES = frozenset(value.encode() for value, _ in (_BASIC, _PIXELS, *_CODES.values()))
+"""The code values we write: numbers, which somebody's ID may happen to be."""
 _LONGITUDINAL = {"shift": b"MODIFIED", "keep": b"UNMODIFIED", "remove": b"REMOVED"}
 
 

@@ -165,6 +165,15 @@ def test_an_id_like_a_term_does_not_break_the_file(mr: Dataset, saved: Callable[
     assert ds.PatientID == "E001"
 
 
+def test_an_id_that_is_one_of_our_own_codes_holds_nothing_else(mr: Dataset, saved: Callable[..., Path]) -> None:
+    mr.PatientID = "113100"
+    assert b"113100" in clean(mr, saved)  # the code of the method, in its sequence
+    mr.ImageComments = "known as 113100"
+    with pytest.raises(deid.Held) as caught:
+        clean(mr, saved)
+    assert caught.value.tag_path == "(0020,4000)"
+
+
 @pytest.mark.parametrize("engine", ["fast", "safe"])
 def test_an_identity_in_a_removed_sequence_is_searched_for(mr: Dataset, saved: Callable[..., Path], engine: str) -> None:
     other = Dataset()

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset, dcmread
 
@@ -65,6 +65,7 @@ def own_uids(ds: Dataset) -> Iterator[str]:
             yield str(element.value)
 
 
+@example("113105", dt.date(2000, 1, 1), ["1.3.1.1.1", "1.3.1.1.10", "1.3.1.1.11"])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(IDS, DAYS, st.lists(UIDS, min_size=3, max_size=5, unique=True))
 def test_two_studies_have_nothing_of_a_person_in_common(identifier: str, day: dt.date, uids: list[str]) -> None:
