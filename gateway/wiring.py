@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from catalog.database import Database, shape
 from catalog.gate.drops.inboxes import Inboxes
 from catalog.gate.drops.ledger import Limits
+from catalog.gate.drops.partials import Partials
 from catalog.gate.intake import Intake
 from catalog.gate.locks import Locks
 from catalog.gate.staging import Staging
@@ -85,6 +86,7 @@ def open_staging_rooms(config: Config, database: Database) -> "Rooms":
     return Rooms(
         open_inboxes(config, database),
         lambda principal: Locks(database, staging.digest, principal),
+        lambda principal, inbox: Partials(staging, inbox, principal),
         # A quarter of the threads is never taken by bodies that come in, however slowly.
         at_once=max(1, config.http.threads * 3 // 4),
     )

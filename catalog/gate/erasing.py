@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from catalog.database import Database
 from catalog.database.tables import batches, staged_files
 from catalog.gate.checking import Stop
-from catalog.gate.drops import sealing
+from catalog.gate.drops import partials, sealing
 from catalog.gate.jobs import Job, Queue
 from catalog.gate.staging import Staging
 
@@ -49,6 +49,7 @@ class Eraser:
     def sweep(self) -> None:
         """Remove files that were never acknowledged: those without a row, of receivers that are gone."""
         sealing.sweep(self._database, self._staging)
+        partials.erase_given_up(self._staging)
         for folder, files in self._staging.ended_sessions():
             known = {
                 row.file

@@ -3,6 +3,7 @@
     <staging>/secret.key                     key of the digests by which the catalogue knows staged instances
     <staging>/received/<session>/<number>    one staged file; a session is one run of one receiving process
     <staging>/drops/<key>/                   what a user dropped for an exam (`catalog.gate.drops.folder`)
+    <staging>/partials/<user>/<id>/          a large file that comes in pieces (`catalog.gate.drops.partials`)
     <staging>/batches/<batch>.json           what the checks read of a batch, for its reviewers: patients, series
     <staging>/batches/<batch>.txt            what the checks say of a batch, for who brought it
 
@@ -52,12 +53,17 @@ class Staging:
     def prepare(self) -> None:
         """Create the folders and the secret; harmless when they are there."""
         with durable.translated("the staging folder cannot be made"):
-            for name in ("received", "batches", "drops"):
+            for name in ("received", "batches", "drops", "partials"):
                 durable.make_folder(self._root / name)
             self._root.chmod(0o700)
             marks.mark(self._root)
             if not (self._root / "secret.key").exists():
                 durable.write_file(self._root / "secret.key", [secrets.token_hex(32).encode()])
+
+    @property
+    def partials(self) -> Path:
+        """The folder of files that come in pieces."""
+        return self._root / "partials"
 
     def digest(self, value: str) -> bytes:
         """Return the keyed digest (16 bytes) under which the catalogue knows an original UID or ID."""

@@ -7,6 +7,7 @@ power cut (DESIGN, law 4). Each is used by any thread; `close` once, by the last
 import os
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeAlias
 
 from catalog.gate.drops.folder import DropFolder
@@ -180,6 +181,21 @@ class Upload:
             while rest:
                 rest = rest[os.write(self.fd, rest) :]
         self._drop.touch()
+
+    def adopt(self, path: Path) -> None:
+        """Take a file on the same disk as it is, instead of what was written; it stays where it is, too.
+
+        Raises:
+            OutOfSpace: a quota is full.
+        """
+        with translated():
+            size = path.stat().st_size
+            self._grow(size - self._size, 0)
+            self._size = size
+            os.unlink(self._name, dir_fd=self._folder)
+            os.link(path, self._name, dst_dir_fd=self._folder)
+            os.close(self.fd)
+            self.fd = os.open(self._name, os.O_RDWR | os.O_CLOEXEC, dir_fd=self._folder)
 
     def commit(self, *, may_replace: bool = True) -> None:
         """Give the file its name: when this returns, it would survive a power cut. What had that name is replaced.

@@ -13,36 +13,41 @@ room: 507. What Finder and Explorer leave in every folder is taken and forgotten
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO
 
 from werkzeug.wrappers import Response
 
+from catalog.gate.drops.inbox import Inbox
 from catalog.gate.drops.inboxes import Inboxes
+from catalog.gate.drops.partials import Partials
 from catalog.gate.locks import Locks
 from catalog.pure.access import Principal
 from catalog.pure.drops import Entry, Place
+from catalog.pure.errors import ArchimedError, Invalid, Unavailable
 from gateway.http import answers, listing, properties
 from gateway.http.answers import Answer
 from gateway.http.dav import Files
 from gateway.http.listing import PAGE_HEADERS
 from gateway.http.requests import Environ, has_body, href, read_xml
-from gateway.http.staging import changing, described, junk, locking
+from gateway.http.staging import changing, described, junk, locking, resumable
 from gateway.http.staging.receiving import Receiving, drop
 from gateway.http.staging.visit import STAGING, Declined, Visit, as_node
 
-METHODS = "OPTIONS, GET, HEAD, PROPFIND, PROPPATCH, PUT, MKCOL, DELETE, COPY, MOVE, LOCK, UNLOCK"
-CAPABILITIES = {"DAV": "1, 2, 3", "Allow": METHODS, "MS-Author-Via": "DAV"}
+METHODS = "OPTIONS, GET, HEAD, PROPFIND, PROPPATCH, PUT, POST, MKCOL, DELETE, COPY, MOVE, LOCK, UNLOCK"
+CAPABILITIES = {"DAV": "1, 2, 3", "Allow": METHODS, "MS-Author-Via": "DAV"} | resumable.ABILITIES
 
 _SMALL_BODY = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """What the part is made of: inboxes and locks for principals, and how many bodies may come in at a time."""
+    """What the part is made of: a principal's inbox, locks and files in pieces; how many bodies may come in at a time."""
 
     inboxes: Inboxes
     locks: Callable[[Principal], Locks]
+    partials: Callable[[Principal, Inbox], Partials]
     at_once: int
 
 
@@ -67,19 +72,31 @@ class StagingPart:
         """
         method = self._methods.get(environ["REQUEST_METHOD"])
         principal: Principal = environ["archimed.principal"]
-        visit = Visit(environ, self._rooms.inboxes.of(principal), self._rooms.locks(principal), tuple(names[1:]))
+        inbox = self._rooms.inboxes.of(principal)
+        visit = Visit(environ, inbox, self._rooms.locks(principal), tuple(names[1:]))
         try:
+            if resumable.is_upload(visit):
+                return resumable.answer(visit, self._rooms.partials(principal, inbox), self._receiving)
+            if environ["REQUEST_METHOD"] == "POST":
+                return resumable.create(visit, self._rooms.partials(principal, inbox))
             if method is None:
                 raise Declined(405, "there is nothing to do here in that way", Allow=METHODS)
             if junk.is_junk(visit):
                 return junk.answer(visit)
             return method(visit)
         except Declined as declined:
-            _make_way(environ)
+            self._make_way(environ)
             return declined.answer
-        except BaseException:
-            _make_way(environ)
+        except ArchimedError:
+            self._make_way(environ)
             raise
+
+    def _make_way(self, environ: Environ) -> None:
+        """Read what is left of a small body, so that the client gets to read why it is refused; a large one is cut off."""
+        announced = environ.get("CONTENT_LENGTH", "")
+        if has_body(environ) and announced.isdigit() and int(announced) <= _SMALL_BODY:
+            with suppress(Unavailable, Invalid), self._receiving.slot():
+                drop(environ)
 
     def _get(self, visit: Visit) -> Answer:
         entry = visit.entry()
@@ -132,10 +149,3 @@ def _listed(visit: Visit) -> Iterator[listing.Entry]:
 
 def _above(visit: Visit) -> str:
     return visit.href(visit.place[:-1], folder=True) if visit.place else href([], folder=True)
-
-
-def _make_way(environ: Environ) -> None:
-    """Read what is left of a small body, so that the client gets to read why it is refused; a large one is cut off."""
-    announced = environ.get("CONTENT_LENGTH", "")
-    if has_body(environ) and announced.isdigit() and int(announced) <= _SMALL_BODY and "archimed.body_read" not in environ:
-        drop(environ)

@@ -24,7 +24,7 @@ from gateway.http.requests import Environ, has_body
 from gateway.http.staging import preconditions
 from gateway.http.staging.visit import Declined, Visit, as_node, plain
 
-_PIECE = 1 << 20
+_PIECE = 1 << 18
 _SECOND = 1_000_000_000
 # Slower than this on average, once that many seconds have gone: somebody keeps a thread busy.
 _SLOWEST_BYTES_A_SECOND = 1024
@@ -135,7 +135,7 @@ def pieces(environ: Environ) -> Iterator[bytes]:
         TimeoutError: it comes too slowly.
     """
     announced, received, began = _announced(environ), 0, time.monotonic()
-    if not has_body(environ):
+    if not has_body(environ) or "archimed.body_read" in environ:
         environ["archimed.body_read"] = True
         return
     while True:

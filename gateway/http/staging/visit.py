@@ -97,7 +97,8 @@ class Visit:
             Declined: one does.
         """
         try:
-            self.locks.check(place, tokens, deep=deep)
+            if place:
+                self.locks.check(place, tokens, deep=deep)
         except Conflict as error:
             raise Declined(423, str(error)) from None
 

@@ -3,6 +3,7 @@
 import base64
 import http.client
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -35,6 +36,10 @@ def basic(login: str, secret: str) -> str:
 
 def new_token(built: BuiltArchive, login: str, *scopes: Scope, expires: int | None = None) -> str:
     return create_token(built.database, Actor("root"), login, scopes or [Scope.READ], expires)
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 class Serving:
@@ -80,6 +85,13 @@ class Serving:
         assert self.process.stdout is not None
         self.process.stdout.close()
         return status
+
+    def kill(self) -> None:
+        """Kill it and its workers, as a power cut would."""
+        pids = [self.process.pid, *children(self.process.pid)]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        self.stop()
 
     def connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)

@@ -16,13 +16,9 @@ import sqlalchemy as sa
 from catalog.database.tables import files
 from tests.behaviour.suite import BIG, ODD, SERIES, SLICES, eventually, fill
 from tests.builders import BuiltArchive
-from tests.gateway.http.serving import ROOT, Serving
+from tests.gateway.http.serving import ROOT, Serving, children
 
 FILE = f"/archive/{SERIES}/00007.dcm"
-
-
-def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_it_ends_with_its_requests_done(own_serving: Serving) -> None:

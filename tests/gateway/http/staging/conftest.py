@@ -1,10 +1,11 @@
-"""A server on an archive of the test's own that takes what anna brings."""
+"""A server that takes what anna brings: one for all tests that leave no more than files behind, or one of the test's own."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from catalog.administration import Scope
+from catalog.database import Database, migrate
 from tests.behaviour.dropping import EXAM, fill
 from tests.builders import BuiltArchive
 from tests.gateway.http.serving import Serving
@@ -13,9 +14,27 @@ BOTH = (Scope.READ, Scope.STAGING)
 FOLDER = f"/staging/{EXAM}"
 
 
+@pytest.fixture(scope="session")
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    folder = tmp_path_factory.mktemp("staging")
+    database = Database(f"sqlite:///{folder}/var/catalog.db")
+    migrate.upgrade(database)
+    with Serving(fill(BuiltArchive(database, folder)), scopes=BOTH, workers=2, threads=8) as running:
+        yield running
+    database.close()
+
+
 @pytest.fixture
-def taking(built: BuiltArchive) -> Iterator[Serving]:
-    """Give a server; anna's folder for an exam is there."""
+def taking(_shared: Serving) -> Serving:
+    """Give the shared server, with two workers; anna's folder for an exam is there and empty."""
+    assert _shared.request("DELETE", FOLDER).status in {204, 404}
+    assert _shared.request("MKCOL", FOLDER).status == 201
+    return _shared
+
+
+@pytest.fixture
+def own_taking(built: BuiltArchive) -> Iterator[Serving]:
+    """Give a server of the test's own, likewise."""
     with Serving(fill(built), scopes=BOTH, threads=8) as running:
         assert running.request("MKCOL", FOLDER).status == 201
         yield running
