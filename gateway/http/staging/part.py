@@ -110,8 +110,8 @@ class StagingPart:
 
 
 def _options(visit: Visit) -> Answer:
-    found = visit.find(visit.place)
-    if found is None:
+    if visit.find(visit.place) is None:
+        visit.inbox.stat(visit.place[:1])
         visit.require_parent(visit.place)
     return Response(status=200, headers=CAPABILITIES)
 
