@@ -18,6 +18,9 @@ _LARGEST_NUMBER = 99_999_999
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\..*)?", re.IGNORECASE | re.DOTALL)
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f<>:\"/\\|?*%\s\u2028\u2029\ufffe\uffff\ud800-\udfff]+")
+_UNSAFE_IN_FILE_NAME = re.compile(r"(?:[\x00-\x1f\x7f-\x9f<>:\"/\\|?*%\u2028\u2029\ufffe\uffff\ud800-\udfff]|[^\S ])+")
+_LONGEST_FILE_NAME = 200
+_LONGEST_EXTENSION = 32
 _LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,63}")
 
 
@@ -88,6 +91,23 @@ def check_description(text: str) -> str:
     return text.strip()
 
 
+def safe_name(name: str) -> str:
+    """Return the name that a file or folder of a result gets: as it was where every face can show it, else made so.
+
+    At most 200 bytes; what is cut off is cut before the extension.
+    """
+    visible = "".join(c for c in name if unicodedata.category(c) not in {"Cf", "Co", "Cn"})
+    text = _UNSAFE_IN_FILE_NAME.sub("_", unicodedata.normalize("NFC", visible)).strip(" ").rstrip(". ")
+    if _DEVICE.fullmatch(text) or not text:
+        text = f"_{text}"
+    stem, dot, extension = text.rpartition(".")
+    if not stem or len(extension.encode()) > _LONGEST_EXTENSION:
+        stem, dot, extension = text, "", ""
+    while len((stem + dot + extension).encode()) > _LONGEST_FILE_NAME:
+        stem = stem[:-1]
+    return stem.rstrip(". ") + dot + extension if dot else stem.rstrip(". ")
+
+
 def series_name(number: int, file_type: str, description: str) -> str:
     """Return `<NNN>_<FILE TYPE>_<description>` for a series folder; without a description, `<NNN>_<FILE TYPE>`."""
     label = safe_label(description)
@@ -106,6 +126,18 @@ def unique_name(name: str, taken: set[str]) -> str:
     count = 2
     while folded(candidate := f"{name}_{count}") in taken:
         count += 1
+    return candidate
+
+
+def unique_file_name(name: str, taken: set[str]) -> str:
+    """Return `name`, or with `_2`, `_3` … before its extension, so that its folded form is not in `taken` (folded forms)."""
+    stem, dot, extension = name.rpartition(".")
+    if not stem:
+        stem, dot, extension = name, "", ""
+    candidate, count = name, 1
+    while folded(candidate) in taken:
+        count += 1
+        candidate = f"{stem}_{count}{dot}{extension}"
     return candidate
 
 
