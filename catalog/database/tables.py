@@ -141,6 +141,21 @@ series = Table(
     sqlite_autoincrement=True,
 )
 
+results = Table(
+    "results",
+    metadata,
+    Column(
+        "series_id", _Id, ForeignKey("series.id"), primary_key=True, autoincrement=False, comment="the series that is a result"
+    ),
+    Column(
+        "source_id", _Id, ForeignKey("series.id"), nullable=True, comment="the series it was made of; null: none of its number"
+    ),
+    Column("program", Text, nullable=False, comment="program and version that made it, as who brought it says; '' if not said"),
+    Column("sources", Text, nullable=False, comment="JSON array: names of series it was made of, as who brought it says"),
+    Column("brought_by", String(64), nullable=False, comment="login of who brought it"),
+    comment="where results come from",
+)
+
 folders = Table(
     "folders",
     metadata,

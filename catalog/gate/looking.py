@@ -16,6 +16,7 @@ from catalog.pure.checks import CheckedFile
 from catalog.pure.checks.complete import position_of
 from catalog.pure.checks.series import Series, SeriesTable
 from catalog.pure.errors import Unavailable, Unreadable
+from catalog.pure.results import FILE_TYPE, ResultPath, result_path
 
 _MOST_LISTED = 200
 """So many patients, descriptions and dates a reviewer is shown: a batch with more is a mistake that these make clear."""
@@ -73,6 +74,8 @@ class Looking:
 
     def at(self, row: Row) -> Seen:
         """Read a staged file."""
+        if made := result_path(self._staging.name_of(row.file)):
+            return Seen(row, series=self._result(row, made))
         try:
             facts = read_facts(self._staging.path(row.file))
         except (Unreadable, Unavailable) as error:
@@ -89,6 +92,12 @@ class Looking:
         )  # fmt: skip
         self._people.add(facts, self._digest("study", facts.study))
         return Seen(row, facts, "", series, self._staging.digest(f"instance {facts.sop_instance}"))
+
+    def _result(self, row: Row, made: ResultPath) -> Series:
+        return self._series.place(
+            f"result {made.number} {made.label}", "", row.id, number=made.number, modality="", file_type=FILE_TYPE,
+            description=made.label,
+        )  # fmt: skip
 
     def checked(self, seen: Seen, elsewhere: int | None, archived: str) -> CheckedFile:
         """Return what the rules see of a file.

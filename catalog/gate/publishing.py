@@ -11,6 +11,8 @@ May live here: the order of these steps. Not: how a file is cleaned, what it is 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from io import BufferedRandom
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,15 +23,17 @@ from catalog.changes import ChangeKind, announce
 from catalog.database import Database, Row
 from catalog.database.tables import batches, profiles, staged_files, studies
 from catalog.filetypes.dicom import describe
-from catalog.gate import shelf
+from catalog.gate import resulting, shelf
 from catalog.gate.checking import Stop
 from catalog.gate.deidentification import Cleaner, Deidentification
 from catalog.gate.jobs import KIND_OF_EFFECT, Job, Queue, enqueue
+from catalog.gate.resulting import ResultFile
 from catalog.gate.staging import Staging
 from catalog.pure.batches import Event, State, transition
 from catalog.pure.checks import Finding, Severity
-from catalog.pure.errors import Held, Unreadable
+from catalog.pure.errors import Held, Unavailable, Unreadable
 from catalog.pure.filing import Plan, StoredFile, plan
+from catalog.pure.results import result_path
 from catalog.store import Deposit, LocalStore, StoredObject
 
 _CHUNK_FILES = 64
@@ -73,7 +77,7 @@ class Publisher:
         deposit = self._store.deposit(this.study, f"{job.batch_id}")
         try:
             while rows := self._next_chunk(job.batch_id):
-                self._publish_chunk(job, rows, cleaner, deposit, stop)
+                self._publish_chunk(job, this, rows, cleaner, deposit, stop)
         finally:
             deposit.close()
         self._file(job, this)
@@ -128,11 +132,13 @@ class Publisher:
                 break
         return chunk
 
-    def _publish_chunk(self, job: Job, rows: Sequence[Row], cleaner: Cleaner, deposit: Deposit, stop: Stop) -> None:
+    def _publish_chunk(
+        self, job: Job, this: _Import, rows: Sequence[Row], cleaner: Cleaner, deposit: Deposit, stop: Stop
+    ) -> None:
         outcomes = []
         for row in rows:
             stop()
-            outcomes.append({"row": row.id} | self._publish_file(row, cleaner, deposit))
+            outcomes.append({"row": row.id} | self._publish_file(row, this, cleaner, deposit))
         deposit.settle()
         with self._database.write() as connection:
             connection.execute(_OUTCOME, outcomes)
@@ -141,7 +147,7 @@ class Publisher:
             )
             self._queue.progress(connection, job, connection.execute(stored).scalar_one())
 
-    def _publish_file(self, row: Row, cleaner: Cleaner, deposit: Deposit) -> dict[str, str]:
+    def _publish_file(self, row: Row, this: _Import, cleaner: Cleaner, deposit: Deposit) -> dict[str, str]:
         """Clean one file into the deposit; a file that may not or cannot be published fails alone (DESIGN, law 8)."""
         source = self._staging.path(row.file)
         if not source.exists():
@@ -149,8 +155,7 @@ class Publisher:
         with durable.translated("the publish job cannot go on"):
             target = deposit.new()
             try:
-                cleaned = cleaner.clean(source, target)
-                describe(cleaned.headers)  # what cannot be filed is found out now, not when all are stored
+                about = self._clean(row, source, this, cleaner, target)
             except (Held, Unreadable) as error:
                 deposit.discard(target)
                 return {"new_state": "held", "new_reason": str(error), "new_result": ""}
@@ -158,30 +163,63 @@ class Publisher:
                 deposit.discard(target)
                 raise
             stored = deposit.add(target)
-        return {"new_state": "stored", "new_reason": "", "new_result": _as_json(stored, cleaned.headers, cleaned.summary())}
+        return {"new_state": "stored", "new_reason": "", "new_result": _as_json(stored, about)}
+
+    def _clean(self, row: Row, source: Path, this: _Import, cleaner: Cleaner, target: BufferedRandom) -> dict[str, Any]:
+        """Write what is published of a file, and return what its row keeps of it.
+
+        Raises:
+            Held, Unreadable: it may not or cannot be published.
+        """
+        if made := result_path(self._staging.name_of(row.file)):
+            resulting.take(source, target, made, this.batch.exam_code)
+            return {"headers": {}, "done": {}, "is_result": True}
+        cleaned = cleaner.clean(source, target)
+        describe(cleaned.headers)  # what cannot be filed is found out now, not when all are stored
+        return {"headers": dict(cleaned.headers), "done": cleaned.summary()}
 
     def _file(self, job: Job, this: _Import) -> None:
         """Give everything that is stored its place, in one transaction."""
         rows = self._database.rows(
-            sa.select(staged_files.c.id, staged_files.c.result, staged_files.c.series)
+            sa.select(staged_files.c.id, staged_files.c.file, staged_files.c.result, staged_files.c.series)
             .where(staged_files.c.batch_id == job.batch_id, staged_files.c.state == "stored")
             .order_by(staged_files.c.id)
         )
         results = {row.id: json.loads(row.result) for row in rows}
         labels = json.loads(this.batch.labels)
-        stored = [_stored_file(row.id, results[row.id], labels.get(row.series)) for row in rows]
+        stored, brought = [], []
+        for row in rows:
+            result, label = results[row.id], labels.get(row.series)
+            if result.get("is_result"):
+                brought.append(self._result_file(row, result, label))
+            else:
+                stored.append(_stored_file(row.id, result, label))
         with self._database.write() as connection:
             self._queue.finish(connection, job)
-            if not stored:
+            if not stored and all(one.lineage for one in brought):
                 self._fail(connection, this)
                 return
             exam = shelf.exam(connection, this.batch.study_id, this.batch.exam_code)
             placed = plan(stored, shelf.known_series(connection, exam))
-            self._store.write_manifest(this.study, _manifest_name(this.batch), _manifest(this, placed, results))
             told = {number: result["headers"] for number, result in results.items()}
-            shelf.put(connection, this.batch.study_id, exam, this.batch.exam_code, job.batch_id, placed, told)
-            left = self._leave_behind(connection, this, placed)
-            self._close(connection, this, placed, left)
+            exam = shelf.put(connection, this.batch.study_id, exam, this.batch.exam_code, job.batch_id, placed, told)
+            made = resulting.put(connection, this.batch, exam, brought)
+            entries = _manifest(this, placed, results) + made.entries
+            self._store.write_manifest(this.study, _manifest_name(this.batch), entries)
+            taken = {
+                file.staged: "an instance of this UID is archived already, with other content" for file in placed.contradicting
+            }
+            taken |= dict.fromkeys(made.contradicting, "a result has another file of that name already")
+            left = self._leave_behind(connection, this, taken)
+            self._close(connection, this, len(entries), len(placed.known), left)
+
+    def _result_file(self, row: Row, result: Mapping[str, Any], label: str | None) -> ResultFile:
+        made = result_path(self._staging.name_of(row.file))
+        if made is None:
+            raise Unavailable("the staging folder has lost the names of a batch's files")
+        made = made if label is None else replace(made, label=label)
+        lineage = resulting.lineage_of(self._staging.path(row.file)) if made.is_lineage else None
+        return ResultFile(row.id, made, bytes.fromhex(result["sha256"]), result["size"], lineage)
 
     def _fail(self, connection: sa.Connection, this: _Import) -> None:
         """Leave a batch of which nothing could be published as it is, for its reviewer to mend or reject."""
@@ -200,12 +238,16 @@ class Publisher:
         )
         return {row.id: row.reason for row in rows}
 
-    def _leave_behind(self, connection: sa.Connection, this: _Import, placed: Plan) -> dict[int, str]:
-        """Move what was not published into a batch of its own, checked, for its reviewer to reject or try again."""
-        if placed.contradicting:
-            reason = "an instance of this UID is archived already, with other content"
-            outcome = {"new_state": "held", "new_reason": reason, "new_result": ""}
-            connection.execute(_OUTCOME, [{"row": file.staged} | outcome for file in placed.contradicting])
+    def _leave_behind(self, connection: sa.Connection, this: _Import, taken: Mapping[int, str]) -> dict[int, str]:
+        """Move what was not published into a batch of its own, checked, for its reviewer to reject or try again.
+
+        Args:
+            taken: why a stored file cannot be filed, by its row.
+        """
+        if taken:
+            connection.execute(
+                _OUTCOME, [{"row": row, "new_state": "held", "new_reason": why, "new_result": ""} for row, why in taken.items()]
+            )
         left = self._left(connection, this)
         if not left:
             return left
@@ -225,18 +267,17 @@ class Publisher:
         self._staging.copy_about(this.batch.id, number)
         return left
 
-    def _close(self, connection: sa.Connection, this: _Import, placed: Plan, left: Mapping[int, str]) -> None:
+    def _close(self, connection: sa.Connection, this: _Import, count: int, known: int, left: Mapping[int, str]) -> None:
         after, effects = transition(State(this.batch.state), Event.PUBLISHED)
         values = {"state": after, "findings": _with(this.batch.findings, left)}
         connection.execute(batches.update().where(batches.c.id == this.batch.id).values(values))
         for effect in effects:
             enqueue(connection, KIND_OF_EFFECT[effect], this.batch.id)
-        count = sum(len(series.files) for series in placed.series)
         record(
             connection, actor="worker", acting_as=this.batch.decided_by, action="batch.publish", study=this.study,
             subject=f"batch {this.batch.id}",
             detail={
-                "exam": this.batch.exam_code, "files": count, "known": len(placed.known), "left": len(left),
+                "exam": this.batch.exam_code, "files": count, "known": known, "left": len(left),
                 "profile": this.profile_id,
             },
         )  # fmt: skip
@@ -260,8 +301,8 @@ def _with(findings: str, left: Mapping[int, str]) -> str:
     return json.dumps(before + added)
 
 
-def _as_json(stored: StoredObject, headers: Mapping[str, str | int | float], done: Mapping[str, int]) -> str:
-    return json.dumps({"sha256": stored.digest.hex(), "size": stored.size, "headers": dict(headers), "done": dict(done)})
+def _as_json(stored: StoredObject, about: Mapping[str, Any]) -> str:
+    return json.dumps({"sha256": stored.digest.hex(), "size": stored.size, **about})
 
 
 def _stored_file(number: int, result: Mapping[str, Any], label: str | None) -> StoredFile:

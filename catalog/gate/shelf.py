@@ -42,10 +42,12 @@ def put(
     batch_id: int,
     placed: Plan,
     told: Mapping[int, Mapping[str, object]],
-) -> None:
-    """Make the exam if it is not there, and the plan's series and files with what they tell, by staged file."""
-    if not placed.series:
-        return
+) -> int:
+    """Make the exam if it is not there, and the plan's series and files with what they tell, by staged file.
+
+    Returns:
+        The exam's row.
+    """
     now = clock.now()
     acquired = min((one.acquired for one in placed.series if one.acquired is not None), default=None)
     if exam_id is None:
@@ -55,6 +57,7 @@ def put(
         row = one.row if one.row is not None else _make_series(connection, study_id, exam_id, one, now)
         connection.execute(files.insert(), _rows(one, row, batch_id, now))
         _keep_metadata(connection, row, one, told)
+    return exam_id
 
 
 def _keep_metadata(

@@ -38,6 +38,12 @@ def nested_key(folder: int, key: str) -> str:
     return f"{BEHIND_ALL_NAMES}{folder}/{key}"
 
 
+def nested_folder(key: str) -> int | None:
+    """Return the folder of a key that `nested_key` made; None for a name that stands in the series itself."""
+    folder, slash, _ = key.removeprefix(BEHIND_ALL_NAMES).partition("/")
+    return int(folder) if slash else None
+
+
 def nested_end(folder: int) -> str:
     """Return a key behind all keys of that folder."""
     return f"{BEHIND_ALL_NAMES}{folder}0"  # "0" comes next to "/"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from catalog.pure.errors import Invalid
-from catalog.pure.names import folded, safe_name, unique_file_name
+from catalog.pure.names import folded, safe_label, safe_name, series_name, unique_file_name
 
 FILE_TYPE = "RESULT"
 LINEAGE = "_LINEAGE.json"
@@ -51,6 +51,17 @@ def result_path(relative: str) -> ResultPath | None:
     return ResultPath(int(found[1]), found[2] or "", tuple(parts))
 
 
+def folder_name(number: int, label: str) -> str:
+    """Return the folder in which a result is brought: what `result_path` takes apart.
+
+    Raises:
+        Invalid: the label cannot be part of a name.
+    """
+    if not label or safe_label(label) != label:
+        raise Invalid(f"a label is short and holds what a folder's name may hold: for instance {safe_label(label) or 'seg'}")
+    return series_name(number, FILE_TYPE, label)
+
+
 def read_lineage(text: bytes) -> Lineage:
     """Return what a lineage file says: a JSON object with `program` and `sources`, both optional.
 
@@ -78,7 +89,7 @@ def _is_line(text: object) -> bool:
     return isinstance(text, str) and text.isprintable() and len(text) <= _LONGEST_TEXT
 
 
-def placed(paths: Mapping[int, Sequence[str]]) -> dict[int, tuple[str, ...]]:
+def placed(paths: Mapping[int, Sequence[str]], standing: Iterable[Sequence[str]] = ()) -> dict[int, tuple[str, ...]]:
     """Return where each file of a result stands: its way through folders, in names that every face can show.
 
     What stood in one folder stands in one folder still. Names that differ in case only, or only in what cannot be shown, get a
@@ -86,13 +97,18 @@ def placed(paths: Mapping[int, Sequence[str]]) -> dict[int, tuple[str, ...]]:
 
     Args:
         paths: the way to each file below the result's folder, by the file's number.
+        standing: the ways to files that the result has already, which keep their names. A file that comes by the very way of
+            one of them gets that place again.
     """
     tree = _Folder()
+    again = {tuple(parts) for parts in paths.values()}
+    for way in sorted(map(tuple, standing)):
+        if way not in again:
+            tree.put(way, None)
+        else:
+            tree.reach(way[:-1])
     for file, parts in sorted(paths.items(), key=lambda item: (tuple(item[1]), item[0])):
-        folder = tree
-        for part in parts[:-1]:
-            folder = folder.folder(part)
-        folder.files.append((parts[-1], file))
+        tree.put(parts, file)
     found: dict[int, tuple[str, ...]] = {}
     tree.name_below((), found)
     return found
@@ -103,21 +119,28 @@ class _Folder:
 
     def __init__(self) -> None:
         self.folders: dict[str, _Folder] = {}
-        self.files: list[tuple[str, int]] = []
+        self.files: list[tuple[str, int | None]] = []
 
-    def folder(self, name: str) -> "_Folder":
-        return self.folders.setdefault(name, _Folder())
+    def reach(self, way: Sequence[str]) -> "_Folder":
+        folder = self
+        for name in way:
+            folder = folder.folders.setdefault(name, _Folder())
+        return folder
+
+    def put(self, way: Sequence[str], file: int | None) -> None:
+        self.reach(way[:-1]).files.append((way[-1], file))
 
     def name_below(self, above: tuple[str, ...], found: dict[int, tuple[str, ...]]) -> None:
         names = _distinct([*self.folders, *(name for name, _ in self.files)])
         for name, folder in zip(names, self.folders.values(), strict=False):
             folder.name_below((*above, name), found)
         for name, (_, file) in zip(names[len(self.folders) :], self.files, strict=True):
-            found[file] = (*above, name)
+            if file is not None:
+                found[file] = (*above, name)
 
 
 def _distinct(wanted: Iterable[str]) -> list[str]:
-    """Return a safe name for each, no two the same when folded; names that are safe already are served first."""
+    """Return a safe name for each, no two the same when folded; names that are safe already are served first, in order."""
     names = list(wanted)
     given: dict[int, str] = {}
     taken: set[str] = set()

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from catalog.database.tables import exams, files, folders, grants, series, studies
+from catalog.database.tables import exams, files, folders, grants, results, series, studies
 from catalog.pure.nodes import Kind
 
 _USER = sa.bindparam("user", type_=sa.BigInteger)
@@ -104,6 +104,16 @@ CHILDREN: dict[Kind, tuple[tuple[Kind, Query], ...]] = {
         (Kind.FOLDER, _page(_FOLDERS, folders.c.name_key, folders.c.series_id == _SERIES_OF_FOLDER)),
     ),
 }
+
+# Where a result comes from, by its series.
+_SOURCE = series.alias("source")
+RESULT = (
+    sa.select(results.c.program, results.c.sources, results.c.brought_by, _SOURCE.c.name)
+    .select_from(
+        results.join(series, series.c.id == results.c.series_id).outerjoin(_SOURCE, _SOURCE.c.id == results.c.source_id)
+    )
+    .where(results.c.series_id == _ROW, _granted(series.c.study_id))
+)
 
 STUDY_CODE = sa.select(studies.c.code).where(studies.c.id == _ROW)
 

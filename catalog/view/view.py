@@ -5,6 +5,7 @@ granted, so a grant that is gone is gone with the next call.
 """
 
 import itertools
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -40,6 +41,17 @@ class OpenFile:
     def close(self) -> None:
         """Close the descriptor."""
         os.close(self.fd)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a result comes from: the series it was made of ('' if there is none of its number) and, as who brought it says,
+    the program and the series it used; `brought_by` is a login."""
+
+    made_of: str
+    program: str
+    sources: tuple[str, ...]
+    brought_by: str
 
 
 class Archive:
@@ -138,6 +150,11 @@ class View:
         if row is None:
             raise NotFound("there is no such file or folder")
         return _node(node.kind, row)
+
+    def origin(self, node: NodeId) -> Origin | None:
+        """Return where a result comes from; None for all that is no result, is not there or not granted."""
+        row = self._database.row(statements.RESULT, {"user": self._user, "row": node.row}) if node.kind is Kind.SERIES else None
+        return Origin(row.name or "", row.program, tuple(json.loads(row.sources)), row.brought_by) if row else None
 
     def resolve(self, path: str) -> Node:
         """Return the node at a path of the tree, `2008-0003/E001`; empty and doubled slashes do not count.

@@ -29,6 +29,7 @@ _COMMANDS = {
     "source": ("source", "Name the scanners and centres that may send."),
     "token": ("token", "Make and revoke passwords for WebDAV."),
     "staging": ("staging", "Look at what waits at the gate and decide on it."),
+    "result": ("result", "Bring back what a program made of archived series."),
     "correct": ("correct", "Correct names and places of what is archived."),
     "ls": ("tree", "List a folder of the archive."),
     "stat": ("tree", "Show what is known of one place in the archive."),

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -59,7 +60,10 @@ def stat(path: str, login: str | None, as_json: bool) -> None:
       archimed stat 2008-0003/E001/003_DCM_MR_t1_mprage/00001.dcm --as ada
     """
     with _view(login) as view:
-        record = _record(view.resolve(path))
+        node = view.resolve(path)
+        record = _record(node)
+        if origin := view.origin(node.id):
+            record |= {**asdict(origin), "sources": list(origin.sources)}
     print_record({"path": "/".join(filter(None, path.split("/"))), **record}, as_json=as_json)
 
 

@@ -80,6 +80,23 @@ def test_what_stood_together_stands_together(paths: dict[int, list[str]]) -> Non
             assert (paths[one][:-1] == paths[other][:-1]) == (found[one][:-1] == found[other][:-1])
 
 
+@given(_PATHS, _PATHS)
+def test_what_stands_already_stays_and_no_new_file_takes_its_place(
+    before: dict[int, list[str]], late: dict[int, list[str]]
+) -> None:
+    standing = set(placed(before).values())
+    found = placed(late, standing)
+    assert set(found) == set(late)
+    for file, way in found.items():
+        if tuple(late[file]) in standing:
+            continue
+        taken = {tuple(map(folded, other[:depth])) for other in standing for depth in range(1, len(other) + 1)}
+        assert tuple(map(folded, way)) not in taken
+    keys = [tuple(map(folded, way)) for way in found.values()]
+    ways = {tuple(parts) for parts in late.values()}
+    assert len(set(keys)) == len(keys) or ways & standing
+
+
 @given(_PATHS, st.randoms(use_true_random=False))
 def test_the_order_in_which_files_come_does_not_tell(paths: dict[int, list[str]], chance: object) -> None:
     items = list(paths.items())

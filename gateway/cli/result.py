@@ -1,0 +1,152 @@
+"""`archimed result`: what a program made of archived series, brought back to stand beside them."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from catalog.administration import principal
+from catalog.gate.desk import BatchInfo, Desk
+from catalog.gate.drops.inbox import Inbox
+from catalog.pure.access import Principal
+from catalog.pure.errors import Conflict, Invalid, Refused
+from catalog.pure.nodes import Kind
+from catalog.pure.results import LINEAGE, folder_name
+from catalog.view import View
+from gateway.cli.administering import actor, catalogue
+from gateway.cli.common import configuration, json_option
+from gateway.cli.output import print_json
+from gateway.cli.progress import bar
+from gateway.wiring import open_archive, open_inboxes, open_staging
+
+_CHUNK = 1 << 20
+_PARTS = 3
+
+
+@click.group()
+def result() -> None:
+    """Bring back what a program made of archived series.
+
+    \b
+    Example:
+      archimed result add 2008-0003/E001/003_DCM_MR_t1_mprage ./seg --label seg --program "FreeSurfer 7.4.1" --as ada
+    """
+
+
+@result.command()
+@click.argument("series", metavar="STUDY/EXAM/SERIES")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--label", required=True, metavar="TEXT", help="What it is; its folder is called NNN_RESULT_<label>.")
+@click.option("--program", default="", metavar="TEXT", help="What made it, with its version.")
+@click.option("--also-from", multiple=True, metavar="SERIES", help="Another series of that exam that it was made of.")
+@click.option("--as", "acting_as", metavar="LOGIN", required=True, help="Whose result it is.")
+@json_option
+def add(
+    series: str,
+    files: tuple[Path, ...],
+    label: str,
+    program: str,
+    also_from: tuple[str, ...],
+    acting_as: str,
+    as_json: bool,
+) -> None:
+    """Bring files to the gate as a result of a series; folders come with all below them.
+
+    They wait in your open batch for that exam until it is sealed and somebody accepts it.
+
+    \b
+    Example:
+      archimed result add 2008-0003/E001/003_DCM_MR_t1_mprage ./seg --label seg --program "FreeSurfer 7.4.1" --as ada
+    """
+    study, exam, name = _place(series)
+    with catalogue() as database:
+        user = principal(database, acting_as)
+        number = _number(open_archive(configuration(), database).view(user), study, exam, (name, *also_from))
+        folder = folder_name(number, label)
+        lineage = json.dumps({"program": program, "sources": [name, *also_from]}).encode()
+        inboxes = open_inboxes(configuration(), database)
+        try:
+            _bring(inboxes.of(user), (study, exam, folder), files, lineage)
+        finally:
+            inboxes.close()
+        desk = Desk(database, open_staging(configuration()), actor(acting_as), user)
+        batch = _batch_of(desk, user, study, exam)
+    if as_json:
+        print_json({"batch": batch.id, "state": batch.state, "folder": f"{study}/{exam}/{folder}", "files": batch.files})
+    else:
+        click.echo(f"in batch {batch.id} as {study}/{exam}/{folder}; when all is in: archimed staging seal {batch.id}")
+
+
+def _place(path: str) -> tuple[str, str, str]:
+    names = [name for name in path.split("/") if name]
+    if len(names) != _PARTS:
+        raise Invalid("name the series as the tree does: STUDY/EXAM/SERIES")
+    return names[0], names[1], names[2]
+
+
+def _number(view: View, study: str, exam: str, names: tuple[str, ...]) -> int:
+    """Return the number of the first of these series, all of which must be there."""
+    found = [view.resolve(f"{study}/{exam}/{name}") for name in names]
+    if any(node.id.kind is not Kind.SERIES for node in found):
+        raise Invalid("a result is made of series: name their folders")
+    return int(found[0].name.partition("_")[0])
+
+
+def _bring(inbox: Inbox, folder: tuple[str, ...], files: tuple[Path, ...], lineage: bytes) -> None:
+    found = [(path, name) for file in files for path, name in _below(file)]
+    made: set[tuple[str, ...]] = set()
+    with bar("bringing files", len(found)) as advance:
+        for count, (path, names) in enumerate(found, 1):
+            place = (*folder, *names)
+            for depth in range(2, len(place)):
+                _make_folder(inbox, place[:depth], made)
+            _upload(inbox, place, path)
+            advance(count)
+    upload = inbox.upload((*folder, LINEAGE))
+    upload.write(lineage)
+    upload.commit()
+
+
+def _below(path: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """Yield a file, or all below a folder, each with its way from there; what the folder itself is called does not count."""
+    if not path.is_dir():
+        yield path, (path.name,)
+        return
+    for found in sorted(path.rglob("*")):
+        if found.is_file():
+            yield found, found.relative_to(path).parts
+
+
+def _make_folder(inbox: Inbox, place: tuple[str, ...], made: set[tuple[str, ...]]) -> None:
+    if place not in made:
+        with contextlib.suppress(Conflict):
+            inbox.make_folder(place)
+        made.add(place)
+
+
+def _upload(inbox: Inbox, place: tuple[str, ...], path: Path) -> None:
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise Refused(f"a file cannot be read: {os.strerror(error.errno or 0)}; nothing of it was taken") from None
+    with file:
+        upload = inbox.upload(place)
+        try:
+            while chunk := file.read(_CHUNK):
+                upload.write(chunk)
+            upload.commit()
+        except BaseException:
+            upload.discard()
+            raise
+
+
+def _batch_of(desk: Desk, user: Principal, study: str, exam: str) -> BatchInfo:
+    mine = [
+        info for info in desk.list() if (info.study, info.exam) == (study, exam) and info.source == f"upload by {user.login}"
+    ]
+    if not mine:
+        raise Refused("the batch was decided on while files came in; see `archimed staging list`")
+    return mine[-1]
