@@ -206,10 +206,9 @@ class Publisher:
             made = resulting.put(connection, this.batch, exam, brought)
             entries = _manifest(this, placed, results) + made.entries
             self._store.write_manifest(this.study, _manifest_name(this.batch), entries)
-            taken = {
-                file.staged: "an instance of this UID is archived already, with other content" for file in placed.contradicting
-            }
-            taken |= dict.fromkeys(made.contradicting, "a result has another file of that name already")
+            contradicting = [file.staged for file in placed.contradicting]
+            taken = dict.fromkeys(contradicting, "an instance of this UID is archived already, with other content")
+            taken |= dict.fromkeys(made.contradicting, "the result has another file of that name already")
             left = self._leave_behind(connection, this, taken)
             self._close(connection, this, len(entries), len(placed.known), left)
 
