@@ -187,6 +187,7 @@ PLACES |= {
     "overlay data": _add(0x60003000, "OW", MARK.encode() + b"\0"),
     "curve": _add(0x50000022, "LO", MARK),
     "icon": lambda ds: setattr(ds, "IconImageSequence", _item(TextComments=MARK, ImageComments=MARK)),
+    "icon pixels": lambda ds: setattr(ds, "IconImageSequence", _picture()),
     "graphic text": lambda ds: setattr(
         ds, "GraphicAnnotationSequence", _item(TextObjectSequence=_item(UnformattedTextValue=MARK))
     ),
@@ -213,6 +214,12 @@ PLACES |= {
     "date and time that are none": _add(0x0008002A, "DT", MARK),
     "time that is none": _add(0x00080032, "TM", MARK),
 }
+
+
+def _picture() -> Sequence:
+    icon = _item(Rows=1, Columns=12, BitsAllocated=8, SamplesPerPixel=1)
+    icon[0].add_new(0x7FE00010, "OW", MARK.encode() + b"\0")
+    return icon
 
 
 def _with_private() -> Sequence:
