@@ -21,7 +21,6 @@ from tests.deploy.machine import Layers
 TOP = Path(__file__).parents[2]
 _SUITE = "bookworm"
 _PYTHON = (3, 11)  # Debian 12's
-_MIRROR = "http://deb.debian.org/debian"
 # What a server has, and what Ansible needs on it.
 _PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "python3", "python3-apt", "python3-venv", "ca-certificates", "iproute2", "procps",
@@ -75,8 +74,9 @@ def _build_wheels(folder: Path, *what: str) -> None:
 
 
 def _bootstrap(folder: Path) -> None:
-    mirror = os.environ.get("ARCHIMED_TEST_MIRROR", _MIRROR)
-    command = ["debootstrap", "--variant=minbase", f"--include={','.join(_PACKAGES)}", _SUITE, str(folder), mirror]
+    command = ["debootstrap", "--variant=minbase", f"--include={','.join(_PACKAGES)}", _SUITE, str(folder)]
+    if mirror := os.environ.get("ARCHIMED_TEST_MIRROR"):  # else debootstrap's own
+        command.append(mirror)
     _run(command)
     # Of the host, not of a machine that many are copied from.
     for name in ("etc/hostname", "etc/resolv.conf"):
