@@ -6,7 +6,7 @@ from pathlib import Path
 from catalog.pure.errors import ArchimedError, ConfigError
 from gateway.config import load
 from gateway.doctor import machine, places, programs
-from gateway.doctor.finding import Finding, wrong
+from gateway.doctor.finding import Finding, doubtful, wrong
 
 _CHECKS = (
     places.secrets, places.key, places.catalogue_file, places.folders, places.space, places.certificates,
@@ -34,5 +34,7 @@ def _contained(name: str, findings: Iterator[Finding]) -> Iterator[Finding]:
         yield from findings
     except ArchimedError as error:
         yield wrong(name, str(error), "see above")
+    except PermissionError:
+        yield doubtful(name, "this user may not look at it", "run this as root")
     except OSError as error:
-        yield wrong(name, f"could not be looked at: {error.strerror}", "run this as root")
+        yield wrong(name, f"could not be looked at: {error.strerror}", "see the system's log: a disk may be failing")

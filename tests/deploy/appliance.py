@@ -86,6 +86,12 @@ def dead_mounts(machine: Machine) -> list[str]:
     return [where for where in mounted if machine.run("stat", where, check=False, timeout=20).returncode != 0]
 
 
+def add(machine: Machine, unit: str, *lines: str) -> None:
+    """Add lines to a unit, as a site does; `archimed-.service` is all of them."""
+    machine.write(f"/etc/systemd/system/{unit}.d/site.conf", "\n".join([*lines, ""]))
+    machine.run("systemctl", "daemon-reload")
+
+
 def exposure(unit: Path | str) -> float:
     """Return how exposed systemd takes a unit's file to be, from 0 (best) to 10."""
     said = subprocess.run(
