@@ -7,7 +7,8 @@ from tests.deploy.machine import Finished, Machine
 
 ARCHIVE = "/srv/archive"
 DAEMONS = ("archimed-http", "archimed-dicom", "archimed-worker")
-MOUNTS = {"archimed-archive": ARCHIVE}
+STAGING = "/srv/staging"
+MOUNTS = {"archimed-archive": ARCHIVE, "archimed-staging": STAGING}
 UNITS = (*DAEMONS, *MOUNTS)
 CONFIG = """
 [auth]
@@ -16,6 +17,7 @@ backends = ["token", "pam"]
 key_file = "deid.key"
 [mounts]
 archive = "/srv/archive"
+staging = "/srv/staging"
 """
 _INSTALL = """
 systemd-sysusers /opt/archimed/lib/sysusers.d/archimed.conf

@@ -36,7 +36,7 @@ def test_systemd_finds_nothing_to_complain_about(running: Machine) -> None:
 def test_it_says_that_it_is_ready_and_the_mounts_answer(running: Machine) -> None:
     told = json.loads(health(running, "readyz"))
     assert told["ready"] is True
-    assert {"catalogue", "store", "staging", "archive_mount", "jobs"} <= set(told["checks"])
+    assert {"catalogue", "store", "staging", "archive_mount", "staging_mount", "jobs"} <= set(told["checks"])
 
 
 def test_the_doctor_finds_nothing_wrong(running: Machine) -> None:
@@ -51,6 +51,21 @@ def test_users_see_the_mount_of_a_daemon_in_a_sandbox(running: Machine) -> None:
     denied = running.run("ls", f"{ARCHIVE}/ada", user="ben", check=False)
     assert (denied.returncode, denied.stdout) == (2, "")
     assert "Read-only" in running.run("mkdir", f"{ARCHIVE}/ada/S/E", user="ada", check=False).stderr
+
+
+def test_users_bring_files_into_staging_and_the_worker_checks_them(running: Machine) -> None:
+    folder = f"{appliance.STAGING}/ada/S/E1"
+    running.run("mkdir", folder, user="ada")
+    running.run("sh", "-c", f"head -c 100000 /dev/urandom >{folder}/raw.dat", user="ada")
+    assert running.run("ls", f"{appliance.STAGING}/ada", user="ben", check=False).returncode == 2
+    (batch,) = json.loads(archimed(running, "staging", "list", "--json").stdout)
+    archimed(running, "staging", "seal", str(batch["id"]), "--as", "ada")
+
+    def is_checked() -> bool:
+        return json.loads(archimed(running, "staging", "show", str(batch["id"]), "--json").stdout)["state"] == "checked"
+
+    running.wait(is_checked)
+    archimed(running, "staging", "reject", str(batch["id"]), "--reason", "a test", "--as", "ada")
 
 
 def test_unix_users_log_in_over_http(running: Machine) -> None:
@@ -132,7 +147,7 @@ def test_readers_of_a_mount_that_is_stopped_get_an_error_or_nothing_and_never_ha
     assert running.run("touch", f"{MOUNTS[unit]}/x", user="ada", check=False).returncode == 1
     assert f" {MOUNTS[unit]} " not in running.run("cat", "/proc/mounts").stdout
     told = json.loads(health(running, "readyz"))
-    assert (told["ready"], told["checks"]["archive_mount"]["ok"]) == (False, False)
+    assert (told["ready"], told["checks"][f"{unit.removeprefix('archimed-')}_mount"]["ok"]) == (False, False)
     running.run("systemctl", "start", unit)
     assert is_mounted(running, MOUNTS[unit])
 
