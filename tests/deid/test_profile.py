@@ -169,3 +169,10 @@ def test_date_modes(mr: Dataset, saved: Callable[..., Path]) -> None:
     assert ds.StudyDate == ""
     assert ds.LongitudinalTemporalInformationModified == "REMOVED"
     assert "AcquisitionDate" not in ds
+
+
+def test_cleaning_a_person_gives_the_exam_code(mr: Dataset, saved: Callable[..., Path]) -> None:
+    text = HEAD + '[[rule]]\ntag = "ReferringPhysicianName"\naction = "clean"\n'
+    out = io.BytesIO()
+    deid.Cleaner(deid.load_profile(text), b"k" * 32, "A", "E001").clean(saved(mr), out)
+    assert dcmread(io.BytesIO(out.getvalue())).ReferringPhysicianName == "E001"
