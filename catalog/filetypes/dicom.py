@@ -170,7 +170,7 @@ def read_facts(path: Path) -> DicomFacts:
         try:
             with _explained(reader):
                 if file.read(_PREFIX_END)[_PREFIX] != b"DICM":
-                    raise Unreadable("not a DICOM file: it has no DICM prefix at byte 128")
+                    raise NotDicom("not a DICOM file: it has no DICM prefix at byte 128")
                 reader.seek(0)
                 return _facts(pydicom.dcmread(reader, defer_size=_DEFER_BYTES), reader)
         except _DeflatedError:
@@ -239,7 +239,7 @@ def _facts(dataset: FileDataset, reader: "_BoundedReader") -> DicomFacts:
         framed="SequenceOfUltrasoundRegions" in dataset,
     )
     if dataset.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
-        raise Unreadable("a DICOMDIR is the index of a disc, not an image; send the images themselves")
+        raise Index("a DICOMDIR is the index of a disc, not an image; send the images themselves")
     if not facts.sop_class or not facts.sop_instance:
         raise Unreadable("the data set says neither what it is nor which: SOP class or instance UID is missing or malformed")
     return facts
@@ -326,6 +326,14 @@ def _quietly() -> Iterator[None]:
     with warnings.catch_warnings(), config.disable_value_validation():
         warnings.simplefilter("ignore")
         yield
+
+
+class NotDicom(Unreadable):
+    """The file is of another kind."""
+
+
+class Index(Unreadable):
+    """The file is the index of a disc."""
 
 
 class _DeflatedError(Exception):

@@ -19,10 +19,12 @@ from catalog.gate.jobs import Job, Queue
 from catalog.gate.looking import Looking, Seen
 from catalog.gate.precedents import Precedents
 from catalog.gate.preview import previews
+from catalog.gate.reporting import write_report
 from catalog.gate.staging import Staging
+from catalog.gate.unpacking import Unpacker
 from catalog.pure.batches import Event, State, transition
 from catalog.pure.checks import Checks, Finding, Severity
-from catalog.pure.errors import Invalid, Refused
+from catalog.pure.errors import Invalid, Refused, Unavailable, Unreadable
 from catalog.pure.expectations import expectations
 
 _WAITING = (State.OPEN, State.SEALED, State.CHECKED, State.ACCEPTED)
@@ -54,6 +56,7 @@ class Checker:
         self._staging = staging
         self._queue = queue
         self._deidentification = deidentification
+        self._unpacker = Unpacker(database, staging)
 
     def run(self, job: Job, stop: Stop) -> None:
         """Check the job's batch.
@@ -64,7 +67,11 @@ class Checker:
         """
         sealing.take_stock(self._database, self._staging, job.batch_id)
         this = self._batch(job.batch_id)
-        looking = Looking(self._staging, lambda headers, framed: self._burned_in(this, headers, framed=framed))
+        looking = Looking(
+            self._staging,
+            lambda headers, framed: self._burned_in(this, headers, framed=framed),
+            this.cleaner or self._default(),
+        )
         precedents = self._precedents(this)
         checks = Checks()
         done = 0
@@ -72,7 +79,8 @@ class Checker:
             seen = []
             for row in rows:
                 stop()
-                seen.append(looking.at(row))
+                one = looking.at(row)
+                seen.append(self._foreign(this.id, row, looking, stop) if one.is_foreign else one)
             done += len(seen)
             self._note(job, done, self._judge(this, checks, looking, precedents, seen))
         findings = self._conclude(this, checks, looking, precedents)
@@ -93,6 +101,27 @@ class Checker:
             # Publishing will not do without; the checks tell of it and go on.
             return _Batch(batch_id, row.exam_code, row.study_id, None, None, str(error))
         return _Batch(batch_id, row.exam_code, row.study_id, row.profile, cleaner, "")
+
+    def _default(self) -> Cleaner | None:
+        """Return what cleans by the default profile; None where there is no key yet."""
+        try:
+            return self._deidentification.cleaner(_NO_EXAM_YET, _NO_EXAM_YET, None, approved=False)
+        except Refused:
+            return None
+
+    def _foreign(self, batch_id: int, row: Row, looking: Looking, stop: Stop) -> Seen:
+        """Look at a file that is no DICOM; of an archive, its files become files of the batch, which come later."""
+        try:
+            is_archive = self._unpacker.is_archive(row.file)
+        except (Unreadable, Unavailable) as error:
+            return Seen(row, problem=str(error))
+        if not is_archive:
+            return looking.foreign(row)
+        try:
+            self._unpacker.unpack(batch_id, row, stop)
+        except Unreadable as error:
+            return Seen(row, problem=str(error))
+        return Seen(row, is_aside=True)
 
     def _precedents(self, this: _Batch) -> Precedents | None:
         if this.study_id is None or this.cleaner is None:
@@ -124,10 +153,11 @@ class Checker:
         outcomes: list[dict[str, object]] = []
         for one in seen:
             batch = elsewhere.get(one.identity) if one.identity else None
-            why = checks.see(looking.checked(one, batch, archived.get(one.row.id, "")))
+            why = "" if one.is_aside else checks.see(looking.checked(one, batch, archived.get(one.row.id, "")))
+            state = "unpacked" if one.is_aside else "bad" if why else "staged"
             outcomes.append(
                 {
-                    "row": one.row.id, "new_state": "bad" if why else "staged", "new_reason": why,
+                    "row": one.row.id, "new_state": state, "new_reason": why,
                     "new_series": one.series.label if one.series else "", "new_identity": one.identity,
                 }
             )  # fmt: skip
@@ -151,10 +181,12 @@ class Checker:
 
     def _conclude(self, this: _Batch, checks: Checks, looking: Looking, precedents: Precedents | None) -> list[Finding]:
         """Return all findings; leave what a reviewer must see beside the staged bytes."""
+        for file in looking.telling():
+            checks.see(file)
         series = looking.series()
         about = looking.about()
         if this.cleaner is not None and precedents is not None:
-            found = previews(self._staging, this.cleaner, series, self._file)
+            found = previews(self._database, self._staging, this.cleaner, this.id)
             about["preview"] = [preview.as_dict() for preview in found]
             published = {preview.label: preview for preview in found if preview.file_type}
             for one in series:
@@ -165,12 +197,19 @@ class Checker:
             findings.append(
                 Finding("profile", Severity.WARNING, f"{this.trouble}; nothing can be published before that is mended")
             )
+        findings += self._asides(this.id)
         self._staging.write_about(this.id, about)
         return findings
 
-    def _file(self, number: int) -> tuple[str, int] | None:
-        row = self._database.row(sa.select(staged_files.c.file, staged_files.c.size).where(staged_files.c.id == number))
-        return (row.file, row.size) if row else None
+    def _asides(self, batch_id: int) -> Iterator[Finding]:
+        aside = sa.select(sa.func.count()).where(staged_files.c.batch_id == batch_id, staged_files.c.state == "unpacked")
+        row = self._database.row(aside)
+        if row is not None and row[0]:
+            message = (
+                f"{row[0]} archives or disc indexes are in the batch; the files in them are checked and accepted as files of "
+                "their own, and they themselves are not archived"
+            )
+            yield Finding("unpacked", Severity.NOTE, message)
 
     def _write(self, job: Job, looking: Looking, findings: list[Finding]) -> None:
         follows = self._late_for(job.batch_id, looking.studies())
@@ -188,6 +227,7 @@ class Checker:
             if follows is not None:
                 values["follows"] = follows
             connection.execute(batches.update().where(batches.c.id == job.batch_id).values(values))
+            write_report(connection, self._staging, job.batch_id)
 
     def _late_for(self, batch_id: int, studies_seen: set[str]) -> int | None:
         """Return the earlier batch of the same source that these files are late for: it has files of the same DICOM study."""

@@ -7,6 +7,7 @@ and audit, or nothing. May live here: what a reviewer does. Not: checks, publish
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +19,7 @@ from catalog.database import Database, Row
 from catalog.database.tables import batches, grants, jobs, sources, staged_files, studies, users
 from catalog.gate.drops import sealing
 from catalog.gate.jobs import KIND_OF_EFFECT, JobKind, cancel, enqueue
+from catalog.gate.reporting import write_report
 from catalog.gate.selecting import Selection, check_labels, divide
 from catalog.gate.sight import visible
 from catalog.gate.staging import Staging
@@ -29,6 +31,7 @@ from catalog.pure.expectations import Expectations, expectations
 from catalog.pure.names import check_code, check_description, folded
 
 _SEALED_ALREADY = (State.SEALED, State.CHECKED)
+_STAYS_OUT = ("bad", "unpacked")
 _DECISIONS = (Event.ACCEPT, Event.RETRY, Event.REJECT)
 _DECIDED = (State.ACCEPTED, State.PUBLISHED, State.FAILED, State.REJECTED, State.ERASED)
 
@@ -184,12 +187,15 @@ class Desk:
                 "study_id": found.id, "exam_code": exam, "reason": despite, "approved": int(pixels_approved),
                 "labels": json.dumps(descriptions), "profile_id": None,
             }  # fmt: skip
+            before = connection.execute(sa.select(batches).where(batches.c.id == batch_id)).one()
             self._move(connection, info, event, found.id, values)
-            rest = divide(connection, self._staging, batch_id, selection)
+            rest = divide(connection, self._staging, before, selection)
             self._begin_anew(connection, batch_id)
             detail = {"exam": exam, "files": info.files, "pixels_approved": pixels_approved}
             more = {"despite": despite, "series": sorted(selection.labels), "rest": rest, "labels": sorted(descriptions)}
             self._audit(connection, info, "batch.accept", found.code, detail | {key: one for key, one in more.items() if one})
+            for number in (batch_id, *([rest] if rest is not None else [])):
+                write_report(connection, self._staging, number)
         return self.info(batch_id)
 
     def recheck(self, batch_id: int) -> BatchInfo:
@@ -212,6 +218,33 @@ class Desk:
         """
         return self._back(batch_id, Event.RESTORE, "batch.restore")
 
+    def staged(self, batch_id: int, number: int | None) -> Path:
+        """Return where the bytes of a batch's staged file are: for a reviewer's own eyes.
+
+        Args:
+            number: the file's, as `show` lists it; None for the first that can be published.
+
+        Raises:
+            NotFound: no such batch, or no such file in it.
+        """
+        self.info(batch_id)
+        columns = staged_files.c
+        which = columns.state.not_in(_STAYS_OUT) if number is None else columns.id == number
+        statement = sa.select(columns.file).where(columns.batch_id == batch_id, which).order_by(columns.id).limit(1)
+        row = self._database.row(statement)
+        if row is None:
+            raise NotFound(f"batch {batch_id} has no such file; see `archimed staging show {batch_id} --json`")
+        return self._staging.path(row.file)
+
+    def profile(self, code: str) -> str | None:
+        """Return the text of a study's profile; None for the default.
+
+        Raises:
+            NotFound: there is no such study, or it is not granted.
+        """
+        text: str | None = self._study(code).profile
+        return text
+
     def _back(self, batch_id: int, event: Event, action: str) -> BatchInfo:
         info = self.info(batch_id)
         with self._database.write() as connection:
@@ -219,6 +252,7 @@ class Desk:
             self._move(connection, info, event, values={"reason": "", "profile_id": None})
             self._begin_anew(connection, batch_id)
             self._audit(connection, info, action, info.study)
+            write_report(connection, self._staging, batch_id)
         return self.info(batch_id)
 
     def reject(self, batch_id: int, reason: str) -> BatchInfo:
@@ -238,6 +272,7 @@ class Desk:
         with self._database.write() as connection:
             self._move(connection, info, Event.REJECT, values={"reason": reason})
             self._audit(connection, info, "batch.reject", info.study, {"files": info.files})
+            write_report(connection, self._staging, batch_id)
         return self.info(batch_id)
 
     def _move(
@@ -311,9 +346,10 @@ class Desk:
                 raise Refused(f"batch {info.id} cannot be accepted as it is: {finding['message']}")
 
     def _require_good_files(self, batch_id: int, selection: Selection) -> None:
-        out = ("bad", "unpacked")
         good = (
-            sa.select(staged_files.c.id).where(staged_files.c.batch_id == batch_id, staged_files.c.state.not_in(out)).limit(1)
+            sa.select(staged_files.c.id)
+            .where(staged_files.c.batch_id == batch_id, staged_files.c.state.not_in(_STAYS_OUT))
+            .limit(1)
         )
         if selection.labels:
             good = good.where(staged_files.c.series.in_(selection.labels))

@@ -4,22 +4,30 @@ May live here: the way from a file's bytes to `CheckedFile`, and to what lies be
 what is found (the rules), which file comes next (the check job).
 """
 
+import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from catalog.database import Row
-from catalog.filetypes.dicom import DicomFacts, read_facts
+from catalog.filetypes import Sample, recognise
+from catalog.filetypes.dicom import DicomFacts, Index, NotDicom, read_facts
+from catalog.gate.deidentification import Cleaner
 from catalog.gate.staging import Staging
 from catalog.pure.checks import CheckedFile
 from catalog.pure.checks.complete import position_of
+from catalog.pure.checks.names import tells, words_of
 from catalog.pure.checks.series import Series, SeriesTable
-from catalog.pure.errors import Unavailable, Unreadable
+from catalog.pure.errors import Held, Unavailable, Unreadable
 from catalog.pure.results import FILE_TYPE, ResultPath, result_path
 
 _MOST_LISTED = 200
 """So many patients, descriptions and dates a reviewer is shown: a batch with more is a mistake that these make clear."""
+
+_LARGEST_TRIED = 64 << 20
+_NUMBERED = re.compile(r"(\d{1,8})_")
 
 BurnedIn = Callable[[Mapping[str, str], bool], str]
 """Why an image would be held, by its headers and whether the device framed the picture."""
@@ -27,13 +35,20 @@ BurnedIn = Callable[[Mapping[str, str], bool], str]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A file that was looked at. `facts` is None if it cannot be read."""
+    """A file that was looked at.
+
+    `problem` says why it cannot be read, `held` why it could not be published. `facts` is None if it is no DICOM, which
+    `is_foreign` says, or cannot be read. `is_aside`: it is taken for what it holds or names, and is not checked itself.
+    """
 
     row: Row
     facts: DicomFacts | None = None
     problem: str = ""
+    held: str = ""
     series: Series | None = None
     identity: bytes | None = None
+    is_foreign: bool = False
+    is_aside: bool = False
 
 
 @dataclass(slots=True)
@@ -63,11 +78,14 @@ class Looking:
 
     Args:
         burned_in: tells why an image would be held.
+        cleaner: of the study, or by the default profile where that is not known; None if there is none.
     """
 
-    def __init__(self, staging: Staging, burned_in: BurnedIn) -> None:
+    def __init__(self, staging: Staging, burned_in: BurnedIn, cleaner: Cleaner | None) -> None:
         self._staging = staging
         self._burned_in = burned_in
+        self._cleaner = cleaner
+        self._named: list[tuple[int, str, str]] = []
         self._series = SeriesTable()
         self._people = _People()
         self._pictures: dict[tuple[object, ...], str] = {}
@@ -78,6 +96,10 @@ class Looking:
             return Seen(row, series=self._result(row, made))
         try:
             facts = read_facts(self._staging.path(row.file))
+        except NotDicom:
+            return Seen(row, is_foreign=True)
+        except Index:
+            return Seen(row, is_aside=True)
         except (Unreadable, Unavailable) as error:
             # Unavailable: a bad block under one file; the rest of the batch goes on (DESIGN, law 8).
             return Seen(row, problem=str(error))
@@ -91,13 +113,57 @@ class Looking:
             description=facts.series_description,
         )  # fmt: skip
         self._people.add(facts, self._digest("study", facts.study))
-        return Seen(row, facts, "", series, self._staging.digest(f"instance {facts.sop_instance}"))
+        return Seen(row, facts, series=series, identity=self._staging.digest(f"instance {facts.sop_instance}"))
+
+    def foreign(self, row: Row) -> Seen:
+        """Look at a staged file that is no DICOM."""
+        path = self._staging.path(row.file)
+        try:
+            kind = recognise(Sample(path))
+            held = self._held(path, row.size)
+        except Unavailable as error:
+            return Seen(row, problem=str(error))
+        except FileNotFoundError:
+            return Seen(row, problem="its bytes are missing from the staging folder")
+        if held:
+            return Seen(row, held=held, is_foreign=True)
+        name = self._staging.name_of(row.file)
+        folder = name.partition("/")[0] if "/" in name else ""
+        number = _NUMBERED.match(folder)
+        file_type = kind.name if kind is not None else ""
+        series = self._series.place(
+            f"{folder}/{file_type}", "", row.id,
+            number=int(number[1]) if number else None, modality="", file_type=file_type, description=folder,
+        )  # fmt: skip
+        if name:
+            self._named.append((row.id, row.file, series.label))
+        return Seen(row, series=series, is_foreign=True)
+
+    def telling(self) -> Iterator[CheckedFile]:
+        """Yield the files that are no DICOM whose names tell, when all files were seen."""
+        known = self._people.patients
+        words = words_of(part for name, number, born, _ in known for part in (name, number, born))
+        for file, staged, label in self._named:
+            if tells(self._staging.name_of(staged), words):
+                yield CheckedFile(file, series=label, name_tells=True)
+
+    def _held(self, path: Path, size: int) -> str:
+        if self._cleaner is None or size > _LARGEST_TRIED:
+            return ""
+        try:
+            with self._staging.scratch() as target:
+                self._cleaner.clean(path, target)
+        except (Held, Unreadable) as error:
+            return str(error)
+        return ""
 
     def _result(self, row: Row, made: ResultPath) -> Series:
-        return self._series.place(
+        series = self._series.place(
             f"result {made.number} {made.label}", "", row.id, number=made.number, modality="", file_type=FILE_TYPE,
             description=made.label,
         )  # fmt: skip
+        self._named.append((row.id, row.file, series.label))
+        return series
 
     def checked(self, seen: Seen, elsewhere: int | None, archived: str) -> CheckedFile:
         """Return what the rules see of a file.
@@ -107,8 +173,10 @@ class Looking:
             archived: the exam that has it.
         """
         facts = seen.facts
-        if facts is None or seen.series is None or seen.identity is None:
-            return CheckedFile(seen.row.id, problem=seen.problem)
+        if seen.series is None:
+            return CheckedFile(seen.row.id, problem=seen.problem, held=seen.held)
+        if facts is None or seen.identity is None:
+            return CheckedFile(seen.row.id, series=seen.series.label, file_type=seen.series.file_type)
         return CheckedFile(
             file=seen.row.id,
             instance=seen.identity.hex(),
@@ -145,8 +213,8 @@ class Looking:
             "study_dates": sorted(people.dates),
             "series": [
                 {
-                    "label": one.label, "number": one.number, "modality": one.modality, "description": one.description,
-                    "files": one.files,
+                    "label": one.label, "number": one.number, "modality": one.modality, "file_type": one.file_type,
+                    "description": one.description, "files": one.files,
                 }
                 for one in self.series()
             ],

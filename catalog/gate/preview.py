@@ -3,14 +3,16 @@
 May live here: cleaning for a look. Nothing is published from here.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import sqlalchemy as sa
+
+from catalog.database import Database
+from catalog.database.tables import staged_files
 from catalog.filetypes.dicom import describe
 from catalog.gate.deidentification import Cleaner
 from catalog.gate.staging import Staging
-from catalog.pure.checks.series import Series
 from catalog.pure.errors import Held, Unavailable, Unreadable
 
 _LARGEST_FILE = 256 << 20
@@ -35,20 +37,21 @@ class SeriesPreview:
         return asdict(self)
 
 
-def previews(
-    staging: Staging, cleaner: Cleaner, series: list[Series], file_of: Callable[[int], tuple[str, int] | None]
-) -> list[SeriesPreview]:
-    """Return a preview of each series that has a file of a size to be cleaned for a look.
-
-    Args:
-        file_of: returns name and size of a staged file by its number; None if it is gone.
-    """
-    found = []
-    for one in series[:_MOST_SERIES]:
-        file = file_of(one.first)
-        if file is not None and file[1] <= _LARGEST_FILE:
-            found.append(_preview(staging, cleaner, one.label, file[0]))
-    return found
+def previews(database: Database, staging: Staging, cleaner: Cleaner, batch_id: int) -> list[SeriesPreview]:
+    """Return a preview of each series of a checked batch whose first file is not too large to be cleaned for a look."""
+    columns = staged_files.c
+    firsts = (
+        sa.select(sa.func.min(columns.id))
+        .where(columns.batch_id == batch_id, columns.series != "", columns.identity.is_not(None))
+        .group_by(columns.series)
+        .limit(_MOST_SERIES)
+    )
+    rows = database.rows(
+        sa.select(columns.series, columns.file)
+        .where(columns.id.in_(firsts), columns.size <= _LARGEST_FILE, columns.state != "bad")
+        .order_by(columns.id)
+    )
+    return [_preview(staging, cleaner, row.series, row.file) for row in rows]
 
 
 def _preview(staging: Staging, cleaner: Cleaner, label: str, file: str) -> SeriesPreview:

@@ -15,7 +15,7 @@ from catalog.database import Row
 from catalog.database.tables import batches, staged_files
 from catalog.gate.staging import Staging
 from catalog.pure.batches import State
-from catalog.pure.checks.series import MIXED
+from catalog.pure.checks.series import MIXED, NOBODY
 from catalog.pure.errors import Invalid
 
 _ONE_PATIENT = "one_patient"
@@ -47,7 +47,7 @@ class Selection:
         """Whether a finding on the whole batch is still true of the selected series alone."""
         if finding["check"] != _ONE_PATIENT or not self.labels:
             return True
-        patients = {series["patient"] for series in summary if series["label"] in self.labels}
+        patients = {series["patient"] for series in summary if series["label"] in self.labels} - {NOBODY}
         return patients == {MIXED} or len(patients) > 1
 
 
@@ -65,14 +65,17 @@ def check_labels(labels: Mapping[str, str], summary: Sequence[Mapping[str, Any]]
             raise Invalid(f"series {label} is not among those that are accepted")
 
 
-def divide(connection: sa.Connection, staging: Staging, batch_id: int, selection: Selection) -> int | None:
+def divide(connection: sa.Connection, staging: Staging, batch: Row, selection: Selection) -> int | None:
     """Move what is not selected into a batch of its own; return it, None if everything is selected.
 
     Files that belong to no series (they cannot be read) go with the rest.
+
+    Args:
+        batch: its row as it was before the decision: the rest is meant for what the whole was meant for.
     """
     if not selection.labels:
         return None
-    batch = connection.execute(sa.select(batches).where(batches.c.id == batch_id)).one()
+    batch_id = batch.id
     rest = sa.and_(
         staged_files.c.batch_id == batch_id,
         staged_files.c.state != "unpacked",

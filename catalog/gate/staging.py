@@ -1,7 +1,8 @@
 """The staging folder: the only place where identities may lie (DESIGN, law 6).
 
     <staging>/secret.key                     key of the digests by which the catalogue knows staged instances
-    <staging>/received/<session>/<number>    one staged file; a session is one run of one receiving process
+    <staging>/received/<session>/<number>    one staged file; a session is one run of one receiving process, or one archive that
+                                             was unpacked: then `.names.json` has the names its files had in it
     <staging>/drops/<key>/                   what a user dropped for an exam (`catalog.gate.drops.folder`)
     <staging>/partials/<user>/<id>/          a large file that comes in pieces (`catalog.gate.drops.partials`)
     <staging>/batches/<batch>.json           what the checks read of a batch, for its reviewers: patients, series
@@ -20,7 +21,7 @@ import secrets
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from io import BufferedRandom
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from catalog.pure.errors import Refused
 DIGEST_BYTES = 16
 _LOCK = ".lock"
 _DROPS = "drops"
+_MEMBERS = ".names.json"
 _DROPS_HELD = 256
 _NAMES_HELD = 4
 
@@ -114,6 +116,21 @@ class Staging:
     def name_of(self, file: str) -> str:
         """Return the name, with folders, under which a staged file was brought; '' if it came without one."""
         return self._entry_of(file)[0]
+
+    def write_names(self, session: str, names: Sequence[str], *, folder: str, depth: int) -> None:
+        """Keep the names of an unpacked archive's files, in the order in which they were created.
+
+        Args:
+            folder: where the archive lay; its files count as lying there, too.
+            depth: in how many archives they lay.
+        """
+        with durable.translated("the staging folder cannot be written"):
+            text = json.dumps({"folder": folder, "depth": depth, "names": names})
+            durable.write_file(self._root / "received" / session / _MEMBERS, [text.encode()], mode=0o600)
+
+    def depth_of(self, file: str) -> int:
+        """Return in how many archives a staged file lay."""
+        return int(self._members(file.partition("/")[0]).get("depth", 0))
 
     def is_unfinished(self, file: str) -> bool:
         """Whether the program that wrote a dropped file died before it closed it."""
@@ -218,10 +235,11 @@ class Staging:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     continue
-                yield folder, [f"{folder.name}/{path.name}" for path in folder.iterdir() if path.name != _LOCK]
+                yield folder, [f"{folder.name}/{path.name}" for path in folder.iterdir() if path.name.isdigit()]
 
     def remove_session(self, folder: Path) -> None:
         """Remove the folder of an ended session that holds no files any more."""
+        (folder / _MEMBERS).unlink(missing_ok=True)
         (folder / _LOCK).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             folder.rmdir()
@@ -233,18 +251,28 @@ class Staging:
         return self._root / "batches" / f"{batch}.txt"
 
     def _entry_of(self, file: str) -> tuple[str, bool]:
-        if not file.startswith(f"{_DROPS}/"):
-            return "", False
-        _, key, number = file.split("/")
+        key, number = file.removeprefix(f"{_DROPS}/").split("/")
         with self._turn:
             names = self._names.get(key)
         if names is None:
-            names = self.drop(key).names()
+            names = self.drop(key).names() if file.startswith(f"{_DROPS}/") else self._names_of_members(key)
             with self._turn:
                 self._names[key] = names
                 while len(self._names) > _NAMES_HELD:
                     self._names.popitem(last=False)
         return names[int(number) - 1] if int(number) <= len(names) else ("", False)
+
+    def _names_of_members(self, session: str) -> list[tuple[str, bool]]:
+        about = self._members(session)
+        folder = f"{about['folder']}/" if about.get("folder") else ""
+        return [(f"{folder}{name}", False) for name in about.get("names", ())]
+
+    def _members(self, session: str) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = json.loads((self._root / "received" / session / _MEMBERS).read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        return found
 
 
 class Session:
@@ -255,7 +283,7 @@ class Session:
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
-        self._name = name
+        self.name = name
         self._lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -278,7 +306,7 @@ class Session:
             fd = os.open(str(number), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=self._directory)
             self._created = number
             self._changed.notify_all()
-        return f"{self._name}/{number}", fd
+        return f"{self.name}/{number}", fd
 
     def wait_for_name(self, file: str) -> None:
         """Return when the name of a file made by `create` is durable; its bytes are its writer's to sync.
@@ -296,6 +324,21 @@ class Session:
         """Remove a file made by `create`."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(file.partition("/")[2], dir_fd=self._directory)
+
+    def sync(self) -> None:
+        """Make all files that were created durable, names and bytes.
+
+        Raises:
+            OSError: the disk refused.
+        """
+        durable.sync_filesystem(self._folder)
+
+    def discard(self) -> None:
+        """Remove all files that were created; for a session that only its caller knows of."""
+        with self._changed:
+            created = self._created
+        for number in range(1, created + 1):
+            self.remove(f"{self.name}/{number}")
 
     def close(self) -> None:
         """End the session; its files stay."""

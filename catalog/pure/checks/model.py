@@ -43,8 +43,8 @@ class CheckedFile:
 
     `problem` says why the file stays out, '' if it does not; if it does, nothing else is known of it. `series` is the label of
     its series in the batch, `number` its instance number. `elsewhere` is another batch that has the same instance, None if
-    there is none; `archived` the exam of the study that has it already, '' if none. `burned_in` says why its pixels may show an
-    identity. `name_tells`: its original name looks as if it held one.
+    there is none; `archived` the exam of the study that has it already, '' if none. `held` says why it could not be published,
+    `burned_in` why its pixels may show an identity. `name_tells`: its original name looks as if it held one.
     """
 
     file: int
@@ -60,6 +60,7 @@ class CheckedFile:
     lacks_pixels: bool = False
     elsewhere: int | None = None
     archived: str = ""
+    held: str = ""
     burned_in: str = ""
     name_tells: bool = False
 

@@ -10,6 +10,7 @@ from catalog.pure.expectations import Expectations
 
 RULES: tuple[type[Rule], ...] = (
     single.Readable,
+    single.Publishable,
     together.OnePatient,
     together.OneStudy,
     together.Duplicates,

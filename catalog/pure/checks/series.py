@@ -7,8 +7,8 @@ which files are seen, so checking a batch again gives the same.
 from dataclasses import dataclass, field
 from typing import Any
 
-MIXED = 0
-"""The patient of a series whose files are of several, or of none."""
+MIXED, NOBODY = 0, -1
+"""The patient of a series whose files are of several; of one whose files say nothing of patients."""
 
 
 @dataclass(slots=True)
@@ -52,10 +52,10 @@ class SeriesTable:
 
         Args:
             key: what makes it one series.
-            patient: digest of whose file it is.
+            patient: digest of whose file it is; '' for a kind of file that does not say.
             file: the staged file's number.
         """
-        whose = self._patients.setdefault(patient, len(self._patients) + 1)
+        whose = self._patients.setdefault(patient, len(self._patients) + 1) if patient else NOBODY
         series = self._series.get(key)
         if series is None:
             series = Series(self._label(number), number, modality, file_type, description, whose, file)

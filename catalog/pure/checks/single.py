@@ -17,6 +17,23 @@ class Readable(Rule):
             yield self.says(f"{file.problem}; it stays out: send it again, or leave it", file.file)
 
 
+class Publishable(Rule):
+    """De-identification must know how to clean each file."""
+
+    name = "publishable"
+    severity = Severity.ERROR
+
+    def see(self, file: CheckedFile) -> Iterator[Finding]:
+        """What would be held when it is published stays out now."""
+        if file.held:
+            yield self.says(
+                f"it would be held when it is published: {file.held}; it stays out. Mend it, or let the study's profile attest "
+                "files of its type, and check the batch again",
+                file.file,
+                file.series,
+            )
+
+
 class Consistent(Rule):
     """What the sender called the instance must be what the data set says it is."""
 

@@ -33,7 +33,7 @@ def test_some_series_are_accepted_and_the_rest_waits(gate: Gate) -> None:
     rest = gate.desk.list()[-1]
     assert (rest.state, rest.follows, rest.files) == (State.CHECKED, batch, 3)
     assert [(one["label"], one["files"]) for one in rest.summary] == [("3", 2)]
-    assert [finding["check"] for finding in rest.findings] == ["readable"]
+    assert [finding["check"] for finding in rest.findings] == ["publishable"]
     gate.work()
     done = gate.desk.info(batch)
     assert (done.state, done.files, done.findings) == (State.PUBLISHED, 2, [])

@@ -126,7 +126,8 @@ positions = st.none() | st.builds(Position, st.tuples(st.integers(0, 2)), st.int
 checked = st.builds(
     CheckedFile, st.integers(1, 99), st.sampled_from(["", "", "broken"]), digests, digests, digests,
     st.sampled_from(["", "3", "4.2"]), st.sampled_from(["", "DCM_MR", "RAW"]), st.none() | st.integers(-9, 2**40), positions,
-    st.booleans(), st.booleans(), st.none() | st.integers(1, 9), st.sampled_from(["", "E1"]), st.sampled_from(["", "why"]),
+    st.booleans(), st.booleans(), st.none() | st.integers(1, 9), st.sampled_from(["", "E1"]),
+    *(st.sampled_from(["", "why"]),) * 2,
     st.booleans(),
 )  # fmt: skip
 
