@@ -70,7 +70,6 @@ class Machine:
         self._name = f"archimed-test-{os.getpid()}-{next(_NUMBERS)}"
         self._console = folder / "console.log"
         self._device = folder / "fuse"
-        self._heard: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self.leader = 0
 
@@ -101,8 +100,8 @@ class Machine:
         """Start it and wait until the boot is over, with whatever result; return how many seconds it took."""
         began = time.monotonic()
         address = f"\0{self._name}"
-        self._heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-        self._heard.bind(address)
+        heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        heard.bind(address)
         command = [*self._in_own_groups(), *_NSPAWN, f"--machine={self._name}", f"--directory={self.root}", "--private-network"]
         if self._fuse:
             if not self._device.exists():
@@ -114,7 +113,9 @@ class Machine:
                 ["setpriv", "--pdeathsig", "TERM", *command], stdin=subprocess.DEVNULL, stdout=console, stderr=console,
                 env=os.environ | {"NOTIFY_SOCKET": "@" + address[1:]}, start_new_session=True,
             )  # fmt: skip
-        self._wait_booted()
+        # Closed when it has said what is needed: nobody who goes on writing to it may have to wait for a reader.
+        with heard:
+            self._wait_booted(heard)
         return time.monotonic() - began
 
     def reboot(self) -> float:
@@ -190,19 +191,16 @@ class Machine:
 
     def _forget(self) -> None:
         self._process = None
-        assert self._heard is not None
-        self._heard.close()
         for group in _group_roots():
             _remove_groups(group / self._name)
 
-    def _wait_booted(self) -> None:
-        assert self._heard is not None
-        self._heard.settimeout(_BOOT_SECONDS)
+    def _wait_booted(self, heard: socket.socket) -> None:
+        heard.settimeout(_BOOT_SECONDS)
         assert self._process is not None
         facts: dict[str, str] = {}
         while "READY" not in facts:
             try:
-                said = self._heard.recv(4096).decode()
+                said = heard.recv(4096).decode()
             except TimeoutError:
                 said = ""
             assert said, f"it did not boot: {self._console.read_text(errors='replace')[-2000:]}"
