@@ -12,6 +12,7 @@ from archimedfs import inodes
 from archimedfs.calling import Caller
 from archimedfs.errnos import answering
 from archimedfs.listing import DOT, DOT_DOT, Listing, cookie_of
+from archimedfs.programs import Programs
 from archimedfs.reading import Buffer, Handle, Reader
 from archimedfs.slots import Slot, Slots
 from archimedfs.trees import ROOT_UID, TreeOperations, decoded, refuse_strangers
@@ -41,6 +42,7 @@ class ArchiveOperations(TreeOperations[View]):
         super().__init__(slots, caller)
         self._archive = archive
         self._reader = Reader()
+        self._programs = Programs()
         self._files: dict[int, Handle] = {}
         self._folders: dict[int, tuple[Slot[View], Listing]] = {}
 
@@ -156,8 +158,8 @@ class ArchiveOperations(TreeOperations[View]):
             raise pyfuse3.FUSEError(errno.EROFS)
         slot, where = self._at(inode)
         refuse_strangers(slot, ctx)
-        opened = await self._ask(slot, slot.view.open, where)
-        handle = Handle(slot.number, opened.node, opened.fd, slot.lease(opened.node.study))
+        opened = await self._ask(slot, slot.view.open, where, self._programs.name(ctx.pid))
+        handle = Handle(slot.number, opened.node, opened.fd, slot.lease(opened.node.study), opened.count)
         self._files[opened.fd] = handle
         self._reader.begin(handle)
         # keep_cache: an inode's bytes never change.
@@ -172,6 +174,7 @@ class ArchiveOperations(TreeOperations[View]):
         _refuse_ended(handle)
         answer = await self._reader.read(handle, off, size)
         _refuse_ended(handle)
+        handle.count(len(answer))
         return answer
 
     @answering

@@ -18,6 +18,7 @@ from archimedfs.slots import Account, Accounts, Shown, Slot, Slots
 from archimedfs.staging import StagingOperations, StagingTree
 from archimedfs.trees import ROOT_UID, TreeOperations, decoded
 from catalog.administration import list_users, principal
+from catalog.audit import Face
 from catalog.database import Database
 from catalog.gate.drops.inboxes import Inboxes
 from catalog.pure.access import Principal
@@ -142,7 +143,7 @@ class EveryonesOperations(Everyone[View], ArchiveOperations):
 
     def __init__(self, archive: Archive, slots: Slots[View], caller: Caller, database: Database, accounts: Accounts) -> None:
         super().__init__(archive, slots, caller)
-        self._begin(database, accounts, lambda user, _account, _number: archive.view(user))
+        self._begin(database, accounts, lambda user, _account, _number: archive.view(user, Face.MOUNT))
 
 
 class EveryonesStaging(Everyone[StagingTree], StagingOperations):

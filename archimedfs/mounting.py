@@ -12,6 +12,7 @@ from archimedfs.following import Follower
 from archimedfs.handover import Manager
 from archimedfs.slots import Account, Accounts, Slot, Slots
 from archimedfs.staging import StagingOperations, StagingTree
+from catalog.audit import Face
 from catalog.database import Database
 from catalog.gate.drops.inboxes import Inboxes
 from catalog.pure.access import Principal
@@ -25,6 +26,7 @@ def mount_for_one(
     *,
     user: Principal,
     owner: Account,
+    actor: str = "",
     allow_other: bool = False,
     in_thread: bool = False,
     on_ready: Callable[[], None],
@@ -38,6 +40,7 @@ def mount_for_one(
         mountpoint: an empty folder.
         user: whose tree is the mount's root.
         owner: the Unix user to whom folders (0500) and files (0400) belong.
+        actor: that Unix user's login where it is not the user's own, for the audit.
         allow_other: whether other Unix users than this process's may come in at all, such as the owner of a mount made by root.
         in_thread: call the catalogue in other threads even if it is SQLite, which is quicker to ask than a thread.
         on_ready: called once the mount answers; it may not touch the mount itself.
@@ -47,7 +50,7 @@ def mount_for_one(
         Refused: the folder cannot be mounted on, or the system refused.
     """
     slots: Slots[View] = Slots()
-    slots.add(Slot(inodes.ONLY_SLOT, user.user_id, user.login, archive.view(user), owner))
+    slots.add(Slot(inodes.ONLY_SLOT, user.user_id, user.login, archive.view(user, Face.MOUNT, actor), owner))
     call = InThread() if in_thread or not database.is_sqlite else inline
     operations = ArchiveOperations(archive, slots, call)
     follower = Follower(database, slots, call, operations, None)

@@ -1,6 +1,7 @@
 """An open file: bytes from the page cache at once, from the disk in another thread."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -23,7 +24,7 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 
 @dataclass(frozen=True, slots=True)
 class Handle:
-    """A file that is open: in whose slot, which, its descriptor, and the leave to read it.
+    """A file that is open: in whose slot, which, its descriptor, the leave to read it, and how to count what was read.
 
     The kernel's read() names nothing but this.
     """
@@ -32,6 +33,7 @@ class Handle:
     node: Node
     fd: int
     lease: Lease
+    count: Callable[[int], None]
 
 
 class Reader:

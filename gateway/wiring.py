@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from catalog.audit import Keeper
 from catalog.database import Database, shape
 from catalog.gate.drops.inboxes import Inboxes
 from catalog.gate.drops.ledger import Limits
@@ -57,9 +58,15 @@ def open_store(config: Config) -> LocalStore:
     return LocalStore(config.store.path)
 
 
-def open_archive(config: Config, database: Database) -> Archive:
-    """Open catalogue and store together, as what views are made from."""
-    return Archive(database, open_store(config))
+def open_archive(config: Config, database: Database, keeper: Keeper | None = None) -> Archive:
+    """Open catalogue and store together, as what views are made from.
+
+    Args:
+        config: the configuration.
+        database: the catalogue.
+        keeper: writes down who opens files; whoever opens none may do without.
+    """
+    return Archive(database, open_store(config), keeper.reads if keeper else None)
 
 
 def open_staging(config: Config) -> Staging:

@@ -1,6 +1,32 @@
-"""Who did what, and when: entries are added in the transaction of what they record, chained by hash, and never changed."""
+"""Who did what, who read what, and when: chained by hash, and never changed.
+
+journal    an entry for each action, in the transaction of what it records
+reads      who reads what, counted in memory; refusals: logins that were refused, likewise
+keeping    writes both down, some seconds behind
+shelving   the table of reads
+verifying  whether all of it still is what was written
+"""
 
 from catalog.audit.journal import Actor, Entry, Wanted, entries, record
+from catalog.audit.keeping import Keeper
+from catalog.audit.reads import Face, Reader, Reads
+from catalog.audit.refusals import Refusals
+from catalog.audit.shelving import list_exams_read, list_reads
 from catalog.audit.verifying import Verdict, verify
 
-__all__ = ["Actor", "Entry", "Verdict", "Wanted", "entries", "record", "verify"]
+__all__ = [
+    "Actor",
+    "Entry",
+    "Face",
+    "Keeper",
+    "Reader",
+    "Reads",
+    "Refusals",
+    "Verdict",
+    "Wanted",
+    "entries",
+    "list_exams_read",
+    "list_reads",
+    "record",
+    "verify",
+]

@@ -1,13 +1,15 @@
-"""Checking the audit for tampering. Reads only; what a broken link tells is decided in `catalog.pure.chain`."""
+"""Checking the audit for tampering. Changes nothing; what a broken link tells is decided in `catalog.pure.chain`."""
 
 import itertools
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from catalog.audit.shelving import CLOSING, closed_sum
 from catalog.database import Database
-from catalog.database.tables import audit
+from catalog.database.tables import audit, reads
 from catalog.pure.chain import START, Fault, Link, faults
 
 _PAGE = 5_000
@@ -31,14 +33,15 @@ class Verdict:
 
 
 def verify(database: Database, expect: bytes | None = None) -> Verdict:
-    """Check every entry of the audit.
+    """Check every entry of the audit, and the closed reads of every day.
 
     Args:
         database: the catalogue.
         expect: the hash of an entry that was noted elsewhere, usually of a former head.
     """
     seen = _Seen(expect)
-    found = tuple(itertools.islice(faults(seen.through(_links(database))), MOST_FAULTS))
+    everything = itertools.chain(faults(seen.through(_links(database))), _faults_of_reads(database))
+    found = tuple(itertools.islice(everything, MOST_FAULTS))
     if len(found) < MOST_FAULTS:
         return Verdict(seen.count, seen.last.number, seen.last.hash, found, seen.expected)
     return Verdict(seen.count, seen.last.number, seen.last.hash, (*found, Fault(seen.last.number, "is where this list ends")))
@@ -67,3 +70,19 @@ def _links(database: Database) -> Iterator[Link]:
         for row in rows:
             yield Link(row.id, tuple(row[:-1]), row.hash)
         after = rows[-1].id
+
+
+def _faults_of_reads(database: Database) -> Iterator[Fault]:
+    closing = sa.select(audit.c.id, audit.c.subject, audit.c.detail).where(audit.c.action == CLOSING).order_by(audit.c.id)
+    for row in database.rows(closing):
+        if _as_text(closed_sum(database, row.id)) != row.detail:
+            yield Fault(row.id, f"closed the reads of {row.subject}, and they are not what they were: changed or removed")
+    strays = sa.select(reads.c.entry).where(
+        reads.c.entry.is_not(None), reads.c.entry.not_in(sa.select(audit.c.id).where(audit.c.action == CLOSING))
+    )
+    for row in database.rows(strays.distinct().order_by(reads.c.entry)):
+        yield Fault(row.entry, "closed no reads, though reads say so")
+
+
+def _as_text(detail: dict[str, int | str]) -> str:
+    return json.dumps(detail, sort_keys=True, separators=(",", ":"))

@@ -53,6 +53,7 @@ def _id(comment: str) -> Column[int]:
 
 _OPEN = text("state = 'open'")
 _OPEN_DROP = text("state = 'open' and drop_folder is not null")
+_STILL_GROWS = text("entry is null")
 
 users = Table(
     "users",
@@ -102,6 +103,7 @@ exams = Table(
         "acquired", BigInteger, nullable=True, comment="earliest acquisition in it, as published (shifted); null if unknown"
     ),
     Column("added", BigInteger, nullable=False, comment="time of its first publish"),
+    Column("last_read", BigInteger, nullable=True, comment="time one of its files was opened last; null: never yet"),
     UniqueConstraint("study_id", "code_key"),
     comment="one inclusion's visit in a study",
     sqlite_autoincrement=True,
@@ -504,6 +506,32 @@ audit = Table(
     comment="append-only by triggers: every import, decision, change, grant and refusal",
     sqlite_autoincrement=True,
 )
+
+reads = Table(
+    "reads",
+    metadata,
+    _id("the row"),
+    Column("login", String(64), nullable=False, comment="archive login whose grants were used"),
+    Column("actor", String(64), nullable=False, comment="Unix login that used that user's tree; '' if nobody else"),
+    Column("face", String(16), nullable=False, comment="catalog.audit.reads.Face: mount, webdav, cli or python"),
+    Column("program", String(32), nullable=False, comment="program that read, as it calls itself; (unknown), (several)"),
+    Column("series_id", _Id, nullable=False, comment="the series; no foreign key: it may go; 0: more than were told apart"),
+    Column("study", String(64), nullable=False, comment="study code at that time; '' if unknown"),
+    Column("exam", String(64), nullable=False, comment="exam code at that time; '' if unknown"),
+    Column("series", String(255), nullable=False, comment="series folder at that time; '' if unknown"),
+    Column("first", BigInteger, nullable=False, comment="time of the first read"),
+    Column("last", BigInteger, nullable=False, comment="time of the last read"),
+    Column("files", Integer, nullable=False, comment="how often a file was opened"),
+    Column("bytes", BigInteger, nullable=False, comment="bytes handed out; the kernel keeps some and asks no more"),
+    Column("entry", _Id, nullable=True, comment="entry of the audit that closed it and holds its hash; null: still grows"),
+    Index(
+        "uq_reads_open", "series_id", "login", "actor", "face", "program", "study", "exam", "series", unique=True,
+        sqlite_where=_STILL_GROWS, postgresql_where=_STILL_GROWS,
+    ),
+    Index("ix_reads_entry", "entry"),
+    comment="who read what: a row for reader, program, series and day; closed rows are guarded by triggers",
+    sqlite_autoincrement=True,
+)  # fmt: skip
 
 changes = Table(
     "changes",

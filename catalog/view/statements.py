@@ -67,6 +67,9 @@ BY_ROW = {
     Kind.FOLDER: _FOLDERS.where(folders.c.id == _ROW),
 }
 
+# With the series, as whose the opening is counted.
+TO_OPEN = BY_ROW[Kind.FILE].add_columns(files.c.series_id)
+
 Query = sa.Select[*tuple[Any, ...]]
 
 
@@ -89,6 +92,31 @@ BY_NAME: dict[Kind, tuple[tuple[Kind, Query], ...]] = {
 def _page(statement: Query, key: sa.ColumnElement[str], *of: sa.ColumnElement[bool]) -> Query:
     return statement.where(*of, key > _KEY, key < _END).order_by(key).limit(_LIMIT)
 
+
+# By all names of a path at once, with the names above for comparison; folders within a series are found name by name.
+_KEYS = [sa.bindparam(f"key{place}", type_=sa.String) for place in range(4)]
+_IN_EXAMS = (
+    _EXAMS.join(studies, studies.c.id == exams.c.study_id)
+    .where(studies.c.code_key == _KEYS[0], exams.c.code_key == _KEYS[1])
+    .add_columns(studies.c.code)
+)  # fmt: skip
+_IN_SERIES = (
+    _SERIES.join(exams, exams.c.id == series.c.exam_id).join(studies, studies.c.id == exams.c.study_id)
+    .where(studies.c.code_key == _KEYS[0], exams.c.code_key == _KEYS[1], series.c.name_key == _KEYS[2])
+    .add_columns(studies.c.code, exams.c.code)
+)  # fmt: skip
+_IN_FILES = (
+    _FILES.join(exams, exams.c.id == series.c.exam_id).join(studies, studies.c.id == exams.c.study_id)
+    .where(studies.c.code_key == _KEYS[0], exams.c.code_key == _KEYS[1], series.c.name_key == _KEYS[2])
+    .where(files.c.name_key == _KEYS[3])
+    .add_columns(studies.c.code, exams.c.code, series.c.name)
+)  # fmt: skip
+# Keyed by the number of names.
+BY_PATH: dict[int, tuple[Kind, Query]] = {
+    2: (Kind.EXAM, _IN_EXAMS),
+    3: (Kind.SERIES, _IN_SERIES),
+    4: (Kind.FILE, _IN_FILES),
+}
 
 # A page of children behind `key` and before `end`, in the order of their folded names. Keyed as above.
 CHILDREN: dict[Kind, tuple[tuple[Kind, Query], ...]] = {

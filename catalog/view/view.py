@@ -1,4 +1,4 @@
-"""A view: look-ups, listings, attributes and bytes for one principal. Nothing here writes, and no face is known.
+"""A view: look-ups, listings, attributes and bytes for one principal. Nothing here writes; what is opened is counted.
 
 The tree is decided here and in `statements`; every face shows it. Each call asks the catalogue again whether the study is
 granted, so a grant that is gone is gone with the next call.
@@ -8,11 +8,12 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from catalog.database import Database, Row
+from catalog.audit import Face, Reader, Reads
+from catalog.database import Database
 from catalog.pure.access import Principal
 from catalog.pure.errors import IsADirectory, NotADirectory, NotFound
 from catalog.pure.names import BEHIND_ALL_NAMES, folded, nested_end, nested_key
@@ -29,14 +30,22 @@ PAGE = 1000
 _IN_NO_NAME = re.compile("[\0\ud800-\udfff]")
 
 _ROOT = Node(ROOT_ID, "", 0, 0)
+_COLUMNS = 7  # of a node
 
 
 @dataclass(frozen=True, slots=True)
 class OpenFile:
-    """An archived file, open for reading: `fd` is the caller's to close."""
+    """An archived file, open for reading: `fd` is the caller's to close, and what it gives to others the caller's to count."""
 
     node: Node
     fd: int
+    _reader: Reader
+    _reads: Reads | None
+
+    def count(self, size: int) -> None:
+        """Say for the audit that so many bytes were handed out."""
+        if self._reads is not None:
+            self._reads.handed_out(self._reader, size)
 
     def close(self) -> None:
         """Close the descriptor."""
@@ -55,16 +64,30 @@ class Origin:
 
 
 class Archive:
-    """The catalogue and the store together: what views are made from. Safe to share between threads."""
+    """The catalogue and the store together: what views are made from. Safe to share between threads.
 
-    def __init__(self, database: Database, store: LocalStore) -> None:
+    Args:
+        database: the catalogue.
+        store: the store.
+        reads: where reads are counted; `catalog.audit.Keeper` writes them down. None: they are not.
+    """
+
+    def __init__(self, database: Database, store: LocalStore, reads: Reads | None = None) -> None:
         self._database = database
         self._store = store
+        self._reads = reads
         self._study_codes: dict[int, str] = {}
 
-    def view(self, principal: Principal) -> "View":
-        """Return the archive as this principal may see it."""
-        return View(self._database, self._store, principal, self._study_codes)
+    def view(self, principal: Principal, face: Face = Face.PYTHON, actor: str = "") -> "View":
+        """Return the archive as this principal may see it.
+
+        Args:
+            principal: whose grants count.
+            face: through which door it is read.
+            actor: the Unix login that reads, where that is not the principal's own.
+        """
+        reader = Reader(principal.login, actor, face, "", 0)
+        return View(self._database, self._store, principal, self._study_codes, reader, self._reads)
 
     def folders(self, study: int) -> list[NodeId]:
         """Return a study's folders, whoever may see it, without their names: for a face that must forget them."""
@@ -88,13 +111,25 @@ class View:
 
     Args:
         study_codes: codes of studies that were looked up before, by row; views of one archive share them.
+        reader: as whom to count what is opened.
+        reads: where to count it.
     """
 
-    def __init__(self, database: Database, store: LocalStore, principal: Principal, study_codes: dict[int, str]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        store: LocalStore,
+        principal: Principal,
+        study_codes: dict[int, str],
+        reader: Reader,
+        reads: Reads | None,
+    ) -> None:
         self._database = database
         self._store = store
         self._user = principal.user_id
         self._study_codes = study_codes
+        self._reader = reader
+        self._reads = reads
 
     def lookup(self, parent: NodeId, name: str) -> Node:
         """Return the child of that exact name.
@@ -162,23 +197,50 @@ class View:
         Raises:
             NotFound, NotADirectory: as `lookup`.
         """
-        node = _ROOT
-        for name in filter(None, path.split("/")):
-            node = self.lookup(node.id, name)
+        names = [name for name in path.split("/") if name]
+        node = self._resolve_at_once(names)
+        if node is None:
+            # One of them is missing, is no file's or no folder's, or a folder within a series.
+            node = _ROOT
+            for name in names:
+                node = self.lookup(node.id, name)
         return node
 
-    def open(self, node: NodeId) -> OpenFile:
+    def _resolve_at_once(self, names: list[str]) -> Node | None:
+        if len(names) not in statements.BY_PATH or any(_IN_NO_NAME.search(name) for name in names):
+            return None
+        kind, statement = statements.BY_PATH[len(names)]
+        keys = {f"key{place}": folded(name) for place, name in enumerate(names)}
+        row = self._database.row(statement, {"user": self._user, **keys})
+        if row is None or [*row[_COLUMNS:], row[1]] != names:
+            return None
+        return _node(kind, row[:_COLUMNS])
+
+    def open(self, node: NodeId, program: str = "") -> OpenFile:
         """Open a file's bytes.
+
+        Args:
+            node: the file.
+            program: what the audit calls the program that reads.
 
         Raises:
             NotFound: it is not there, or not granted (any more).
             IsADirectory: it is a folder.
             Damaged, Unavailable: the store does not have it or does not answer.
         """
-        found = self.attributes(node)
-        if found.is_folder:
+        if node.kind is not Kind.FILE:
+            self.attributes(node)
             raise IsADirectory("a folder has no bytes; open one of its files")
-        return OpenFile(found, self._store.open(self._study_code(found.study), found.digest))
+        row = self._database.row(statements.TO_OPEN, {"user": self._user, "row": node.row})
+        if row is None:
+            raise NotFound("there is no such file or folder")
+        *columns, series = row
+        found = _node(Kind.FILE, columns)
+        fd = self._store.open(self._study_code(found.study), found.digest)
+        reader = self._reader._replace(program=program, series=series)
+        if self._reads is not None:
+            self._reads.opened(reader)
+        return OpenFile(found, fd, reader, self._reads)
 
     def search(self, question: str, *, with_files: bool = False) -> "Iterator[FoundSeries]":
         """Yield the series of which at least one file answers a question, in the order of the tree.
@@ -217,6 +279,6 @@ def _of(table: dict[Kind, tuple[tuple[Kind, statements.Query], ...]], kind: Kind
         raise NotADirectory("a file has nothing below it") from None
 
 
-def _node(kind: Kind, row: Row) -> Node:
+def _node(kind: Kind, row: Sequence[Any]) -> Node:
     number, name, mtime, changed, size, digest, study = row
     return Node(NodeId(kind, number), name, mtime, changed, size, digest or b"", study)

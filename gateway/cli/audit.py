@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import click
 
-from catalog.audit import Wanted, entries, verify
+from catalog.audit import Wanted, entries, list_exams_read, list_reads, verify
 from gateway.cli.administering import catalogue
 from gateway.cli.common import json_option
 from gateway.cli.frame import FAILED
@@ -13,6 +13,9 @@ from gateway.cli.output import Record, moment, print_csv, print_json, print_reco
 from gateway.cli.times import Since
 
 _HASH_CHARACTERS = 64
+_READS_COLUMNS = (
+    "first", "last", "login", "actor", "face", "program", "study", "exam", "series", "files", "bytes", "closed",
+)  # fmt: skip
 _COLUMNS = ("at", "actor", "acting_as", "action", "study", "subject", "detail")
 
 
@@ -36,25 +39,61 @@ class Hash(click.ParamType[bytes]):
 @click.option("--user", metavar="LOGIN", default="", help="Only what this user did, or what was done to them.")
 @click.option("--study", metavar="CODE", default="", help="Only what is about this study.")
 @click.option("--since", type=Since(), metavar="WHEN", help="Only from then on: 2026-01-01, or 7d for the last seven days.")
+@click.option("--reads", is_flag=True, help="List who read what instead: a line for reader, program, series and day.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV for a spreadsheet.")
 @json_option
 @click.pass_context
-def audit(ctx: click.Context, user: str, study: str, since: int | None, limit: int | None, as_csv: bool, as_json: bool) -> None:
+def audit(
+    ctx: click.Context,
+    user: str,
+    study: str,
+    since: int | None,
+    reads: bool,
+    limit: int | None,
+    as_csv: bool,
+    as_json: bool,
+) -> None:
     """List who did what, oldest first.
+
+    Reads are written down some seconds behind. `archimed audit exams` tells when each exam was read last.
 
     \b
     Examples:
       archimed audit --limit 20
       archimed audit --user ada --study 2008-0003 --since 7d
+      archimed audit --reads --since 2026-01-01 --csv
       archimed audit verify
     """
     if ctx.invoked_subcommand is not None:
         return
     wanted = Wanted(user, study, since, limit)
+    found: list[Record]
     with catalogue() as database:
-        found = [{**asdict(each), "at": moment(each.at)} for each in entries(database, wanted)]
-    _print(found, _COLUMNS, as_csv=as_csv, as_json=as_json)
+        if reads:
+            found = [
+                {**asdict(each), "first": moment(each.first), "last": moment(each.last)}
+                for each in list_reads(database, wanted)
+            ]
+        else:
+            found = [{**asdict(each), "at": moment(each.at)} for each in entries(database, wanted)]
+    _print(found, _READS_COLUMNS if reads else _COLUMNS, as_csv=as_csv, as_json=as_json)
+
+
+@audit.command()
+@click.option("--study", metavar="CODE", default="", help="Only the exams of this study.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV for a spreadsheet.")
+@json_option
+def exams(study: str, as_csv: bool, as_json: bool) -> None:
+    """List when each exam was read last, first those that nobody has read for longest or ever.
+
+    \b
+    Example:
+      archimed audit exams --study 2008-0003
+    """
+    with catalogue() as database:
+        found = [{**asdict(each), "last_read": moment(each.last_read)} for each in list_exams_read(database, study)]
+    _print(found, ("study", "exam", "last_read"), as_csv=as_csv, as_json=as_json)
 
 
 @audit.command("verify")

@@ -7,6 +7,7 @@ import click
 
 from catalog import marks
 from catalog.administration import principal
+from gateway.cli.common import unix_login
 from gateway.cli.mounts import Wanted, mount_options, owner_of, run
 
 if TYPE_CHECKING:
@@ -33,20 +34,26 @@ def _serve(wanted: Wanted, manager: "Manager", on_ready: Callable[[], None]) -> 
     # Late: nothing that makes threads may be loaded before the fork.
     from archimedfs.mounting import mount_for_all, mount_for_one
     from archimedfs.slots import unix_account
+    from catalog.audit import Keeper
     from gateway.wiring import open_archive, open_database
 
     marks.require(wanted.config.store.path, "the store")
     database = open_database(wanted.config)
+    keeper = Keeper(database)
     try:
-        archive = open_archive(wanted.config, database)
+        archive = open_archive(wanted.config, database, keeper)
+        keeper.start()
         where = wanted.mountpoint
         if wanted.login is None:
             mount_for_all(archive, database, where, accounts=unix_account, on_ready=on_ready, manager=manager)
             return
         user = principal(database, wanted.login)
         owner = owner_of(user.login, allow_other=wanted.allow_other)
+        reader = user.login if wanted.allow_other else unix_login()
         mount_for_one(
-            archive, database, where, user=user, owner=owner, allow_other=wanted.allow_other, on_ready=on_ready, manager=manager
-        )
+            archive, database, where, user=user, owner=owner, actor="" if reader == user.login else reader,
+            allow_other=wanted.allow_other, on_ready=on_ready, manager=manager,
+        )  # fmt: skip
     finally:
+        keeper.stop()
         database.close()

@@ -44,6 +44,7 @@ def serve(names: Sequence[str]) -> None:
 
 
 def _http(config: Config) -> Part:
+    from catalog.audit import Keeper
     from gateway.credentials import Opener
     from gateway.health import Readiness
     from gateway.http import server
@@ -55,9 +56,11 @@ def _http(config: Config) -> Part:
 
     def make() -> WSGIApplication:
         database = open_database(config)
+        keeper = Keeper(database)
+        keeper.start()
         return make_app(
-            open_archive(config, database), credentials.open(database), open_staging_rooms(config, database),
-            Readiness(config, database).look,
+            open_archive(config, database, keeper), credentials.open(database, keeper.refusals),
+            open_staging_rooms(config, database), Readiness(config, database).look, at_end=keeper.stop,
         )  # fmt: skip
 
     def run(ready: Callable[[], None], alive: Callable[[], None]) -> None:

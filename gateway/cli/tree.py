@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from catalog.administration import principal
+from catalog.audit import Face, Keeper
 from catalog.pure.nodes import Node
 from catalog.view import View
 from gateway.cli.administering import catalogue
@@ -21,6 +22,7 @@ from gateway.cli.output import moment, print_json_stream, print_record
 from gateway.wiring import open_archive
 
 _CHUNK = 1 << 20
+_PROGRAM = "archimed"
 
 _path = click.argument("path", metavar="PATH")
 _as = click.option("--as", "login", metavar="LOGIN", help="Whose tree; your own Unix login without.")
@@ -78,10 +80,11 @@ def cat(path: str, login: str | None) -> None:
       archimed cat 2008-0003/E001/003_DCM_MR_t1_mprage/00001.dcm --as ada > 1.dcm
     """
     with _view(login) as view:
-        opened = view.open(view.resolve(path).id)
+        opened = view.open(view.resolve(path).id, _PROGRAM)
         try:
             while chunk := os.read(opened.fd, _CHUNK):
                 sys.stdout.buffer.write(chunk)
+                opened.count(len(chunk))
         finally:
             opened.close()
 
@@ -89,7 +92,13 @@ def cat(path: str, login: str | None) -> None:
 @contextmanager
 def _view(login: str | None) -> Iterator[View]:
     with catalogue() as database:
-        yield open_archive(configuration(), database).view(principal(database, login or unix_login()))
+        keeper = Keeper(database)
+        actor = unix_login()
+        user = principal(database, login or actor)
+        try:
+            yield open_archive(configuration(), database, keeper).view(user, Face.CLI, "" if actor == user.login else actor)
+        finally:
+            keeper.stop()
 
 
 def _record(node: Node) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """From the configuration to the chain of backends."""
 
+from catalog.audit import Refusals
 from catalog.database import Database
 from gateway.config import Config, read_secret
 from gateway.credentials.asking import Asking, Lanes, PasswordBackend
@@ -18,8 +19,12 @@ class Opener:
         auth = config.auth
         self._failures = Failures(Limits(auth.max_failures, auth.failure_seconds, auth.repeat_seconds))
 
-    def open(self, database: Database) -> Credentials:
+    def open(self, database: Database, refusals: Refusals | None = None) -> Credentials:
         """Return the authenticator of this process.
+
+        Args:
+            database: the catalogue.
+            refusals: where refused logins are counted.
 
         Raises:
             ConfigError: a secret cannot be read.
@@ -33,7 +38,9 @@ class Opener:
             if name != "token"
         ]
         tokens = TokenBackend(database) if "token" in auth.backends else None
-        return Credentials(database, tokens, passwords, realms=auth.realms, proxies=auth.trusted_proxies)
+        return Credentials(
+            database, tokens, passwords, realms=auth.realms, proxies=auth.trusted_proxies, refusals=refusals
+        )  # fmt: skip
 
     def _backend(self, name: str) -> PasswordBackend:
         # Late: who does not use them needs neither libpam nor the directory's library.

@@ -12,7 +12,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from catalog.administration import Actor, Scope, add_user, principal, set_role
+from catalog.administration import Actor, Scope, add_user, principal, set_role, token_digest
+from catalog.audit import Refusals
 from catalog.database import Database
 from catalog.pure.access import Principal
 from catalog.pure.errors import Conflict, Invalid, NotFound, Unavailable
@@ -27,10 +28,11 @@ _ALL_SCOPES = frozenset(Scope)
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """An authenticated request: who asks, and what the credentials are good for."""
+    """An authenticated request: who asks, what the credentials are good for, and the digest of the token, if it was one."""
 
     principal: Principal
     scopes: frozenset[Scope]
+    token: bytes = b""
 
 
 class Authenticator(Protocol):
@@ -49,6 +51,13 @@ class Authenticator(Protocol):
             Unavailable: nobody can tell at the moment.
         """
 
+    def holds(self, session: Session) -> bool:
+        """Whether a session of a moment ago still stands: the user is there, and so is the token.
+
+        Raises:
+            Unavailable: nobody can tell at the moment.
+        """
+
 
 class Credentials:
     """The authenticator of the archive.
@@ -64,8 +73,10 @@ class Credentials:
         *,
         realms: Collection[str] = (),
         proxies: Collection[str] = (),
+        refusals: Refusals | None = None,
     ) -> None:
         self._database = database
+        self._refusals = refusals
         self._tokens = tokens
         self._passwords = tuple(passwords)
         self._realms = frozenset(folded(realm) for realm in realms)
@@ -73,6 +84,29 @@ class Credentials:
 
     def authenticate(self, header: str | None, peer: str = "", forwarded: str = "") -> Session:
         """Return the session of a request; see `Authenticator`."""
+        try:
+            return self._authenticate(header, peer, forwarded)
+        except Unauthenticated:
+            if header is not None and self._refusals is not None:  # clients ask without a login first
+                self._refusals.note(self._known_login(header), client_address(peer, forwarded, self._proxies))
+            raise
+
+    def holds(self, session: Session) -> bool:
+        """Whether a session of a moment ago still stands; see `Authenticator`."""
+        user = session.principal
+        if session.token and not (self._tokens and self._tokens.scopes_of(folded(user.login), session.token)):
+            return False
+        found = self._find(user.login)
+        return found is not None and found.user_id == user.user_id
+
+    def _known_login(self, header: str) -> str | None:
+        try:
+            user = self._find(without_realm(parse_basic(header)[0], self._realms))
+        except (Unauthenticated, Unavailable):
+            return None
+        return user.login if user else None
+
+    def _authenticate(self, header: str | None, peer: str, forwarded: str) -> Session:
         login, secret = parse_basic(header)
         login = without_realm(login, self._realms)
         if is_token(secret):
@@ -91,7 +125,7 @@ class Credentials:
         user = self._find(login) if scopes is not None else None
         if scopes is None or user is None:
             raise Unauthenticated
-        return Session(user, scopes)
+        return Session(user, scopes, token_digest(secret))
 
     def _is_right(self, user: Principal | None, login: str, secret: str, address: str) -> bool:
         unavailable: Unavailable | None = None

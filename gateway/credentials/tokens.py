@@ -28,9 +28,11 @@ class TokenBackend:
 
     def scopes(self, login_key: str, secret: str) -> frozenset[Scope] | None:
         """Return what the token entitles this (folded) login to, or None if it is not that login's token."""
-        if not is_token(secret):
-            return None
-        row = self._database.row(_TOKEN, {"digest": token_digest(secret), "key": login_key})
+        return self.scopes_of(login_key, token_digest(secret)) if is_token(secret) else None
+
+    def scopes_of(self, login_key: str, digest: bytes) -> frozenset[Scope] | None:
+        """Return the same for the digest of a token."""
+        row = self._database.row(_TOKEN, {"digest": digest, "key": login_key})
         if row is None or (row.expires is not None and row.expires <= clock.now()):
             return None
         return frozenset(Scope(scope) for scope in row.scopes.split())

@@ -21,6 +21,7 @@ from typing import Any, TypeAlias
 from werkzeug.wrappers import Response
 
 from catalog.administration import Scope
+from catalog.audit import Face
 from catalog.faults import place_of
 from catalog.pure.errors import ArchimedError, NotFound, Refused, Unavailable
 from catalog.view import Archive
@@ -48,7 +49,13 @@ class _Part:
     names: Callable[[Environ], list[str]] = segments
 
 
-def make_app(archive: Archive, authenticator: Authenticator, staging: Rooms, look: service.Look = dict) -> WSGIApplication:
+def make_app(
+    archive: Archive,
+    authenticator: Authenticator,
+    staging: Rooms,
+    look: service.Look = dict,
+    at_end: Callable[[], None] = lambda: None,
+) -> WSGIApplication:
     """Return the WSGI application. Call it in the process that serves, not before a fork.
 
     Args:
@@ -56,12 +63,16 @@ def make_app(archive: Archive, authenticator: Authenticator, staging: Rooms, loo
         authenticator: who asks.
         staging: what is dropped into.
         look: looks whether all that requests need is there.
+        at_end: called when the process has answered its last request.
     """
-    return _Front(archive, authenticator, staging, look)
+    return _Front(archive, authenticator, staging, look, at_end)
 
 
 class _Front:
-    def __init__(self, archive: Archive, authenticator: Authenticator, staging: Rooms, look: service.Look) -> None:
+    def __init__(
+        self, archive: Archive, authenticator: Authenticator, staging: Rooms, look: service.Look, at_end: Callable[[], None]
+    ) -> None:
+        self.at_end = at_end
         self._archive = archive
         self._authenticator = authenticator
         self._metrics = Metrics()
@@ -120,7 +131,8 @@ class _Front:
         if part.scope is not None and part.scope not in session.scopes:
             raise Refused(f"this token is not good for that; make one with `archimed token create --scope {part.scope}`")
         environ["archimed.principal"] = session.principal
-        environ["archimed.view"] = self._archive.view(session.principal)
+        environ["archimed.view"] = self._archive.view(session.principal, Face.WEBDAV)
+        environ["archimed.session_holds"] = lambda: self._authenticator.holds(session)
         return part.answer(part.names(environ), environ)
 
     def _service_answer(self, environ: Environ) -> Answer:

@@ -19,9 +19,11 @@ from wsgidav.wsgidav_app import WsgiDAVApp
 from catalog.pure.errors import NotADirectory, NotFound
 from catalog.pure.nodes import Node
 from gateway.http import answers, conditions
+from gateway.http.clients import client_of
 from gateway.http.media import media_type
 from gateway.http.properties import etag
 from gateway.http.requests import Environ, view_of
+from gateway.http.sending import ArchivedFile, Sending
 
 # Its lines repeat logins, paths and headers; ours are written by `gateway.http.server`.
 logging.getLogger("wsgidav").setLevel(logging.CRITICAL)
@@ -99,14 +101,11 @@ def find(path: str, environ: Environ) -> Node:
     return found[path]
 
 
-def _open(node: Node, environ: Environ) -> FileIO:
-    return FileIO(view_of(environ).open(node.id).fd)
-
-
 class Files:
     """Answers GET and HEAD of files, archived and staged."""
 
     def __init__(self) -> None:
+        self._sending = Sending()
         self._app = WsgiDAVApp(
             {
                 "provider_mapping": {_SHARE: OneFile()},
@@ -126,7 +125,7 @@ class Files:
             Damaged, Unavailable: its bytes are not there, or not now.
         """
         node = find(path, environ)
-        return self.send(node, environ, lambda: _open(node, environ))
+        return self.send(node, environ, lambda: self._open(node, environ))
 
     def send(self, node: Node, environ: Environ, open_file: Callable[[], FileIO]) -> answers.Answer:
         """Return the answer to a GET or HEAD of a file that is described by `node`; opened only if its bytes are asked for."""
@@ -148,6 +147,21 @@ class Files:
         file = open_file()
         file.seek(_start(dict(headers)))
         return answers.FileAnswer(status, headers, file)
+
+    def _open(self, node: Node, environ: Environ) -> ArchivedFile:
+        view, session_holds = view_of(environ), environ["archimed.session_holds"]
+        opened = view.open(node.id, client_of(environ.get("HTTP_USER_AGENT", "")))
+
+        def may_go_on() -> bool:
+            try:
+                view.attributes(node.id)
+            except NotFound:
+                return False
+            return bool(session_holds())
+
+        connection = environ.get("gunicorn.socket")
+        end = self._sending.begin(connection, may_go_on) if connection is not None else lambda: None
+        return ArchivedFile(opened, end)
 
     def _headers(self, environ: Environ) -> tuple[str, list[tuple[str, str]]]:
         got: list[Any] = []

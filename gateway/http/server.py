@@ -62,7 +62,8 @@ def run(
     It takes over this process: its signals, its children, and for the time of the call its environment.
 
     Args:
-        app_factory: makes the application; called once in each worker process.
+        app_factory: makes the application; called once in each worker process. If it has an `at_end`, that is called when the
+            process has answered its last request.
         fd: a bound TCP socket, listening or not; it is closed in the end.
         workers: the number of processes.
         threads: the number of threads in each, which is how many requests it answers at a time.
@@ -129,6 +130,7 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn has no typ
         self._factory = factory
         self._on_ready = on_ready
         self._on_turn = on_turn
+        self._at_end: Callable[[], None] = lambda: None  # in the master, which gunicorn tells of each worker's end, too
         self._settings = {
             "bind": f"fd://{fd}",
             "workers": workers,
@@ -145,6 +147,7 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn has no typ
             "logger_class": _Lines,
             "pre_request": _remember,
             "child_exit": _forget_figures,
+            "worker_exit": lambda _server, _worker: self._at_end(),
             "proc_name": "archimed-http",
         }
         super().__init__()
@@ -155,6 +158,7 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn has no typ
 
     def load(self) -> _WSGIApplication:
         app = self._factory()
+        self._at_end = getattr(app, "at_end", self._at_end)
 
         def served(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
             environ["gunicorn.socket"].settimeout(STALLED_SECONDS)

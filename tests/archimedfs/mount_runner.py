@@ -1,6 +1,7 @@
 """Mount an archive in a process of its own: pyfuse3 allows one mount a process. Prints `ready` when the mount answers.
 
 Usage: python -m tests.archimedfs.mount_runner CATALOGUE_URL STORE LOGIN MOUNTPOINT [--in-thread] [--owner UID] [--allow-other]
+       ... [--audit-seconds SECONDS]
        ... [--await-mount]: wait for archimed-fuse-mount; prints `opened` first
        ... [--staging FOLDER [--quota BYTES]]: the staging mount instead
        ... [--accounts FILE]: for all users (LOGIN does not count); the file is JSON, login -> Unix number, read each time
@@ -17,6 +18,7 @@ from archimedfs.handover import Manager
 from archimedfs.mounting import mount_for_all, mount_for_one, mount_staging_for_all, mount_staging_for_one
 from archimedfs.slots import Account
 from catalog.administration import principal
+from catalog.audit import Keeper
 from catalog.database import Database
 from catalog.gate.drops.inboxes import Inboxes
 from catalog.gate.drops.ledger import Limits
@@ -39,10 +41,14 @@ def main() -> int:
     parser.add_argument("--await-mount", action="store_true")
     parser.add_argument("--staging", type=Path)
     parser.add_argument("--quota", type=int)
+    parser.add_argument("--audit-seconds", type=float, default=10, help="how often reads are written down; 0: they are not")
     asked = parser.parse_args()
     logging.basicConfig(format="%(levelname)s %(message)s")
     database = Database(asked.url)
-    archive = Archive(database, LocalStore(asked.store))
+    keeper = Keeper(database, asked.audit_seconds)
+    archive = Archive(database, LocalStore(asked.store), keeper.reads if asked.audit_seconds else None)
+    if asked.audit_seconds:
+        keeper.start()
 
     def account(login: str) -> Account | None:
         number = json.loads(asked.accounts.read_text()).get(login)
@@ -77,6 +83,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     finally:
+        keeper.stop()
         database.close()
     return 0
 

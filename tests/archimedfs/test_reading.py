@@ -25,7 +25,7 @@ def handle(built: BuiltArchive) -> Iterator[Handle]:
     built.add_series("S1/E1/001_DCM_MR_x", {"00001.dcm": CONTENT})
     view = built.view("anna")
     opened = view.open(view.resolve("S1/E1/001_DCM_MR_x/00001.dcm").id)
-    yield Handle(0, opened.node, opened.fd, Lease())
+    yield Handle(0, opened.node, opened.fd, Lease(), opened.count)
     opened.close()
 
 
@@ -88,10 +88,10 @@ def test_a_stored_file_that_is_too_short_is_damaged_not_ended(handle: Handle, tm
     fd = os.open(tmp_path / "short", os.O_RDONLY)
     node = Node(NodeId(Kind.FILE, 1), "00001.dcm", 0, 0, size=len(CONTENT))
     try:
-        assert read(Handle(0, node, fd, Lease()), 0, 100_000) == CONTENT[:100_000]
+        assert read(Handle(0, node, fd, Lease(), lambda _: None), 0, 100_000) == CONTENT[:100_000]
         with pytest.raises(Damaged):
-            read(Handle(0, node, fd, Lease()), 0, 100_001)
+            read(Handle(0, node, fd, Lease(), lambda _: None), 0, 100_001)
         with pytest.raises(Damaged):
-            read(Handle(0, node, fd, Lease()), 200_000, 10)
+            read(Handle(0, node, fd, Lease(), lambda _: None), 200_000, 10)
     finally:
         os.close(fd)

@@ -5,6 +5,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +66,13 @@ class Site:
 @pytest.fixture
 def site(built: BuiltArchive) -> Iterator[Site]:
     """Give a mount where ada and cyd see a study, and ben sees another."""
+    with open_site(built) as site:
+        yield site
+
+
+@contextmanager
+def open_site(built: BuiltArchive, *options: str) -> Iterator[Site]:
+    """Give the same, with options for the mount."""
     for login in ("ada", "ben", "cyd"):
         built.user(login)
     for code in (STUDY, "OTHER"):
@@ -79,7 +87,7 @@ def site(built: BuiltArchive) -> Iterator[Site]:
         folder.chmod(0o755)
         accounts = folder / "accounts.json"
         accounts.write_text(json.dumps({"ada": ADA, "ben": BEN, "cyd": CYD}))
-        with running_mount(built, "all", folder / "mount", "--accounts", str(accounts)) as mount:
+        with running_mount(built, "all", folder / "mount", "--accounts", str(accounts), *options) as mount:
             site = Site(built, mount, accounts, threading.Event())
             timer = threading.Timer(_WATCHDOG_SECONDS, _abort, [site])
             timer.start()

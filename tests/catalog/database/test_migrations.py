@@ -27,7 +27,7 @@ def _revisions() -> list[str]:
 
 REVISIONS = _revisions()
 TABLES = metadata.sorted_tables
-APPEND_ONLY = {"audit"}
+APPEND_ONLY = {"audit", "reads"}
 
 
 def test_the_newest_revision_is_alembics_head() -> None:

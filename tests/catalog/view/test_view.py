@@ -1,6 +1,7 @@
 """The view: what a principal finds, lists and reads, and what stays hidden."""
 
 import os
+from collections.abc import Callable
 
 import pytest
 
@@ -104,3 +105,35 @@ def test_names_keep_their_case(filled: BuiltArchive) -> None:
     assert [n.name for n in view.walk(view.resolve("2008-0003/E001/004_NIFTI").id)] == ["Brain.nii"]
     with pytest.raises(NotFound):
         view.resolve("2008-0003/E001/004_NIFTI/brain.nii")
+
+
+def test_a_whole_path_leads_where_its_names_lead_one_by_one(filled: BuiltArchive) -> None:
+    filled.add_series("2008-0003/E001/003_RESULT_x", {"a/b/Mask.nii": b"x", "top.nii": b"y"})
+    found = ["", "2008-0003", "2008-0003/E001", SERIES, f"{SERIES}/00001.dcm", "2008-0003/E001/003_RESULT_x/a"]
+    found += [f"2008-0003/E001/003_RESULT_x/{rest}" for rest in ("a/b", "a/b/Mask.nii", "top.nii")]
+    changes = (("E001", "e001"), ("0003", "0004"), ("nii", "NII"), ("dcm", "Dcm"))
+    missing = [path.replace(*change) for path in found for change in changes]
+    missing += [
+        "secret/E9",
+        "secret/E9/001_DCM_CT",
+        "secret/E9/001_DCM_CT/00001.dcm",
+        "2008-0003/\0/x",
+        f"{SERIES}/00001.dcm/x",
+    ]
+    view = filled.view("ada")
+
+    def one_by_one(path: str) -> object:
+        node = view.attributes(ROOT_ID)
+        for name in filter(None, path.split("/")):
+            node = view.lookup(node.id, name)
+        return node
+
+    def outcome(ask: Callable[[str], object], path: str) -> object:
+        try:
+            return ask(path)
+        except (NotFound, NotADirectory) as error:
+            return type(error)
+
+    for path in found + missing:
+        assert outcome(view.resolve, path) == outcome(one_by_one, path), path
+    assert all(not isinstance(outcome(view.resolve, path), type) for path in found)

@@ -26,7 +26,7 @@ def mountpoint(built: BuiltArchive, tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "archive"
     folder.mkdir()
     yield folder
-    if folder.name in {Path(line.split()[4]).name for line in Path("/proc/self/mountinfo").read_text().splitlines()}:
+    if str(folder) in {line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()}:
         subprocess.run(["fusermount3", "-u", "-z", folder], check=True, timeout=30)
 
 

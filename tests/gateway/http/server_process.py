@@ -14,6 +14,7 @@ from gateway.http import server
 def make() -> Any:
     from pathlib import Path
 
+    from catalog.audit import Keeper
     from gateway.config import load
     from gateway.credentials import Credentials, TokenBackend
     from gateway.http.app import make_app
@@ -22,7 +23,10 @@ def make() -> Any:
     config = load(Path(sys.argv[1], "archimed.toml"))
     database = open_database(config)
     rooms = open_staging_rooms(config, database)
-    return make_app(open_archive(config, database), Credentials(database, TokenBackend(database)), rooms)
+    keeper = Keeper(database)
+    keeper.start()
+    credentials = Credentials(database, TokenBackend(database), refusals=keeper.refusals)
+    return make_app(open_archive(config, database, keeper), credentials, rooms, at_end=keeper.stop)
 
 
 def main(factory: Callable[[], Any] = make) -> None:
