@@ -9,9 +9,8 @@ import threading
 import time
 
 from catalog import clock
-from catalog.audit.journal import record
 from catalog.audit.reads import DAY, Reader, Reads, Tally
-from catalog.audit.refusals import Refusals, Refused
+from catalog.audit.refusals import REFUSALS_SECONDS, Refusals
 from catalog.audit.shelving import close_reads, write_reads
 from catalog.database import Database
 from catalog.faults import place_of
@@ -20,7 +19,6 @@ from catalog.pure.errors import ArchimedError
 _log = logging.getLogger(__name__)
 
 SECONDS = 10
-REFUSALS_SECONDS = 60
 # So many rows hold the catalogue's one writer for some milliseconds.
 _ROWS_AT_ONCE = 500
 
@@ -82,7 +80,7 @@ class Keeper:
         self._write_reads(sorted(self.reads.take().items()))
         if time.monotonic() >= self._refusals_due:
             self._refusals_due = time.monotonic() + REFUSALS_SECONDS
-            self._write_refusals(self.refusals.take())
+            self.refusals.write(self._database, "http", "login.failed")
 
     def _write_reads(self, tallies: list[tuple[Reader, Tally]]) -> None:
         for begin in range(0, len(tallies), _ROWS_AT_ONCE):
@@ -91,18 +89,6 @@ class Keeper:
             except BaseException:
                 self.reads.give_back(dict(tallies[begin:]))
                 raise
-
-    def _write_refusals(self, counts: dict[Refused, int]) -> None:
-        if not counts:
-            return
-        try:
-            with self._database.write() as connection:
-                for (login, address), count in counts.items():
-                    detail = {"address": address, "count": count}
-                    record(connection, actor="http", action="login.failed", subject=login, detail=detail)
-        except BaseException:
-            self.refusals.give_back(counts)
-            raise
 
     def _tell(self, what: str) -> None:
         if not self._is_lost:

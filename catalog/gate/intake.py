@@ -3,10 +3,12 @@
 May live here: what every door that receives shares. Not: protocols, checks, decisions.
 """
 
+import contextlib
 import filecmp
 import itertools
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +16,8 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from catalog import clock, durable
-from catalog.audit import record
+from catalog.audit import Refusals
+from catalog.audit.refusals import REFUSALS_SECONDS
 from catalog.database import Database
 from catalog.database.tables import batches, sources, staged_files
 from catalog.gate.staging import Staging
@@ -79,6 +82,8 @@ class Intake:
         self._staging = staging
         self._session = staging.session()
         self._turn = threading.Lock()
+        self._refusals = Refusals()
+        self._refusals_due = 0.0
         self._waiting: deque[_Row] = deque()
         self._insert_staged = (
             database.insert_new(staged_files)
@@ -100,9 +105,11 @@ class Intake:
         return SourceRef(row.id, row.name, row.study_id) if row else None
 
     def refuse(self, ae_title: str, address: str) -> None:
-        """Audit that somebody unknown was refused."""
-        with self._database.write() as connection:
-            record(connection, actor="dicom", action="dicom.refused", subject=ae_title.strip(), detail={"address": address})
+        """Audit that somebody unknown was refused: at once, or counted with those of the same minute."""
+        self._refusals.note(ae_title.strip(), address)
+        if time.monotonic() >= self._refusals_due:
+            self._refusals_due = time.monotonic() + REFUSALS_SECONDS
+            self._refusals.write(self._database, "dicom", "dicom.refused")
 
     def begin(self, source: SourceRef) -> "Incoming":
         """Begin to receive one file from a source.
@@ -134,6 +141,8 @@ class Intake:
     def close(self) -> None:
         """Stop receiving; what was committed stays."""
         self._session.close()
+        with contextlib.suppress(ArchimedError):
+            self._refusals.write(self._database, "dicom", "dicom.refused")
 
     def _commit(self, incoming: "Incoming", instance: str) -> None:
         with durable.translated(_BUSY):

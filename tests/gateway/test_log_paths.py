@@ -128,7 +128,7 @@ class _Anybody:
 
 def test_a_request_that_fails_writes_where_and_not_what(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    app = make_app(_Failing(), _Anybody())  # type: ignore[arg-type]  # what it asks of them
+    app = make_app(_Failing(), _Anybody(), _Failing())  # type: ignore[arg-type]  # what it asks of them
     answered: list[str] = []
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": f"/archive/{SECRET}", "HTTP_AUTHORIZATION": "Basic x"}
     body = b"".join(app(environ, lambda status, *_: answered.append(status)))
@@ -155,9 +155,8 @@ def test_the_audits_own_failure_is_told_without_its_text(
     caplog: pytest.LogCaptureFixture, built: BuiltArchive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keeper = Keeper(built.database)
-    monkeypatch.setattr("catalog.audit.keeping.close_reads", _Failing().anything)
     keeper.refusals.note("anna", "192.0.2.1")
-    monkeypatch.setattr(keeper, "_write_refusals", _Failing().anything)
+    monkeypatch.setattr("catalog.audit.refusals.record", _Failing().anything)
     keeper.flush()
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert "ValueError at" in caplog.text

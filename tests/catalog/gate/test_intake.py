@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from catalog.audit import entries
 from catalog.database.tables import audit, batches, sources, staged_files
 from catalog.gate.intake import Intake, SourceRef
 from catalog.gate.staging import Staging
@@ -51,6 +52,17 @@ def test_a_refusal_is_audited(built_anywhere: BuiltArchive, intake: Intake) -> N
     row = built_anywhere.database.row(sa.select(audit))
     assert row is not None
     assert (row.action, row.subject) == ("dicom.refused", "STRANGER")
+
+
+def test_a_flood_of_refusals_is_a_few_entries(built_anywhere: BuiltArchive, intake: Intake, staging: Staging) -> None:
+    for number in range(500):
+        intake.refuse(f"STRANGER{number % 20}", "10.1.1.1")
+    assert len(entries(built_anywhere.database)) == 1
+    intake.close()
+    intake._session = staging.session()  # the fixture closes it
+    found = entries(built_anywhere.database)
+    assert len(found) == 10
+    assert sum(entry.detail["count"] for entry in found) == 500
 
 
 def test_files_of_one_source_join_one_open_batch(
