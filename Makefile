@@ -30,7 +30,7 @@ test-ad:
 
 test-deploy:
 	@.ci/install deploy
-	$(BIN)/python -m pytest $(ARGS) tests/deploy
+	$(BIN)/python -m pytest --timeout 1800 $(ARGS) tests/deploy
 
 check:
 	@.ci/install

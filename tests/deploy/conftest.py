@@ -21,6 +21,15 @@ rm -r /tmp/pip
 """
 
 
+def install_program(machine: Machine, wheels: Path) -> None:
+    """Install the archive's program into /opt/archimed from a folder of wheels."""
+    # Not to /tmp from outside: inside, that is another filesystem.
+    shutil.copytree(wheels, machine.root / "var/wheels")
+    machine.run("ln", "-s", "/var/wheels", "/tmp/wheels")
+    machine.run("sh", "-euc", _INSTALL, timeout=300)
+    machine.run("rm", "-r", "/var/wheels")
+
+
 @pytest.fixture(scope="session")
 def debian() -> list[Path]:
     """Return the layers of a bare Debian, with PostgreSQL."""
@@ -47,11 +56,7 @@ def installed(debian: list[Path], wheels: Path, tmp_path_factory: pytest.TempPat
     folder = tmp_path_factory.mktemp("installed")
     with Machine(folder, debian) as made:
         made.boot()
-        # Not to /tmp from outside: inside, that is another filesystem.
-        shutil.copytree(wheels, made.root / "var/wheels")
-        made.run("ln", "-s", "/var/wheels", "/tmp/wheels")
-        made.run("sh", "-euc", _INSTALL, timeout=300)
-        made.run("rm", "-r", "/var/wheels")
+        install_program(made, wheels)
         made.power_off()
         layer = made.upper
     yield [layer, *debian]
