@@ -173,10 +173,12 @@ class Looking:
             archived: the exam that has it.
         """
         facts = seen.facts
+        unfinished = self._staging.is_unfinished(seen.row.file)
         if seen.series is None:
-            return CheckedFile(seen.row.id, problem=seen.problem, held=seen.held)
+            return CheckedFile(seen.row.id, problem=seen.problem, held=seen.held, is_unfinished=unfinished)
         if facts is None or seen.identity is None:
-            return CheckedFile(seen.row.id, series=seen.series.label, file_type=seen.series.file_type)
+            series = seen.series
+            return CheckedFile(seen.row.id, series=series.label, file_type=series.file_type, is_unfinished=unfinished)
         return CheckedFile(
             file=seen.row.id,
             instance=seen.identity.hex(),
@@ -191,6 +193,7 @@ class Looking:
             elsewhere=elsewhere,
             archived=archived,
             burned_in=self._suspected(facts),
+            is_unfinished=unfinished,
         )
 
     def series(self) -> list[Series]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 from catalog.pure.batches import State
-from catalog.pure.errors import Invalid, NotFound, Refused, TooLong
+from catalog.pure.errors import Invalid, Refused, TooLong
 from catalog.pure.names import MAX_NAME_BYTES, folded
 
 Place: TypeAlias = tuple[str, ...]
@@ -25,7 +25,8 @@ REVIEW = "_review"
 SHOWN = (State.OPEN, State.SEALED, State.CHECKED, State.ACCEPTED, State.FAILED)
 REVIEWED = (State.SEALED, State.CHECKED, State.ACCEPTED, State.FAILED)
 
-_STUDY, _EXAM = 1, 2
+EXAM_DEPTH = 2
+"""So many names lead to an exam's folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,21 +121,10 @@ def check_changeable(place: Place) -> None:
     Raises:
         Refused: the place is the system's.
     """
-    if len(place) <= _EXAM or place[1] == REVIEW:
+    if len(place) <= EXAM_DEPTH or place[1] == REVIEW:
         raise Refused("only what lies in <study>/<exam>/ can be changed")
-    if len(place) == _EXAM + 1 and folded(place[_EXAM]) == folded(REPORT):
+    if len(place) == EXAM_DEPTH + 1 and folded(place[EXAM_DEPTH]) == folded(REPORT):
         raise Refused(f"{REPORT} is written by the checks; give your file another name")
-
-
-def within(place: Place) -> Place:
-    """Return the names below the exam.
-
-    Raises:
-        NotFound: the place is above.
-    """
-    if len(place) < _EXAM:
-        raise NotFound("there is no such file or folder")
-    return place[_EXAM:]
 
 
 def merged(layers: Sequence[Iterable[Entry]]) -> list[Entry]:

@@ -246,6 +246,15 @@ class DroppingSuite:
         assert desk_of(filled).info(2).files == 1
         assert sorted(face.names(f"{EXAM}/sub")) == ["a", "c"]
 
+    def test_what_fails_begins_no_batch(self, face: DropFace, filled: BuiltArchive) -> None:
+        face.mkdir(EXAM)
+        face.put(f"{EXAM}/a", b"1")
+        seal_all(filled)
+        for path in (f"{EXAM}/nothing/x", f"{EXAM}/a/x"):
+            with pytest.raises(OSError):  # noqa: PT011 - which, is the face's
+                face.put(path, b"2")
+        assert len(desk_of(filled).list()) == 1
+
     def test_a_grant_that_is_gone_takes_the_study_along(self, face: DropFace, filled: BuiltArchive) -> None:
         face.mkdir(EXAM)
         face.put(f"{EXAM}/a", b"1")

@@ -9,31 +9,28 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from catalog.gate.drops.exam import Layer, MergedFolder
+from catalog.gate.drops.exam import Layer
 from catalog.gate.drops.exams import Dropped, ExamRow, Exams
 from catalog.gate.drops.folder import DropFolder
-from catalog.gate.drops.handles import Growth, Reading, Upload, Writing
+from catalog.gate.drops.handles import Growth, Upload, Writing
 from catalog.gate.drops.ledger import Ledger
-from catalog.gate.drops.reviews import Reviews
+from catalog.gate.drops.shown import ShownTree
 from catalog.gate.staging import Staging
 from catalog.pure import drops as rules
 from catalog.pure.access import Principal
-from catalog.pure.drops import REPORT, REVIEW, Capacity, Entry, Place, capacity
+from catalog.pure.drops import EXAM_DEPTH, REVIEW, Capacity, Entry, Place, capacity
 from catalog.pure.errors import (
     Conflict,
     Elsewhere,
     IsADirectory,
     NotADirectory,
     NotEmpty,
-    NotFound,
     Refused,
     Sealed,
     Unavailable,
 )
 from catalog.pure.names import check_code
 
-_SECOND = 1_000_000_000
-_EXAM_DEPTH = 2
 # A batch whose folder is closed is sealed in the catalogue a moment later.
 _SEALING_SECONDS = 5.0
 _PAUSE_SECONDS = 0.02
@@ -41,85 +38,13 @@ _PAUSE_SECONDS = 0.02
 _T = TypeVar("_T")
 
 
-class Inbox:
-    """The staging tree of one principal. Safe to share between threads; made by `Drops.inbox`."""
+class Inbox(ShownTree):
+    """The staging tree of one principal. Safe to share between threads; made by `Inboxes.of`."""
 
     def __init__(self, staging: Staging, exams: Exams, ledger: Ledger, principal: Principal) -> None:
-        self._staging = staging
-        self._exams = exams
+        super().__init__(staging, exams)
         self._ledger = ledger
         self._user = principal.user_id
-        self._reviews = Reviews(staging, exams)
-
-    # What is there.
-
-    def stat(self, place: Place) -> Entry:
-        """Return what is known of a file or folder.
-
-        Raises:
-            NotFound: it is not there for this principal.
-        """
-        if not place:
-            return _system_folder("", 0)
-        if len(place) == 1:
-            study, created = self._exams.study(place[0])
-            return _system_folder(place[0], created, study)
-        if place[1] == REVIEW:
-            return self._reviews.stat(place)
-        row = self._exam(place)
-        if len(place) == _EXAM_DEPTH:
-            return self._exam_entry(row)
-        if place[_EXAM_DEPTH:] == (REPORT,):
-            return self._report_entry(row)
-        return self._merged(row).find(place[_EXAM_DEPTH:])
-
-    def children(self, place: Place) -> list[Entry]:
-        """Return what a folder shows, in the order of names.
-
-        Raises:
-            NotFound, NotADirectory: it is not there, or is a file.
-        """
-        if not place:
-            return [_system_folder(*study) for study in self._exams.studies()]
-        if len(place) == 1:
-            return self._study_children(place[0])
-        if place[1] == REVIEW:
-            return self._reviews.children(place)
-        row = self._exam(place)
-        if place[_EXAM_DEPTH:] == (REPORT,):
-            raise NotADirectory("a file has nothing below it")
-        found = self._merged(row).children(place[_EXAM_DEPTH:])
-        if len(place) == _EXAM_DEPTH and self._report(row):
-            found.insert(0, self._report_entry(row))
-        return found
-
-    def open(self, place: Place) -> Reading:
-        """Open a file for reading.
-
-        Raises:
-            NotFound, IsADirectory: it is not there, or is a folder.
-        """
-        if len(place) > 1 and place[1] == REVIEW:
-            return self._reviews.open(place)
-        if len(place) <= _EXAM_DEPTH:
-            self.stat(place)
-            raise IsADirectory("a folder has no bytes; open one of its files")
-        row = self._exam(place)
-        if place[_EXAM_DEPTH:] == (REPORT,):
-            self._report_entry(row)
-            return _in_memory(self._report(row))
-        return Reading(self._merged(row).open(place[_EXAM_DEPTH:]))
-
-    def properties(self, place: Place) -> bytes:
-        """Return what a client had kept beside a file or folder, empty if nothing.
-
-        Raises:
-            NotFound: it is not there.
-        """
-        if len(place) <= _EXAM_DEPTH or place[1] == REVIEW or place[_EXAM_DEPTH:] == (REPORT,):
-            self.stat(place)
-            return b""
-        return self._merged(self._exam(place)).attribute(place[_EXAM_DEPTH:])
 
     def left(self) -> int | None:
         """Return how many bytes this principal may still bring; None for as many as the disk takes."""
@@ -199,7 +124,7 @@ class Inbox:
             NotFound, NotADirectory: nothing, or a file, is above it.
             Refused, Invalid, TooLong: no folder can be made there, or with that name.
         """
-        if len(place) == _EXAM_DEPTH and place[1] != REVIEW:
+        if len(place) == EXAM_DEPTH and place[1] != REVIEW:
             check_code(place[1], "exam")
             row = self._exams.exam(*place)
             if row.batches or self._begin(row) is None:
@@ -208,7 +133,7 @@ class Inbox:
         names = self._changeable(place)
 
         def act(row: ExamRow, drop: DropFolder, _batch: int) -> None:
-            if self._merged(row).sealed(names) is not None:
+            if self._trees(row).sealed(names) is not None:
                 raise Conflict("there is something of that name already")
             self._make_parents(row, drop, names)
             drop.tree.make_folder(names)
@@ -243,8 +168,8 @@ class Inbox:
             Sealed: its batch is sealed.
             Refused: it is the system's.
         """
-        if len(place) == _EXAM_DEPTH and place[1] != REVIEW:
-            self._remove_exam(self._exam(place))
+        if len(place) == EXAM_DEPTH and place[1] != REVIEW:
+            self._remove_exam(self._row(place))
             return
         names = self._changeable(place)
 
@@ -265,11 +190,11 @@ class Inbox:
             Sealed: a part of it is sealed.
             Refused, Invalid, TooLong: it is the system's, or cannot have that name.
         """
-        if len(old) == len(new) == _EXAM_DEPTH and REVIEW not in {old[1], new[1]}:
+        if len(old) == len(new) == EXAM_DEPTH and REVIEW not in {old[1], new[1]}:
             self._rename_exam(old, new)
             return
         old_names, new_names = self._changeable(old), self._changeable(new)
-        if old[:_EXAM_DEPTH] != new[:_EXAM_DEPTH]:
+        if old[:EXAM_DEPTH] != new[:EXAM_DEPTH]:
             self.stat(old)
             raise Elsewhere("it would go to another batch: copy it, then remove it here")
 
@@ -303,13 +228,13 @@ class Inbox:
             NotFound: it is not there.
             Sealed: its batch is sealed.
         """
-        if len(place) <= _EXAM_DEPTH:
+        if len(place) <= EXAM_DEPTH:
             self.stat(place)
             return
         names = self._changeable(place)
 
         def act(row: ExamRow, drop: DropFolder, _batch: int) -> None:
-            entry = self._merged(row).find(names)
+            entry = self._trees(row).find(names)
             if entry.is_sealed and entry.is_folder:
                 return  # programs that copy set the times of all folders
             self._open_entry(row, names)
@@ -343,58 +268,20 @@ class Inbox:
         Raises:
             NotFound, NotADirectory: it is not there, or is a file.
         """
-        if len(place) < _EXAM_DEPTH or place[1] == REVIEW:
+        if len(place) < EXAM_DEPTH or place[1] == REVIEW:
             return
-        for batch in self._exam(place).batches:
+        for batch in self._row(place).batches:
             if batch.is_open:
-                self._staging.drop(batch.key).tree.sync_names(place[_EXAM_DEPTH:])
+                self._staging.drop(batch.key).tree.sync_names(place[EXAM_DEPTH:])
 
     # How.
-
-    def _exam(self, place: Place) -> ExamRow:
-        row = self._exams.exam(place[0], place[1])
-        if not row.batches:
-            raise NotFound("there is no such file or folder")
-        return row
-
-    def _merged(self, row: ExamRow) -> MergedFolder:
-        # Sealed ones first. A batch of left-overs has the folder of the one it was left over from.
-        drops = {batch.key: (self._staging.drop(batch.key), batch.is_open) for batch in row.batches}
-        layers = [Layer(drop, is_sealed=not is_open) for drop, is_open in drops.values()]
-        return MergedFolder(sorted(layers, key=lambda layer: not layer.is_sealed))
-
-    def _study_children(self, study: str) -> list[Entry]:
-        self._exams.study(study)
-        found = [_system_folder(code, opened) for code, opened in self._exams.exams(study)]
-        if self._exams.reviews(study):
-            found.append(self._reviews.stat((study, REVIEW)))
-        return sorted(found, key=lambda entry: entry.name)
-
-    def _exam_entry(self, row: ExamRow) -> Entry:
-        newest = max(batch.opened for batch in row.batches)
-        is_sealed = not any(batch.is_open for batch in row.batches)
-        return Entry(row.code, is_folder=True, size=0, mtime_ns=newest * _SECOND, is_sealed=is_sealed)
-
-    def _report(self, row: ExamRow) -> str:
-        texts = [(batch.id, self._staging.read_report(batch.id)) for batch in row.batches]
-        found = [(number, text) for number, text in texts if text]
-        if len(found) == 1:
-            return found[0][1]
-        return "\n".join(f"== batch {number} ==\n{text}" for number, text in found)
-
-    def _report_entry(self, row: ExamRow) -> Entry:
-        text = self._report(row)
-        if not text:
-            raise NotFound("there is no such file or folder")
-        mtime = max(self._staging.report_time(batch.id) for batch in row.batches)
-        return Entry(REPORT, is_folder=False, size=len(text.encode()), mtime_ns=mtime, is_sealed=True)
 
     def _changeable(self, place: Place) -> Place:
         """Return the names below the exam of a place that people may change; a study that is not theirs is not there."""
         if len(place) > 1:
             self._exams.study(place[0])
         rules.check_changeable(place)
-        names = place[_EXAM_DEPTH:]
+        names = place[EXAM_DEPTH:]
         for name in names:
             rules.encoded(name)
         return names
@@ -403,13 +290,15 @@ class Inbox:
         """Do something in the open batch of an exam; `begin`: make one if all are sealed."""
         until = time.monotonic() + _SEALING_SECONDS
         while True:
-            row = self._exam(place)
+            row = self._row(place)
             batch = next((batch for batch in row.batches if batch.is_open), None)
             if batch is None and begin:
-                self._refuse_sealed(row, place[_EXAM_DEPTH:], may_be_folder=True)
+                self._refuse_sealed(row, place[EXAM_DEPTH:], may_be_folder=True)
+                if not self._trees(row).find(place[EXAM_DEPTH:-1]).is_folder:
+                    raise NotADirectory("a file has nothing below it")
                 batch = self._begin(row)
             elif batch is None:
-                self._merged(row).find(place[_EXAM_DEPTH:])
+                self._trees(row).find(place[EXAM_DEPTH:])
                 raise _sealed()
             if batch is not None:
                 drop = self._staging.drop(batch.key)
@@ -443,7 +332,7 @@ class Inbox:
         return lambda size, files: self._ledger.grow(self._user, batch, size, files)
 
     def _refuse_sealed(self, row: ExamRow, names: Place, *, exclusive: bool = False, may_be_folder: bool = False) -> None:
-        found = self._merged(row).sealed(names)
+        found = self._trees(row).sealed(names)
         if found is None or (found.is_folder and may_be_folder):
             return
         if exclusive:
@@ -454,7 +343,7 @@ class Inbox:
 
     def _open_entry(self, row: ExamRow, names: Place) -> Entry:
         """Return what may be changed at a place: no sealed batch has a part in it."""
-        entry = self._merged(row).find(names)
+        entry = self._trees(row).find(names)
         if entry.is_sealed:
             raise _sealed()
         return entry
@@ -464,7 +353,7 @@ class Inbox:
         above = names[:-1]
         if not above:
             return
-        sealed = self._merged(row).sealed(above)
+        sealed = self._trees(row).sealed(above)
         if sealed is not None and not sealed.is_folder:
             raise NotADirectory("a file has nothing below it")
         if sealed is not None:
@@ -485,7 +374,7 @@ class Inbox:
         drop.erase_all()
 
     def _rename_exam(self, old: Place, new: Place) -> None:
-        row = self._exam(old)
+        row = self._row(old)
         if old[0] != new[0]:
             raise Elsewhere("it would go to another study: copy it, then remove it here")
         check_code(new[1], "exam")
@@ -498,14 +387,3 @@ class Inbox:
 
 def _sealed() -> Sealed:
     return Sealed("the batch is sealed: its files can be read and not be changed")
-
-
-def _system_folder(name: str, time_s: int, row: int = 0) -> Entry:
-    return Entry(name, is_folder=True, size=0, mtime_ns=time_s * _SECOND, is_sealed=False, inode=row)
-
-
-def _in_memory(text: str) -> Reading:
-    fd = os.memfd_create("report", os.MFD_CLOEXEC)
-    os.write(fd, text.encode())
-    os.lseek(fd, 0, os.SEEK_SET)
-    return Reading(fd)

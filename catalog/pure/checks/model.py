@@ -45,6 +45,7 @@ class CheckedFile:
     its series in the batch, `number` its instance number. `elsewhere` is another batch that has the same instance, None if
     there is none; `archived` the exam of the study that has it already, '' if none. `held` says why it could not be published,
     `burned_in` why its pixels may show an identity. `name_tells`: its original name looks as if it held one.
+    `is_unfinished`: whoever wrote it ended before closing it.
     """
 
     file: int
@@ -63,6 +64,7 @@ class CheckedFile:
     held: str = ""
     burned_in: str = ""
     name_tells: bool = False
+    is_unfinished: bool = False
 
 
 class Rule:

@@ -11,6 +11,7 @@ from catalog.pure.expectations import Expectations
 RULES: tuple[type[Rule], ...] = (
     single.Readable,
     single.Publishable,
+    single.Finished,
     together.OnePatient,
     together.OneStudy,
     together.Duplicates,

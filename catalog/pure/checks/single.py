@@ -34,6 +34,23 @@ class Publishable(Rule):
             )
 
 
+class Finished(Rule):
+    """A file that was dropped must have been closed by the program that wrote it."""
+
+    name = "finished"
+    severity = Severity.WARNING
+
+    def see(self, file: CheckedFile) -> Iterator[Finding]:
+        """What a killed program or mount leaves is as long as it happens to be."""
+        if file.is_unfinished:
+            yield self.says(
+                "the program that wrote it ended before it closed it, so it may be cut off; compare it with where it came "
+                "from, or reject it and have it brought again",
+                file.file,
+                file.series,
+            )
+
+
 class Consistent(Rule):
     """What the sender called the instance must be what the data set says it is."""
 

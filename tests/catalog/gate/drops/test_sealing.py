@@ -173,6 +173,8 @@ def test_what_no_program_closed_is_known_as_unfinished(gate: Gate, inbox: Inbox)
     assert [(gate.staging.name_of(row.file), gate.staging.is_unfinished(row.file)) for row in rows] == [
         ("partial", True), ("whole", False),
     ]  # fmt: skip
+    gate.work()
+    assert [finding["check"] for finding in gate.desk.info(1).findings].count("finished") == 1
 
 
 def test_an_expired_rejection_erases_all(gate: Gate, inbox: Inbox) -> None:

@@ -146,3 +146,10 @@ def test_a_file_that_cannot_be_read_is_not_judged_further(rule: type) -> None:
     one = rule()
     found = [finding.check for file in (bad(1), bad(2)) for finding in one.see(file)] + [finding.check for finding in one.end()]
     assert found == (["readable", "readable"] if rule.name == "readable" else [])
+
+
+def test_a_file_that_nobody_closed_is_shown_to_the_reviewer() -> None:
+    (found,) = check([*files(2), replace(files(3)[2], is_unfinished=True)], "finished")
+    assert (found.severity, found.file) == (Severity.WARNING, 3)
+    (found,) = check([replace(bad(1), is_unfinished=True)], "finished")
+    assert found.file == 1
