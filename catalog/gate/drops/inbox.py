@@ -278,9 +278,12 @@ class Inbox(ShownTree):
 
     def _changeable(self, place: Place) -> Place:
         """Return the names below the exam of a place that people may change; a study that is not theirs is not there."""
-        if len(place) > 1:
-            self._exams.study(place[0])
-        rules.check_changeable(place)
+        try:
+            rules.check_changeable(place)
+        except Refused:
+            if len(place) > 1:
+                self._exams.study(place[0])
+            raise
         names = place[EXAM_DEPTH:]
         for name in names:
             rules.encoded(name)
