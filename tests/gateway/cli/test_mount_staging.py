@@ -21,7 +21,7 @@ def mountpoint(built: BuiltArchive, tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "staging"
     folder.mkdir()
     yield folder
-    if folder.name in {Path(line.split()[4]).name for line in Path("/proc/self/mountinfo").read_text().splitlines()}:
+    if str(folder) in {line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()}:
         subprocess.run(["fusermount3", "-u", "-z", folder], check=True, timeout=30)
 
 
@@ -37,6 +37,7 @@ def test_the_whole_way(archimed: Run, mountpoint: Path, tmp_path: Path) -> None:
         assert "still open" in refused(archimed("staging", "seal", "1", "--as", "anna"))
         file.write(image(instance=3))
     done(archimed("staging", "seal", "1", "--as", "anna"))
+    assert "3 files" in (exam / "_REPORT.txt").read_text()
     with pytest.raises(OSError, match="Read-only"):
         (exam / "Meier_Hans" / "1.dcm").unlink()
     done(archimed("staging", "accept", "1", "--study", STUDY, "--exam", "E001", "--wait", "--as", "anna"))
