@@ -37,7 +37,7 @@ def test_the_whole_way(archimed: Run, mountpoint: Path, tmp_path: Path) -> None:
         assert "still open" in refused(archimed("staging", "seal", "1", "--as", "anna"))
         file.write(image(instance=3))
     done(archimed("staging", "seal", "1", "--as", "anna"))
-    assert "3 files" in (exam / "_REPORT.txt").read_text()
+    assert "Files:    3" in (exam / "_REPORT.txt").read_text()
     with pytest.raises(OSError, match="Read-only"):
         (exam / "Meier_Hans" / "1.dcm").unlink()
     done(archimed("staging", "accept", "1", "--study", STUDY, "--exam", "E001", "--wait", "--as", "anna"))
