@@ -1,7 +1,8 @@
 """The publish job's de-identification by the `deid` package: the one place where the two meet."""
 
+import shutil
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from io import BufferedRandom
 from pathlib import Path
@@ -9,11 +10,21 @@ from pathlib import Path
 from pydicom.datadict import tag_for_keyword
 
 import deid
+from catalog.filetypes import Sample, recognise
 from catalog.filetypes.dicom_type import Dicom
 from catalog.gate.deidentification import Cleaned, Cleaner
 from catalog.pure.errors import Held, Invalid, Refused, Unreadable
 from deid import headers
-from deid.rules.model import Extract
+from deid.formats import FileCleaner, recognised
+from deid.formats.documents import Container
+from deid.rules.model import ATTESTABLE, Extract
+
+_STEP = 1 << 20
+_DICOM_END = 132
+_GROUPS = (b"\x08\0", b"\x02\0")
+_DICOM_BEGINNINGS = (b"\0\x08\0\x05", b"\0\x08\0\x08", b"\0\x02\0\0")
+_ENDINGS = {"MR_RAW": ".h5", "MAT": ".mat"}
+_PICTURES = frozenset({"PNG", "JPEG", "TIFF"})
 
 
 class StandardDeidentification:
@@ -44,14 +55,15 @@ class StandardDeidentification:
         """
         return deid.burned_in(_load(profile), headers, framed=framed) or ""
 
-    def cleaner(self, study: str, exam: str, profile: str | None, *, approved: bool) -> Cleaner:
+    def cleaner(self, study: str, exam: str, profile: str | None, *, approved: bool, attested: bool = False) -> Cleaner:
         """Return a cleaner for an import.
 
         Raises:
             Invalid: the text is not a profile.
             Refused: the key cannot be read.
         """
-        return _Cleaner(deid.Cleaner(_telling(_load(profile)), self._key(), study, exam, pixels_approved=approved))
+        loaded = _telling(_load(profile), attested)
+        return _Cleaner(FileCleaner(loaded, self._key(), study, exam, pixels_approved=approved), attested=attested)
 
     def _key(self) -> bytes:
         try:
@@ -60,34 +72,70 @@ class StandardDeidentification:
             raise Refused("the de-identification key cannot be read; run `archimed init`, or bring it back") from None
 
 
+@dataclass(frozen=True, slots=True)
+class _AsItIs:
+    """A file that went through unread, because a named human vouched for it."""
+
+    headers: Mapping[str, str | int | float]
+    ending: str
+
+    def summary(self) -> dict[str, int]:
+        return {"attested": 1}
+
+
 class _Cleaner:
     """A cleaner that speaks the catalogue's errors."""
 
-    def __init__(self, cleaner: deid.Cleaner) -> None:
+    def __init__(self, cleaner: FileCleaner, *, attested: bool) -> None:
         self._cleaner = cleaner
+        self._attested = attested
 
     def clean(self, source: Path, target: BufferedRandom) -> Cleaned:
         try:
+            if self._attested and _is_opaque(source):
+                return _pass(source, target)
             return self._cleaner.clean(source, target)
         except deid.Unreadable as error:
             raise Unreadable(str(error)) from None
         except deid.Held as error:
             raise Held(str(error)) from None
 
+    def known_words(self, text: str) -> str:
+        return self._cleaner.known_words(text)
+
     def published_uid(self, original: str) -> str:
         return self._cleaner.map_uid(original)
 
 
+def _is_opaque(source: Path) -> bool:
+    """Whether nothing here can look into a file. DICOM that lacks its prefix is not meant: it names its patient."""
+    handler = recognised(source)
+    with source.open("rb") as file:
+        head = file.read(_DICOM_END)
+    is_dicom = head[128:] == b"DICM" or head[:4] in _DICOM_BEGINNINGS or head[:2] in _GROUPS
+    return isinstance(handler, Container) or (handler is None and bool(head) and not is_dicom)
+
+
+def _pass(source: Path, target: BufferedRandom) -> Cleaned:
+    kind = recognise(Sample(source))
+    name = kind.name if kind is not None else "RAW"
+    with source.open("rb") as file:
+        shutil.copyfileobj(file, target, _STEP)
+    return _AsItIs({"FileType": name}, _ENDINGS.get(name, ".raw"))
+
+
 @lru_cache(maxsize=64)
-def _telling(profile: deid.Profile) -> deid.Profile:
+def _telling(profile: deid.Profile, attested: bool) -> deid.Profile:
     """Return the profile, which then also hands out what the catalogue wants to know of DICOM files.
 
-    Read of the clean file: what the profile removes is not told.
+    Read of the clean file: what the profile removes is not told. Where somebody vouches for the import, also for what is
+    looked through all the same, as tables; pictures are for who has looked at them.
     """
+    attest = profile.attest | (frozenset(ATTESTABLE) - _PICTURES if attested else frozenset())
     told = {each.name for each in profile.extract} | {*headers.TEXT, *headers.NUMBERS}
     wanted = ((field.name, tag_for_keyword(field.name)) for field in Dicom.fields if field.name not in told)
     more = tuple(Extract(name, tag) for name, tag in wanted if tag is not None)
-    return replace(profile, extract=profile.extract + more)
+    return replace(profile, extract=profile.extract + more, attest=attest)
 
 
 def _load(profile: str | None) -> deid.Profile:

@@ -337,7 +337,10 @@ batches = Table(
     Column("summary", Text, nullable=False, comment="JSON array, one object per modality and series: counts; no identities"),
     Column("profile_id", _Id, ForeignKey("profiles.id"), nullable=True, comment="profile it was published with; null: not yet"),
     Column(
-        "approved", SmallInteger, nullable=False, comment="1: who accepted it looked at pixels that may show identities; else 0"
+        "approved",
+        SmallInteger,
+        nullable=False,
+        comment="sum of 1: who accepted it looked at pixels that may show identities; 2: vouches for files nothing can look through",
     ),
     Column("reason", Text, nullable=False, comment="why it was rejected, failed or accepted against findings; '' if none"),
     Column("opened", BigInteger, nullable=False, comment="time of its first file"),

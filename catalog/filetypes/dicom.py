@@ -104,7 +104,7 @@ def describe(headers: Mapping[str, str | int | float]) -> Description:
     file_type = _file_type(str(headers.get("Modality", "")))
     number = headers.get("SeriesNumber")
     series_number = number if isinstance(number, int) and 0 <= number <= _LARGEST_SERIES else 0
-    description = _printable(str(headers.get("SeriesDescription") or headers.get("ProtocolName") or ""))
+    description = printable(str(headers.get("SeriesDescription") or headers.get("ProtocolName") or ""))
     # A data set without a series UID breaks PS3.3 C.7.3.1, but exists: then number and description make the series.
     series = str(headers.get("SeriesInstanceUID") or f"{series_number} {description}")
     instance = headers.get("InstanceNumber")
@@ -116,7 +116,7 @@ def describe(headers: Mapping[str, str | int | float]) -> Description:
         series_number=series_number,
         series_description=description,
         number=instance if isinstance(instance, int) else None,
-        acquired=_seconds(str(headers.get("AcquisitionDateTime", ""))),
+        acquired=seconds(str(headers.get("AcquisitionDateTime", ""))),
     )
 
 
@@ -136,7 +136,7 @@ def _file_type(modality: str) -> str:
     return f"DCM_{code}" if _MODALITY.fullmatch(code) else "DCM_OT"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Return text that every database takes and no terminal obeys: control characters and half characters become blanks."""
     return "".join(c if c.isprintable() else " " for c in text).strip()
 
@@ -145,7 +145,7 @@ def _digest(text: str) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def _seconds(moment: str) -> int | None:
+def seconds(moment: str) -> int | None:
     """Return an ISO 8601 time as seconds since 1970; scanners seldom give a zone, and shifted dates have none: read as UTC."""
     try:
         return int(datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp())

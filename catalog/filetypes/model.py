@@ -66,6 +66,10 @@ class FileType(Protocol):
         """How sure it is when it recognises a file: BY_SIGNATURE, BY_COMPANION, BY_LOOKS or NEVER."""
 
     @property
+    def companions(self) -> Collection[str]:
+        """Endings of published files that mean nothing without each other, e.g. `.hdr` and `.img`; mostly none."""
+
+    @property
     def fields(self) -> Sequence[Field]:
         """What it tells of its files."""
 
@@ -86,6 +90,7 @@ class Plain:
     """What most types have in common: no values, no preview, recognised by a signature."""
 
     rank = BY_SIGNATURE
+    companions: Collection[str] = ()
     fields: Sequence[Field] = ()
 
     def read(self, file: BinaryIO) -> Mapping[str, Value]:

@@ -101,6 +101,7 @@ class Nifti(Plain):
 
     name = "NIFTI"
     labels = ("NIFTI",)
+    companions = (".hdr", ".img")
     fields = (
         FORMAT,
         Field("Columns", "US", meaning="voxels along the first axis"),
@@ -156,6 +157,7 @@ class NiftiImage(Plain):
 
     name = "NIFTI"
     labels = ()
+    companions = (".hdr", ".img")
     rank = BY_COMPANION
 
     def recognise(self, sample: Sample) -> bool:

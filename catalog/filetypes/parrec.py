@@ -26,6 +26,7 @@ class ParRec(Plain):
 
     name = "PAR_REC"
     labels = ("PARREC",)
+    companions = (".par", ".rec")
     fields = (
         FORMAT,
         Field("Columns", "US"),
@@ -62,6 +63,7 @@ class RecImages(Plain):
 
     name = "PAR_REC"
     labels = ()
+    companions = (".par", ".rec")
     rank = BY_COMPANION
 
     def recognise(self, sample: Sample) -> bool:

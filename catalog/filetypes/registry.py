@@ -66,7 +66,7 @@ def named(label: str) -> FileType | None:
 def _load(entry: EntryPoint) -> FileType:
     try:
         kind: FileType = entry.load()()
-        name, *_ = kind.name, kind.rank, tuple(kind.fields), frozenset(kind.labels)
+        name, *_ = kind.name, kind.rank, tuple(kind.fields), frozenset(kind.labels), frozenset(kind.companions)
     except Exception as error:  # noqa: BLE001 - whatever a site's package does when it is loaded
         _log.error("the file type %s cannot be loaded: %s", entry.name, place_of(error))
         raise Invalid(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePath
 
 HEAD_BYTES = 4096
+_PACKED = frozenset({".gz", ".bz2", ".xz", ".zst"})
 _LARGEST_READ = 1 << 20
 _LARGEST_SUM = 8 << 20
 
@@ -54,5 +55,7 @@ def companions(names: Mapping[str, Path]) -> dict[str, dict[str, Path]]:
 
 
 def stem_of(name: str) -> str:
-    """Return a file's name in its tree without its last ending: what companions have in common."""
-    return str(PurePath(name).with_suffix("")) if PurePath(name).suffix else name
+    """Return a file's name in its tree without its ending, `.nii.gz` as well: what companions have in common."""
+    path = PurePath(name)
+    path = path.with_suffix("") if path.suffix.lower() in _PACKED else path
+    return str(path.with_suffix(""))

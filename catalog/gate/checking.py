@@ -21,6 +21,7 @@ from catalog.gate.precedents import Precedents
 from catalog.gate.preview import previews
 from catalog.gate.reporting import write_report
 from catalog.gate.staging import Staging
+from catalog.gate.trees import Tree
 from catalog.gate.unpacking import Unpacker
 from catalog.pure.batches import Event, State, transition
 from catalog.pure.checks import Checks, Finding, Severity
@@ -46,6 +47,8 @@ class _Batch:
     profile: str | None
     cleaner: Cleaner | None
     trouble: str
+    study: str = ""
+    is_received: bool = False
 
 
 class Checker:
@@ -69,8 +72,10 @@ class Checker:
         this = self._batch(job.batch_id)
         looking = Looking(
             self._staging,
+            Tree.of(self._database, self._staging, this.id),
             lambda headers, framed: self._burned_in(this, headers, framed=framed),
             this.cleaner or self._default(),
+            self._vouched(this),
         )
         precedents = self._precedents(this)
         checks = Checks()
@@ -88,19 +93,32 @@ class Checker:
 
     def _batch(self, batch_id: int) -> _Batch:
         row = self._database.row(
-            sa.select(batches.c.exam_code, batches.c.study_id, studies.c.code, studies.c.profile)
+            sa.select(batches.c.exam_code, batches.c.study_id, batches.c.source_id, studies.c.code, studies.c.profile)
             .select_from(batches.outerjoin(studies, studies.c.id == batches.c.study_id))
             .where(batches.c.id == batch_id)
         )
         if row is None or row.study_id is None:
-            return _Batch(batch_id, row.exam_code if row else "", None, None, None, "")
+            is_received = row is not None and row.source_id is not None
+            return _Batch(batch_id, row.exam_code if row else "", None, None, None, "", is_received=is_received)
+        is_received = row.source_id is not None
         exam = row.exam_code or _NO_EXAM_YET
         try:
             cleaner = self._deidentification.cleaner(row.code, exam, row.profile, approved=False)
         except (Invalid, Refused) as error:
             # Publishing will not do without; the checks tell of it and go on.
-            return _Batch(batch_id, row.exam_code, row.study_id, None, None, str(error))
-        return _Batch(batch_id, row.exam_code, row.study_id, row.profile, cleaner, "")
+            return _Batch(batch_id, row.exam_code, row.study_id, None, None, str(error), row.code, is_received)
+        return _Batch(batch_id, row.exam_code, row.study_id, row.profile, cleaner, "", row.code, is_received)
+
+    def _vouched(self, this: _Batch) -> Cleaner | None:
+        """Return what cleans when a reviewer vouches; None for a scanner's batch: what it sends is DICOM or broken."""
+        if this.is_received:
+            return None
+        try:
+            return self._deidentification.cleaner(
+                this.study or _NO_EXAM_YET, this.exam or _NO_EXAM_YET, this.profile, approved=True, attested=True
+            )
+        except (Invalid, Refused):
+            return None
 
     def _default(self) -> Cleaner | None:
         """Return what cleans by the default profile; None where there is no key yet."""

@@ -13,6 +13,10 @@ class Cleaned(Protocol):
     def headers(self) -> Mapping[str, str | int | float]:
         """DICOM keywords and values of the clean file by which it is filed."""
 
+    @property
+    def ending(self) -> str:
+        """What a name for the clean file should end in, e.g. `.nii.gz`."""
+
     def summary(self) -> Mapping[str, int]:
         """How many elements each action was applied to."""
 
@@ -29,6 +33,9 @@ class Cleaner(Protocol):
             Unreadable: the file is not what it should be.
             Held: it may not be published as it is.
         """
+
+    def known_words(self, text: str) -> str:
+        """Return a text with only the words that the profile lets pass."""
 
     def published_uid(self, original: str) -> str:
         """Return the UID that stands for an original one in this study."""
@@ -60,8 +67,15 @@ class Deidentification(Protocol):
             Invalid: the profile's text is not a profile.
         """
 
-    def cleaner(self, study: str, exam: str, profile: str | None, *, approved: bool) -> Cleaner:
-        """Return a cleaner for an import; `approved`: a named human looked at pixels that may show identities.
+    def cleaner(self, study: str, exam: str, profile: str | None, *, approved: bool, attested: bool = False) -> Cleaner:
+        """Return a cleaner for an import.
+
+        Args:
+            study: code of the study.
+            exam: code of the exam.
+            profile: text of the study's profile; None for the default.
+            approved: a named human looked at pixels that may show identities.
+            attested: a named human vouches that files which nothing can look through identify nobody.
 
         Raises:
             Invalid: the profile's text is not a profile.

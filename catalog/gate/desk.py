@@ -24,7 +24,7 @@ from catalog.gate.selecting import Selection, check_labels, divide
 from catalog.gate.sight import visible
 from catalog.gate.staging import Staging
 from catalog.pure.access import Principal
-from catalog.pure.batches import Effect, Event, State, transition
+from catalog.pure.batches import Approval, Effect, Event, State, transition
 from catalog.pure.checks import Severity
 from catalog.pure.errors import Conflict, Invalid, NotFound, Refused
 from catalog.pure.expectations import Expectations, expectations
@@ -151,6 +151,7 @@ class Desk:
         *,
         despite: str = "",
         pixels_approved: bool = False,
+        attest: str = "",
         series: Collection[str] = (),
         labels: Mapping[str, str] = MappingProxyType({}),
     ) -> BatchInfo:
@@ -162,6 +163,7 @@ class Desk:
             exam: code of the exam; one that exists gets the files added.
             despite: why what forbids it does not matter.
             pixels_approved: who decides has looked at the images and seen no identity in the pixels.
+            attest: why files that nothing can look through identify nobody; '' holds them.
             series: labels of the series that are accepted; the rest waits in a batch of its own. None: all.
             labels: by label of a series, the description it gets instead of its own.
 
@@ -182,9 +184,10 @@ class Desk:
         if not despite.strip():
             self._require_no_objection(info, selection, exam, expectations(found.profile))
         self._require_good_files(batch_id, selection)
+        approval = (Approval.PIXELS if pixels_approved else 0) | (Approval.CONTENT if attest.strip() else 0)
         with self._database.write() as connection:
             values = {
-                "study_id": found.id, "exam_code": exam, "reason": despite, "approved": int(pixels_approved),
+                "study_id": found.id, "exam_code": exam, "reason": despite, "approved": int(approval),
                 "labels": json.dumps(descriptions), "profile_id": None,
             }  # fmt: skip
             before = connection.execute(sa.select(batches).where(batches.c.id == batch_id)).one()
@@ -192,7 +195,13 @@ class Desk:
             rest = divide(connection, self._staging, before, selection)
             self._begin_anew(connection, batch_id)
             detail = {"exam": exam, "files": info.files, "pixels_approved": pixels_approved}
-            more = {"despite": despite, "series": sorted(selection.labels), "rest": rest, "labels": sorted(descriptions)}
+            more: dict[str, object] = {"attest": attest.strip()}
+            more |= {
+                "despite": despite,
+                "series": sorted(selection.labels),
+                "rest": rest,
+                "labels": sorted(descriptions),
+            }
             self._audit(connection, info, "batch.accept", found.code, detail | {key: one for key, one in more.items() if one})
             for number in (batch_id, *([rest] if rest is not None else [])):
                 write_report(connection, self._staging, number)

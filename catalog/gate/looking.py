@@ -8,14 +8,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from catalog.database import Row
-from catalog.filetypes import Sample, recognise
 from catalog.filetypes.dicom import DicomFacts, Index, NotDicom, read_facts
 from catalog.gate.deidentification import Cleaner
 from catalog.gate.staging import Staging
+from catalog.gate.trees import Tree
 from catalog.pure.checks import CheckedFile
 from catalog.pure.checks.complete import position_of
 from catalog.pure.checks.names import tells, words_of
@@ -37,14 +36,16 @@ BurnedIn = Callable[[Mapping[str, str], bool], str]
 class Seen:
     """A file that was looked at.
 
-    `problem` says why it cannot be read, `held` why it could not be published. `facts` is None if it is no DICOM, which
-    `is_foreign` says, or cannot be read. `is_aside`: it is taken for what it holds or names, and is not checked itself.
+    `problem` says why it cannot be read, `held` why it could not be published, `waits` why somebody must vouch for it. `facts`
+    is None if it is no DICOM, which `is_foreign` says, or cannot be read. `is_aside`: it is taken for what it holds or names,
+    and is not checked itself.
     """
 
     row: Row
     facts: DicomFacts | None = None
     problem: str = ""
     held: str = ""
+    waits: str = ""
     series: Series | None = None
     identity: bytes | None = None
     is_foreign: bool = False
@@ -77,14 +78,20 @@ class Looking:
     """Looks at the files of one batch, in their order.
 
     Args:
+        tree: the files of the batch, by name.
         burned_in: tells why an image would be held.
         cleaner: of the study, or by the default profile where that is not known; None if there is none.
+        vouched: the same when a reviewer vouches for what it cannot look through; None where nobody may.
     """
 
-    def __init__(self, staging: Staging, burned_in: BurnedIn, cleaner: Cleaner | None) -> None:
+    def __init__(
+        self, staging: Staging, tree: Tree, burned_in: BurnedIn, cleaner: Cleaner | None, vouched: Cleaner | None
+    ) -> None:
         self._staging = staging
+        self._tree = tree
         self._burned_in = burned_in
         self._cleaner = cleaner
+        self._vouched = vouched
         self._named: list[tuple[int, str, str]] = []
         self._series = SeriesTable()
         self._people = _People()
@@ -117,10 +124,11 @@ class Looking:
 
     def foreign(self, row: Row) -> Seen:
         """Look at a staged file that is no DICOM."""
-        path = self._staging.path(row.file)
         try:
-            kind = recognise(Sample(path))
-            held = self._held(path, row.size)
+            kind = self._tree.recognised(row.file)
+            held = waits = self._held(row.file, row.size, self._cleaner)
+            if waits and self._vouched is not None:
+                held = self._held(row.file, row.size, self._vouched)
         except Unavailable as error:
             return Seen(row, problem=str(error))
         except FileNotFoundError:
@@ -137,7 +145,7 @@ class Looking:
         )  # fmt: skip
         if name:
             self._named.append((row.id, row.file, series.label))
-        return Seen(row, series=series, is_foreign=True)
+        return Seen(row, waits=waits, series=series, is_foreign=True)
 
     def telling(self) -> Iterator[CheckedFile]:
         """Yield the files that are no DICOM whose names tell, when all files were seen."""
@@ -147,12 +155,12 @@ class Looking:
             if tells(self._staging.name_of(staged), words):
                 yield CheckedFile(file, series=label, name_tells=True)
 
-    def _held(self, path: Path, size: int) -> str:
-        if self._cleaner is None or size > _LARGEST_TRIED:
+    def _held(self, file: str, size: int, cleaner: Cleaner | None) -> str:
+        if cleaner is None or size > _LARGEST_TRIED:
             return ""
         try:
-            with self._staging.scratch() as target:
-                self._cleaner.clean(path, target)
+            with self._staging.scratch() as target, self._tree.readable(file) as path:
+                cleaner.clean(path, target)
         except (Held, Unreadable) as error:
             return str(error)
         return ""
@@ -177,8 +185,10 @@ class Looking:
         if seen.series is None:
             return CheckedFile(seen.row.id, problem=seen.problem, held=seen.held, is_unfinished=unfinished)
         if facts is None or seen.identity is None:
-            series = seen.series
-            return CheckedFile(seen.row.id, series=series.label, file_type=series.file_type, is_unfinished=unfinished)
+            return CheckedFile(
+                seen.row.id, waits=seen.waits, series=seen.series.label, file_type=seen.series.file_type,
+                is_unfinished=unfinished,
+            )  # fmt: skip
         return CheckedFile(
             file=seen.row.id,
             instance=seen.identity.hex(),

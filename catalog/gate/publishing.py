@@ -22,22 +22,26 @@ from catalog.audit import record
 from catalog.changes import ChangeKind, announce
 from catalog.database import Database, Row
 from catalog.database.tables import batches, profiles, staged_files, studies
-from catalog.filetypes.dicom import describe
+from catalog.filetypes import describing, dicom
+from catalog.filetypes.describing import Filed, is_dicom, values_of
 from catalog.gate import resulting, shelf
 from catalog.gate.checking import Stop
 from catalog.gate.deidentification import Cleaner, Deidentification
 from catalog.gate.jobs import KIND_OF_EFFECT, Job, Queue, enqueue
 from catalog.gate.resulting import ResultFile
 from catalog.gate.staging import Staging
-from catalog.pure.batches import Event, State, transition
+from catalog.gate.trees import Tree
+from catalog.pure.batches import Approval, Event, State, transition
 from catalog.pure.checks import Finding, Severity
 from catalog.pure.errors import Held, Unavailable, Unreadable
-from catalog.pure.filing import Plan, StoredFile, plan
+from catalog.pure.filing import Description, Plan, StoredFile, plan
 from catalog.pure.results import result_path
 from catalog.store import Deposit, LocalStore, StoredObject
 
 _CHUNK_FILES = 64
 _CHUNK_BYTES = 256 << 20
+_LONELY = "the file that belongs to it is missing or held, and one means nothing without the other"
+_CONTRADICTS = "an instance of this UID is archived already, with other content"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class _Import:
     study: str
     profile_id: int
     profile: str | None
+    tree: Tree
 
 
 class Publisher:
@@ -71,16 +76,18 @@ class Publisher:
             OutOfSpace, Unavailable: the job can be tried again.
         """
         this = self._begin(job)
+        approval = Approval(this.batch.approved)
         cleaner = self._deidentification.cleaner(
-            this.study, this.batch.exam_code, this.profile, approved=bool(this.batch.approved)
-        )
+            this.study, this.batch.exam_code, this.profile,
+            approved=Approval.PIXELS in approval, attested=Approval.CONTENT in approval,
+        )  # fmt: skip
         deposit = self._store.deposit(this.study, f"{job.batch_id}")
         try:
             while rows := self._next_chunk(job.batch_id):
                 self._publish_chunk(job, this, rows, cleaner, deposit, stop)
         finally:
             deposit.close()
-        self._file(job, this)
+        self._file(job, this, cleaner)
 
     def give_up(self, connection: sa.Connection, batch_id: int, reason: str) -> None:
         """Leave the batch to its reviewer, in the transaction that gives up the job: nothing of it is in the archive."""
@@ -108,7 +115,7 @@ class Publisher:
             else:
                 profile_id = row.profile_id
             text = connection.execute(sa.select(profiles.c.text).where(profiles.c.id == profile_id)).scalar_one()
-        return _Import(row, row.code, profile_id, text)
+        return _Import(row, row.code, profile_id, text, Tree.of(self._database, self._staging, job.batch_id))
 
     def _keep_profile(self, connection: sa.Connection, text: str | None) -> int:
         key = {"hash": self._deidentification.profile_hash(text), "engine": self._deidentification.engine}
@@ -174,11 +181,16 @@ class Publisher:
         if made := result_path(self._staging.name_of(row.file)):
             resulting.take(source, target, made, this.batch.exam_code)
             return {"headers": {}, "done": {}, "is_result": True}
-        cleaned = cleaner.clean(source, target)
-        describe(cleaned.headers)  # what cannot be filed is found out now, not when all are stored
-        return {"headers": dict(cleaned.headers), "done": cleaned.summary()}
+        with this.tree.readable(row.file) as readable:
+            cleaned = cleaner.clean(readable, target)
+        if is_dicom(cleaned.headers):
+            dicom.describe(cleaned.headers)  # what cannot be filed is found out now, not when all are stored
+            return {"headers": dict(cleaned.headers), "done": cleaned.summary()}
+        target.flush()
+        headers = {**cleaned.headers, **values_of(str(cleaned.headers["FileType"]), Path(target.name))}
+        return {"headers": headers, "done": cleaned.summary(), "ending": cleaned.ending}
 
-    def _file(self, job: Job, this: _Import) -> None:
+    def _file(self, job: Job, this: _Import, cleaner: Cleaner) -> None:
         """Give everything that is stored its place, in one transaction."""
         rows = self._database.rows(
             sa.select(staged_files.c.id, staged_files.c.file, staged_files.c.result, staged_files.c.series)
@@ -187,16 +199,19 @@ class Publisher:
         )
         results = {row.id: json.loads(row.result) for row in rows}
         labels = json.loads(this.batch.labels)
-        stored, brought = [], []
-        for row in rows:
-            result, label = results[row.id], labels.get(row.series)
-            if result.get("is_result"):
-                brought.append(self._result_file(row, result, label))
-            else:
-                stored.append(_stored_file(row.id, result, label))
+        brought = [
+            self._result_file(row, results[row.id], labels.get(row.series)) for row in rows if results[row.id].get("is_result")
+        ]
+        others = {row.id: row.file for row in rows if not results[row.id].get("is_result")}
+        filed = {number: _filed(results[number]) for number in others}
+        described = self._described(this, others, filed, cleaner)
+        taken = dict.fromkeys(describing.lonely(filed, described), _LONELY)
+        given = {row.id: labels[row.series] for row in rows if row.series in labels}
+        stored = [_stored_file(number, results[number], described[number], given) for number in others if number not in taken]
         with self._database.write() as connection:
             self._queue.finish(connection, job)
             if not stored and all(one.lineage for one in brought):
+                self._hold(connection, taken)
                 self._fail(connection, this)
                 return
             exam = shelf.exam(connection, this.batch.study_id, this.batch.exam_code)
@@ -206,11 +221,23 @@ class Publisher:
             made = resulting.put(connection, this.batch, exam, brought)
             entries = _manifest(this, placed, results) + made.entries
             self._store.write_manifest(this.study, _manifest_name(this.batch), entries)
-            contradicting = [file.staged for file in placed.contradicting]
-            taken = dict.fromkeys(contradicting, "an instance of this UID is archived already, with other content")
+            taken |= dict.fromkeys((file.staged for file in placed.contradicting), _CONTRADICTS)
             taken |= dict.fromkeys(made.contradicting, "the result has another file of that name already")
             left = self._leave_behind(connection, this, taken)
             self._close(connection, this, len(entries), len(placed.known), left)
+
+    def _described(
+        self, this: _Import, files: Mapping[int, str], filed: Mapping[int, Filed], cleaner: Cleaner
+    ) -> dict[int, Description]:
+        """Return what files that are no results are filed by."""
+        placeless = {number: file for number, file in files.items() if not is_dicom(filed[number].headers)}
+        return describing.describe_all(filed, this.tree.places(placeless, cleaner.known_words))
+
+    def _hold(self, connection: sa.Connection, taken: Mapping[int, str]) -> None:
+        """Say of stored files why they cannot be filed."""
+        outcomes = [{"row": row, "new_state": "held", "new_reason": why, "new_result": ""} for row, why in taken.items()]
+        if outcomes:
+            connection.execute(_OUTCOME, outcomes)
 
     def _result_file(self, row: Row, result: Mapping[str, Any], label: str | None) -> ResultFile:
         made = result_path(self._staging.name_of(row.file))
@@ -243,10 +270,7 @@ class Publisher:
         Args:
             taken: why a stored file cannot be filed, by its row.
         """
-        if taken:
-            connection.execute(
-                _OUTCOME, [{"row": row, "new_state": "held", "new_reason": why, "new_result": ""} for row, why in taken.items()]
-            )
+        self._hold(connection, taken)
         left = self._left(connection, this)
         if not left:
             return left
@@ -304,11 +328,14 @@ def _as_json(stored: StoredObject, about: Mapping[str, Any]) -> str:
     return json.dumps({"sha256": stored.digest.hex(), "size": stored.size, **about})
 
 
-def _stored_file(number: int, result: Mapping[str, Any], label: str | None) -> StoredFile:
-    """Return a stored file; `label` is the description that its reviewer gave its series."""
-    description = describe(result["headers"])
-    if label is not None:
-        description = replace(description, series_description=label)
+def _filed(result: Mapping[str, Any]) -> Filed:
+    return Filed(result["headers"], result.get("ending", ""), bytes.fromhex(result["sha256"]))
+
+
+def _stored_file(number: int, result: Mapping[str, Any], description: Description, given: Mapping[int, str]) -> StoredFile:
+    """Return a stored file; `given` are the descriptions that a reviewer gave to the series of files."""
+    if number in given:
+        description = replace(description, series_description=given[number])
     return StoredFile(number, bytes.fromhex(result["sha256"]), result["size"], description)
 
 

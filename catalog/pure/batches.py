@@ -13,7 +13,7 @@ Only states, events and effects may live here. Who may cause an event is decided
     checked, rejected, failed --reopen--> open: its uploader mends it and seals it again
 """
 
-from enum import StrEnum
+from enum import IntFlag, StrEnum
 
 from catalog.pure.errors import Refused
 
@@ -45,6 +45,13 @@ class Event(StrEnum):
     REOPEN = "reopen"
     RESTORE = "restore"
     EXPIRE = "expire"
+
+
+class Approval(IntFlag):
+    """What a named human vouched for who accepted a batch."""
+
+    PIXELS = 1  # no name or date is burned into its images
+    CONTENT = 2  # its files that nothing can look through identify nobody
 
 
 class Effect(StrEnum):

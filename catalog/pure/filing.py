@@ -14,7 +14,8 @@ class Description:
     """What a published file says of itself, as its file type reads it.
 
     `identity` (16 bytes) tells files of a series apart, `series` (16 bytes) the series of an exam. `acquired` is in seconds
-    since 1970 UTC. None where the file does not say.
+    since 1970 UTC. None where the file does not say. Files of one `group` belong together and are called alike but for their
+    extension, as the two halves of an image; b"" for a file on its own.
     """
 
     file_type: str
@@ -25,6 +26,7 @@ class Description:
     series_description: str
     number: int | None
     acquired: int | None
+    group: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +124,26 @@ def _fresh(
 
 def _named(files: Sequence[StoredFile], series: KnownSeries | None) -> tuple[PlannedFile, ...]:
     taken = {number for _, number in series.files.values()} if series else set()
-    numbers = number_files([file.description.number for file in files], taken)
+    groups = _groups(files)
+    numbers = number_files([members[0].description.number for members in groups], taken)
     return tuple(
-        PlannedFile(file, file_name(number, file.description.extension)) for file, number in zip(files, numbers, strict=True)
+        PlannedFile(file, file_name(number, file.description.extension))
+        for members, number in zip(groups, numbers, strict=True)
+        for file in members
     )
+
+
+def _groups(files: Sequence[StoredFile]) -> list[list[StoredFile]]:
+    """Return the files that get one number each: those of a group whose extensions differ, all others alone."""
+    groups: list[list[StoredFile]] = []
+    by_group: dict[bytes, list[StoredFile]] = {}
+    for file in files:
+        members = by_group.get(file.description.group) if file.description.group else None
+        if members is None or file.description.extension in {one.description.extension for one in members}:
+            members = by_group[file.description.group] = []
+            groups.append(members)
+        members.append(file)
+    return groups
 
 
 def _name(first: Description) -> str:

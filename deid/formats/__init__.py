@@ -32,6 +32,14 @@ class FileCleaner:
         self._dicom = Cleaner(profile, key, study, exam_code, pixels_approved=pixels_approved)
         self._context = Context(profile, Mapping(key, study), study, exam_code, pixels_approved)
 
+    def map_uid(self, old: str) -> str:
+        """The UID that stands for `old` in this study."""
+        return self._dicom.map_uid(old)
+
+    def known_words(self, text: str) -> str:
+        """`text` with only words that the profile lets pass; without any where it keeps no descriptions."""
+        return Work(self._context).text("name", text.encode("utf-8", "replace")).decode("ascii")
+
     def clean(self, source: Path, target: BinaryIO) -> Report:
         """Write the clean file to `target`.
 

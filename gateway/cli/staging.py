@@ -122,6 +122,7 @@ def seal(batch: int, no_wait: bool, acting_as: str, as_json: bool) -> None:
 @click.option("--exam", required=True, metavar="CODE", help="The exam it becomes; one that exists gets the files added.")
 @click.option("--despite", default="", metavar="REASON", help="Why a finding that forbids it does not matter here.")
 @click.option("--pixels-approved", is_flag=True, help="You looked at the images: no name or date is burned into them.")
+@click.option("--attest", default="", metavar="REASON", help="Why files that nothing can look through identify nobody.")
 @click.option(
     "--series",
     multiple=True,
@@ -140,8 +141,8 @@ def seal(batch: int, no_wait: bool, acting_as: str, as_json: bool) -> None:
 @as_option
 @json_option
 def accept(
-    batch: int, study: str, exam: str, despite: str, pixels_approved: bool, series: tuple[str, ...], labels: dict[str, str],
-    wait: bool, acting_as: str, as_json: bool,
+    batch: int, study: str, exam: str, despite: str, pixels_approved: bool, attest: str, series: tuple[str, ...],
+    labels: dict[str, str], wait: bool, acting_as: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Publish a batch into an exam of a study; also tries again what failed.
 
@@ -154,7 +155,7 @@ def accept(
         if gate.desk.info(batch).state is State.SEALED:
             _wait(gate, batch, {State.SEALED}, "checking")
         info = gate.desk.accept(
-            batch, study, exam, despite=despite, pixels_approved=pixels_approved, series=series, labels=labels
+            batch, study, exam, despite=despite, pixels_approved=pixels_approved, attest=attest, series=series, labels=labels
         )
         if wait:
             info = _wait(gate, batch, {State.ACCEPTED}, "publishing")

@@ -44,6 +44,7 @@ class CheckedFile:
     `problem` says why the file stays out, '' if it does not; if it does, nothing else is known of it. `series` is the label of
     its series in the batch, `number` its instance number. `elsewhere` is another batch that has the same instance, None if
     there is none; `archived` the exam of the study that has it already, '' if none. `held` says why it could not be published,
+    whoever vouched for it, `waits` why it is held unless a reviewer vouches,
     `burned_in` why its pixels may show an identity. `name_tells`: its original name looks as if it held one.
     `is_unfinished`: whoever wrote it ended before closing it.
     """
@@ -62,6 +63,7 @@ class CheckedFile:
     elsewhere: int | None = None
     archived: str = ""
     held: str = ""
+    waits: str = ""
     burned_in: str = ""
     name_tells: bool = False
     is_unfinished: bool = False

@@ -16,6 +16,7 @@ RULES: tuple[type[Rule], ...] = (
     together.OneStudy,
     together.Duplicates,
     together.BurnedIn,
+    single.Vouched,
     single.Consistent,
     single.HasPixels,
     single.NameTells,

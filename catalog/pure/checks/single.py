@@ -27,8 +27,24 @@ class Publishable(Rule):
         """What would be held when it is published stays out now."""
         if file.held:
             yield self.says(
-                f"it would be held when it is published: {file.held}; it stays out. Mend it, or let the study's profile attest "
-                "files of its type, and check the batch again",
+                f"it would be held when it is published: {file.held}; it stays out. Mend it and check the batch again",
+                file.file,
+                file.series,
+            )
+
+
+class Vouched(Rule):
+    """What nothing can look through needs somebody's word."""
+
+    name = "vouched"
+    severity = Severity.WARNING
+
+    def see(self, file: CheckedFile) -> Iterator[Finding]:
+        """The reviewer may give it; so may the study's profile."""
+        if file.waits:
+            yield self.says(
+                f"it is held when it is published, unless somebody vouches for it: {file.waits}. Accept it with "
+                "--pixels-approved if you looked at the images, with --attest REASON if you know what is in it",
                 file.file,
                 file.series,
             )

@@ -67,7 +67,7 @@ def test_companions_are_called_alike_but_for_the_ending() -> None:
     found = companions(names)
     assert found["a/x.img"] == {".hdr": Path("0"), ".img": Path("1"), "": Path("3")}
     assert found["b/x.img"] == {".img": Path("2")}
-    assert stem_of("a.b/c.nii.gz") == "a.b/c.nii"
+    assert stem_of("a.b/c.nii.gz") == "a.b/c"
     assert stem_of(".hidden") == ".hidden"
 
 
@@ -105,7 +105,7 @@ def test_any_bytes_are_something_or_nothing(tmp_path_factory: pytest.TempPathFac
 
 
 class Greedy:
-    name, labels, rank, fields = "GREEDY", (), 0, ()
+    name, labels, companions, rank, fields = "GREEDY", (), (), 0, ()
     got = 0
 
     def recognise(self, sample: Sample) -> bool:

@@ -1,0 +1,173 @@
+"""What a published file of any type is filed by. DICOM says it of itself; of other files it is where they stood in their tree.
+
+No original name may go further: of a folder's name stay words that the study's profile knows, of a file's name its place in the
+order of names. What tells folders apart is a digest that whoever calls has keyed.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path, PurePath
+
+from catalog.filetypes import dicom, registry
+from catalog.filetypes.model import Value
+from catalog.filetypes.registry import named
+from catalog.filetypes.sample import stem_of
+from catalog.pure.filing import Description
+
+RAW = "RAW"
+_LARGEST_SERIES = 999
+_NUMBERED = re.compile(r"(\d{3})_(?:([A-Z][A-Z0-9_]*?)_)?(?=[^_])(.+)", re.DOTALL)
+_WORDS = re.compile(r"[^\W_]+")
+_EXTENSION = re.compile(r"(?:\.[a-z0-9]{1,8}){1,2}")
+_NO_CODE = re.compile(r"[^A-Z0-9_]+")
+
+Headers = Mapping[str, str | int | float]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a file that is not DICOM stood: digests of its folder and of its name, its place among the names, and what of the
+    folder's name may be told."""
+
+    folder: bytes
+    group: bytes
+    order: int
+    number: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """A published file: the headers that de-identification handed out, what its name ends in, and its SHA-256."""
+
+    headers: Headers
+    ending: str
+    digest: bytes
+
+
+def is_dicom(headers: Headers) -> bool:
+    """Whether de-identification handed out the headers of a DICOM file."""
+    return "FileType" not in headers
+
+
+def type_name(headers: Headers) -> str:
+    """Return the name of the type of a published file that is not DICOM."""
+    label = str(headers.get("FileType", RAW))
+    kind = named(label)
+    return kind.name if kind is not None else _NO_CODE.sub("_", label.upper()).strip("_")[:16] or RAW
+
+
+def values_of(label: str, file: Path) -> dict[str, Value]:
+    """Return what a published file says of itself beside what de-identification told.
+
+    Raises:
+        Unavailable: the disk does not give its bytes.
+    """
+    kind = named(label)
+    return registry.values_of(kind, file) if kind is not None else {}
+
+
+def describe_all(files: Mapping[int, Filed], stood: Mapping[int, Place]) -> dict[int, Description]:
+    """Return what published files are filed by.
+
+    Raises:
+        Unreadable: one is DICOM and does not say which instance it is.
+    """
+    copies: Counter[tuple[bytes, bytes]] = Counter()
+    described = {}
+    for number, file in files.items():
+        if is_dicom(file.headers):
+            described[number] = dicom.describe(file.headers)
+            continue
+        series = _digest(type_name(file.headers).encode() + stood[number].folder)
+        copies[series, file.digest] += 1
+        # Its bytes are what tells a file from others; of files of the same bytes in a series each stays.
+        identity = _digest(file.digest + b"%d" % copies[series, file.digest])
+        described[number] = _described(file, stood[number], series, identity)
+    return described
+
+
+def lonely(files: Mapping[int, Filed], described: Mapping[int, Description]) -> set[int]:
+    """Return the files that mean nothing without another that is not among them: half of a pair."""
+    there: dict[tuple[bytes, bytes], set[str]] = {}
+    for description in described.values():
+        there.setdefault((description.series, description.group), set()).add(description.extension)
+    wanted = {number: _companions(file) for number, file in files.items()}
+    return {number for number, one in described.items() if not wanted[number] <= there[one.series, one.group]}
+
+
+def _described(file: Filed, place: Place, series: bytes, identity: bytes) -> Description:
+    number, ending = file.headers.get("SeriesNumber"), file.ending.lower()
+    told = number if isinstance(number, int) and 0 <= number <= _LARGEST_SERIES else 0
+    return Description(
+        file_type=type_name(file.headers),
+        extension=ending if _EXTENSION.fullmatch(ending) else ".raw",
+        identity=identity,
+        series=series,
+        series_number=place.number or told,
+        series_description=place.label or dicom.printable(str(file.headers.get("ProtocolName", ""))),
+        number=place.order,
+        acquired=dicom.seconds(str(file.headers.get("AcquisitionDateTime", ""))),
+        group=place.group,
+    )
+
+
+def _companions(file: Filed) -> frozenset[str]:
+    kind = None if is_dicom(file.headers) else named(str(file.headers["FileType"]))
+    found = frozenset(kind.companions) if kind is not None else frozenset()
+    return found if file.ending.lower() in found else frozenset()
+
+
+def places(names: Mapping[int, str], digest: Callable[[str], bytes], known_words: Callable[[str], str]) -> dict[int, Place]:
+    """Return the place of each file of a tree.
+
+    Args:
+        names: by the file's number, its name in the tree; '' if it came without one.
+        digest: keyed.
+        known_words: returns a text with only the words that identify nobody.
+    """
+    stems: dict[str, set[str]] = {}
+    for name in names.values():
+        stems.setdefault(_folder(name), set()).add(stem_of(name) if name else "")
+    orders = {folder: {stem: at for at, stem in enumerate(sorted(found, key=_natural), 1)} for folder, found in stems.items()}
+    labels = {folder: folder_label(PurePath(folder).name, known_words) for folder in stems}
+    nameless = iter(range(1, len(names) + 1))
+    found = {}
+    for number, name in names.items():
+        folder, stem = _folder(name), stem_of(name) if name else ""
+        order = orders[folder][stem] if name else next(nameless)
+        group = digest(f"file {stem}") if name else b""
+        found[number] = Place(digest(f"folder {folder}"), group, order, *labels[folder])
+    return found
+
+
+def folder_label(name: str, known_words: Callable[[str], str]) -> tuple[int, str]:
+    """Return the series number and the description that a folder's name gives, as far as it identifies nobody.
+
+    A number counts only in the archive's own form, `003_t1` or `003_NIFTI_t1`, and if every word behind it is known: next to
+    an unknown word it may be a patient's.
+    """
+    found = _NUMBERED.fullmatch(name)
+    if found is None:
+        return 0, known_words(name)
+    rest = found[3] if found[2] and named(found[2]) is not None else name[4:]
+    label = known_words(rest)
+    whole = [word.casefold() for word in _WORDS.findall(rest)] == [word.casefold() for word in _WORDS.findall(label)]
+    return int(found[1]) if whole else 0, label
+
+
+def _folder(name: str) -> str:
+    return str(PurePath(name).parent) if name else ""
+
+
+def _natural(text: str) -> list[tuple[int, int, str]]:
+    """Order names as people count: image 2 before image 10."""
+    parts = re.split(r"(\d{1,18})", text)
+    return [(0, int(part), part) if part.isdecimal() and part.isascii() else (1, 0, part) for part in parts if part]
+
+
+def _digest(text: bytes) -> bytes:
+    return blake2b(text, digest_size=16).digest()

@@ -1,0 +1,163 @@
+"""Files of other kinds than DICOM: dropped, published in series by folder, read back, asked for; held if nobody can vouch."""
+
+import io
+import os
+import random
+from collections.abc import Callable
+
+import nibabel
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from catalog.database.tables import audit, batches, changes, files, jobs, series, series_columns, series_values, staged_files
+from catalog.gate.drops.inbox import Inbox
+from catalog.pure.batches import State
+from tests.catalog.filetypes.families import FILES, NIBABEL, PAIR, ismrmrd, picture
+from tests.catalog.gate.drops.conftest import STUDY, Gate, put
+from tests.synthetic import image
+
+EXAM = f"{STUDY}/E001"
+NAME = "Zqxmarkovic"
+
+
+def publish(gate: Gate, **how: object) -> None:
+    (batch,) = (info.id for info in gate.desk.list() if info.state is State.OPEN)
+    gate.desk.seal(batch)
+    gate.work()
+    gate.desk.accept(batch, STUDY, "E001", **how)  # type: ignore[arg-type] # as the caller says
+    gate.work()
+
+
+def tree(gate: Gate) -> dict[str, list[str]]:
+    return {name: gate.names(f"{EXAM}/{name}") for name in gate.names(EXAM)}
+
+
+def held(gate: Gate) -> list[str]:
+    """Return the reasons of what waits again."""
+    waiting = [info for info in gate.desk.list() if info.state in {State.CHECKED, State.FAILED}]
+    return [file.reason for info in waiting for file in gate.desk.show(info.id).files]
+
+
+def pair() -> tuple[bytes, bytes]:
+    """Return the two halves of a NIfTI image."""
+    found = nibabel.Nifti1Pair(np.arange(60, dtype=np.int16).reshape(3, 4, 5), np.eye(4))
+    streams = {name: io.BytesIO() for name in ("header", "image")}
+    found.file_map["header"].fileobj, found.file_map["image"].fileobj = streams["header"], streams["image"]
+    found.to_file_map()
+    return streams["header"].getvalue(), streams["image"].getvalue()
+
+
+def test_each_type_comes_out_in_a_series_of_its_folder(gate: Gate, inbox: Inbox) -> None:
+    put(inbox, f"anat/{NAME}_T1w.nii", FILES["nifti"][1])
+    put(inbox, f"anat/{NAME}_T2w.nii.gz", FILES["nifti of 4 dimensions, gzipped"][1])
+    put(inbox, f"004_rest/{NAME}.edf", FILES["edf+"][1])
+    put(inbox, f"{NAME} raw/meas_MID7.dat", FILES["twix of VD"][1])
+    put(inbox, "photo.png", picture("PNG"))
+    put(inbox, "IM0001", image())
+    put(inbox, "data.mat", FILES["mat"][1])
+    publish(gate, pixels_approved=True)
+    assert held(gate) == []
+    found = tree(gate)
+    (recording,) = (name for name in found if name.startswith("004_EDF"))
+    assert found == {
+        "000_IMAGE": ["00002.png"],  # one number a name in a folder: what belongs together is called alike
+        "000_MAT": ["00001.mat"],
+        "000_MR_RAW_raw": ["00001.dat"],
+        "000_NIFTI_anat": ["00001.nii", "00002.nii.gz"],
+        "003_DCM_MR_t1_mprage_sag": ["00001.dcm"],
+        recording: ["00001.edf"],
+    }
+    published = gate.read(f"{EXAM}/000_NIFTI_anat/00001.nii")
+    before, after = (nibabel.Nifti1Image.from_bytes(data) for data in (FILES["nifti"][1], published))
+    assert np.array_equal(before.get_fdata(), after.get_fdata())
+
+
+def test_no_name_of_a_file_or_folder_gets_out(gate: Gate, inbox: Inbox) -> None:
+    put(inbox, f"{NAME}_Anna 1961/{NAME}.edf", FILES["edf+"][1])
+    put(inbox, f"123_{NAME}/{NAME}.nii", FILES["nifti"][1])
+    put(inbox, f"rest/{NAME}.txt", b"some text\n")
+    publish(gate)
+    assert set(tree(gate)) == {"000_EDF", "000_NIFTI"}
+    tables = (files, series, batches, staged_files, jobs, audit, changes, series_values, series_columns)
+    rows = repr([list(gate.database.rows(sa.select(table))) for table in tables]).encode()
+    store = [path for path in (gate.built.folder / "var/store").rglob("*") if path.is_file()]
+    kept = (rows + b"".join(str(path).encode() + path.read_bytes() for path in store)).lower()
+    assert NAME.lower().encode() not in kept
+    assert b"1961" not in rows
+
+
+def test_halves_stay_together(gate: Gate, inbox: Inbox) -> None:
+    header, img = pair()
+    put(inbox, "anat/brain.HDR", header)
+    put(inbox, "anat/brain.img", img)
+    put(inbox, "anat/a_first.nii", FILES["nifti"][1])
+    put(inbox, "par/scan.PAR", (NIBABEL / f"{PAIR}.PAR").read_bytes())
+    put(inbox, "par/scan.REC", (NIBABEL / f"{PAIR}.REC").read_bytes())
+    publish(gate)
+    assert held(gate) == []
+    names = tree(gate)
+    assert names["000_NIFTI_anat"] == ["00001.nii", "00002.hdr", "00002.img"]
+    (rec,) = (found for name, found in names.items() if "PAR_REC" in name)
+    assert rec == ["00001.par", "00001.rec"]
+    assert gate.read(f"{EXAM}/000_NIFTI_anat/00002.img") == img
+
+
+def test_half_a_pair_waits(gate: Gate, inbox: Inbox) -> None:
+    header, img = pair()
+    put(inbox, "anat/whole.nii", FILES["nifti"][1])
+    put(inbox, "anat/brain.hdr", header)
+    put(inbox, "anat/brain.img", img[:-1])
+    publish(gate)
+    assert tree(gate) == {"000_NIFTI_anat": ["00002.nii"]}
+    assert any("the file that belongs to it" in reason for reason in held(gate))
+    assert len(held(gate)) == 2
+
+
+def test_what_nothing_can_look_through_needs_a_word(gate: Gate, inbox: Inbox) -> None:
+    noise = random.Random(3).randbytes(5000)
+    put(inbox, "anat/brain.nii", FILES["nifti"][1])
+    put(inbox, "tables/events.csv", FILES["csv"][1])
+    put(inbox, "raw/scan.h5", ismrmrd())
+    put(inbox, "raw/unknown.bin", noise)
+    put(inbox, "raw/zz_no_prefix", b"\x08\0\x05\0" + noise)
+    publish(gate)
+    assert set(tree(gate)) == {"000_NIFTI_anat"}
+    assert len(held(gate)) == 4
+    left = gate.desk.list()[-1].id
+    gate.desk.accept(left, STUDY, "E001", attest="made on the phantom")
+    gate.work()
+    found = tree(gate)
+    assert {name for name in found if "NIFTI" not in name} == {"000_TABLE_tables", "000_MR_RAW_raw", "000_RAW_raw"}
+    assert gate.read(f"{EXAM}/000_RAW_raw/{found['000_RAW_raw'][0]}") == noise
+    assert gate.read(f"{EXAM}/000_MR_RAW_raw/{found['000_MR_RAW_raw'][0]}") == ismrmrd()
+    assert len(held(gate)) == 1, "what looks like DICOM without its prefix may name its patient: nobody can vouch for it"
+    accepted = gate.database.rows(sa.select(audit.c.detail).where(audit.c.action == "batch.accept"))
+    assert "made on the phantom" in accepted[-1].detail
+
+
+def test_the_same_again_is_known(gate: Gate, inbox_of: Callable[[str], Inbox], inbox: Inbox) -> None:
+    for _ in range(2):
+        inbox = inbox_of("ada")
+        if "E001" not in [entry.name for entry in inbox.children((STUDY,))]:
+            inbox.make_folder((STUDY, "E001"))
+        put(inbox, "anat/a.nii", FILES["nifti"][1])
+        put(inbox, "anat/b.nii", FILES["nifti"][1])
+        publish(gate)
+    assert tree(gate) == {"000_NIFTI_anat": ["00001.nii", "00002.nii"]}
+
+
+def test_what_they_tell_can_be_asked_for(gate: Gate, inbox: Inbox) -> None:
+    put(inbox, "anat/a.nii", FILES["nifti"][1])
+    put(inbox, "rest/b.edf", FILES["edf+"][1])
+    publish(gate)
+    found = [one.file_type for one in gate.view().search("Columns = 33 or SamplingFrequency = 10 Hz")]
+    assert sorted(found) == ["EDF", "NIFTI"]
+    assert [one.file_type for one in gate.view().search('Format = "NIfTI-1"')] == ["NIFTI"]
+
+
+@pytest.mark.parametrize("name", [os.fsdecode(b"\xff\xfe.nii"), "ä" * 60 + ".nii", "a.b.c", ".nii", "CON.nii", "x" * 200])
+def test_odd_names(gate: Gate, inbox: Inbox, name: str) -> None:
+    put(inbox, name, FILES["nifti"][1])
+    publish(gate)
+    assert tree(gate) == {"000_NIFTI": ["00001.nii"]}
