@@ -147,7 +147,7 @@ def test_a_scanner_brings_files_and_sees_nothing_else(site: Site) -> None:
     site.sftp(f"rm {EXAM}/raw.dat", status=1)
 
 
-def test_a_transfer_that_was_cut_off_is_seen_as_such_and_resumed(site: Site) -> None:
+def test_a_transfer_that_was_cut_off_is_resumed(site: Site) -> None:
     big = site.folder / "big.dat"
     big.write_bytes(os.urandom(1_000_000) * 100)
     site.sftp(f"mkdir {EXAM}")
