@@ -57,7 +57,7 @@ Stock().run()
 class Server:
     """A running server; `worker` is the one process that answers."""
 
-    def __init__(self, name: str, command: list[str], password: str) -> None:
+    def __init__(self, name: str, command: list[str], password: str, probe: str = f"/archive/{SMALL}/00001.dcm") -> None:
         self.name = name
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.address = listener.getsockname()
@@ -66,7 +66,7 @@ class Server:
                 env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL,
             )  # fmt: skip
         self.credentials = base64.b64encode(f"anna:{password}".encode()).decode()
-        Client(self).request("GET", f"/archive/{SMALL}/00001.dcm")
+        Client(self).request("GET" if "." in probe else "OPTIONS", probe)
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         self.worker = int(children.split()[0])
 
@@ -91,17 +91,20 @@ class Client:
         self.server = server
         self.sink = bytearray(1 << 20)
 
-    def request(self, method: str, path: str, headers: str = "") -> int:
-        """Send a request; return the number of bytes of the answer's body."""
+    def request(self, method: str, path: str, headers: str = "", body: bytes = b"", times: int = 1) -> int:
+        """Send a request, with a body of so many times `body`; return the number of bytes of the answer's body."""
+        headers += f"Content-Length: {len(body) * times}\r\n" if body else ""
         head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {self.server.credentials}\r\n{headers}\r\n"
         self.connection.sendall(head.encode())
+        for _ in range(times):
+            self.connection.sendall(body)
         status = self.file.readline()
-        assert status.split()[1] in {b"200", b"207"}, status
+        assert status.split()[1] in {b"200", b"201", b"204", b"207"}, status
         length: int | None = None
         while (line := self.file.readline().lower()) not in {b"\r\n", b""}:
             if line.startswith(b"content-length:"):
                 length = int(line.split(b":")[1])
-        if method == "HEAD":
+        if method == "HEAD" or status.split()[1] == b"204":
             return 0
         return self._skip(length) if length is not None else self._skip_chunks()
 
