@@ -107,14 +107,22 @@ class Locks:
         key = self._key(place[:_DEEPEST])
         return [lock for lock in self._related(key) if lock.reaches(key)]
 
-    def check(self, place: Sequence[str], tokens: Collection[str], *, deep: bool) -> None:
+    def check(self, place: Sequence[str], tokens: Collection[str], *, deep: bool, new: bool = False) -> None:
         """Check that no lock forbids a change, see `barring_write`.
 
+        Args:
+            place: what is to be changed.
+            tokens: the tokens shown.
+            deep: whether what lies below changes too.
+            new: whether its folder gets or loses it, which a lock on the folder alone forbids, too.
+
         Raises:
-            Conflict: one does.
+            Conflict: a lock does.
         """
         key = self._key(place[:_DEEPEST])
-        if barring_write(self._related(key), key, tokens, deep=deep):
+        held = self._related(key)
+        folder = key.rpartition("/")[0]
+        if barring_write(held, key, tokens, deep=deep) or (new and barring_write(held, folder, tokens, deep=False)):
             raise Conflict(_OTHERS)
 
     def forget(self, place: Sequence[str]) -> None:

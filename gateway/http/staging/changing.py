@@ -32,8 +32,7 @@ def mkcol(visit: Visit) -> Response:
     visit.require_parent(visit.place)
     preconditions.check(visit, None)
     tokens = preconditions.shown_tokens(visit.environ)
-    visit.check_locks(visit.place, tokens)
-    visit.check_locks(visit.place[:-1], tokens)
+    visit.check_locks(visit.place, tokens, new=True)
     visit.inbox.make_folder(visit.place)
     return plain(201)
 
@@ -79,9 +78,7 @@ def move(visit: Visit) -> Response:
 def _prepare_removal(visit: Visit, entry: Entry) -> None:
     preconditions.check(visit, entry)
     tokens = preconditions.shown_tokens(visit.environ)
-    visit.check_locks(visit.place, tokens, deep=True)
-    if len(visit.place) > 1:
-        visit.check_locks(visit.place[:-1], tokens)
+    visit.check_locks(visit.place, tokens, deep=True, new=True)
 
 
 def _prepare_target(visit: Visit, target: Place) -> Entry | None:
@@ -92,10 +89,8 @@ def _prepare_target(visit: Visit, target: Place) -> Entry | None:
     visit.require_parent(target)
     former = visit.find(target)
     tokens = preconditions.shown_tokens(visit.environ)
-    visit.check_locks(target, tokens, deep=True)
-    if former is None:
-        visit.check_locks(target[:-1], tokens)
-    elif visit.environ.get("HTTP_OVERWRITE", "T").strip().upper() == "F":
+    visit.check_locks(target, tokens, deep=True, new=former is None)
+    if former is not None and visit.environ.get("HTTP_OVERWRITE", "T").strip().upper() == "F":
         raise Declined(412, "there is something of that name, and it is not to be overwritten")
     return former
 

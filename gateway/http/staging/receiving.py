@@ -16,13 +16,11 @@ from typing import Protocol
 
 from werkzeug.wrappers import Response
 
-from catalog.gate.drops.handles import Upload
 from catalog.pure.drops import Entry
 from catalog.pure.errors import Invalid, OutOfSpace, Unavailable
-from gateway.http import properties
 from gateway.http.requests import Environ, has_body
 from gateway.http.staging import preconditions
-from gateway.http.staging.visit import Declined, Visit, as_node, plain
+from gateway.http.staging.visit import Declined, Visit, plain, tag
 
 _PIECE = 1 << 18
 _SECOND = 1_000_000_000
@@ -70,12 +68,11 @@ class Receiving:
         environ = visit.environ
         found = visit.find(visit.place)
         _require_plain(environ, found)
-        visit.require_parent(visit.place)
+        if found is None:
+            visit.require_parent(visit.place)
         preconditions.check(visit, found)
         tokens = preconditions.shown_tokens(environ)
-        visit.check_locks(visit.place, tokens)
-        if found is None:
-            visit.check_locks(visit.place[:-1], tokens)
+        visit.check_locks(visit.place, tokens, new=found is None)
         mtime, digest = _mtime(environ), _checksum(environ)
         self.require_room(visit, _announced(environ) or 0)
         with self.slot():
@@ -89,11 +86,14 @@ class Receiving:
                     raise Invalid("the bytes that came do not have the digest that OC-Checksum names; send them again")
                 # Somebody may have taken a lock while the body came.
                 visit.check_locks(visit.place, tokens)
-                keep(upload, mtime)
+                if mtime is not None:
+                    os.utime(upload.fd, ns=(mtime * _SECOND, mtime * _SECOND))
+                written = os.fstat(upload.fd)
+                upload.commit()
             except BaseException:
                 upload.discard()
                 raise
-        return _kept(visit, found, mtime)
+        return _kept(written, found, mtime)
 
     def require_room(self, visit: Visit, size: int) -> None:
         """Check that a body of this size may come in at all, before it is read.
@@ -118,13 +118,6 @@ class Receiving:
             yield
         finally:
             self._slots.release()
-
-
-def keep(upload: Upload, mtime: int | None) -> None:
-    """Give an upload its time, if the client named one, and then its name."""
-    if mtime is not None:
-        os.utime(upload.fd, ns=(mtime * _SECOND, mtime * _SECOND))
-    upload.commit()
 
 
 def pieces(environ: Environ) -> Iterator[bytes]:
@@ -201,9 +194,9 @@ def _checksum(environ: Environ) -> tuple[str, _Digest] | None:
     return None
 
 
-def _kept(visit: Visit, former: Entry | None, mtime: int | None) -> Response:
+def _kept(written: os.stat_result, former: Entry | None, mtime: int | None) -> Response:
     answer = plain(204 if former is not None else 201)
-    answer.headers["ETag"] = f'"{properties.etag(as_node(visit.entry()))}"'
+    answer.headers["ETag"] = f'"{tag(written.st_ino, written.st_mtime_ns, written.st_size)}"'
     if mtime is not None:
         answer.headers["X-OC-MTime"] = "accepted"
     return answer

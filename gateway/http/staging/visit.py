@@ -84,21 +84,20 @@ class Visit:
             Declined: it does not.
             NotFound: not even the study is there for this principal.
         """
-        if len(place) > 1:
-            self.inbox.stat(place[:1])
-        parent = self.find(place[:-1])
+        parent = self.find(place[:-1]) if len(place) > 1 else None
         if parent is None or not parent.is_folder:
+            self.inbox.stat(place[:1])
             raise Declined(409, "the folder that it should lie in is not there; make it first")
 
-    def check_locks(self, place: Place, tokens: Sequence[str], *, deep: bool = False) -> None:
-        """Check that no lock forbids a change at a place.
+    def check_locks(self, place: Place, tokens: Sequence[str], *, deep: bool = False, new: bool = False) -> None:
+        """Check that no lock forbids a change at a place; `new`: of what its folder holds, too.
 
         Raises:
             Declined: one does.
         """
         try:
             if place:
-                self.locks.check(place, tokens, deep=deep)
+                self.locks.check(place, tokens, deep=deep, new=new)
         except Conflict as error:
             raise Declined(423, str(error)) from None
 
@@ -152,15 +151,19 @@ def destination(environ: Environ) -> Place:
 def as_node(entry: Entry) -> Node:
     """Return a staged file or folder as listings and file answers know them: its tag changes whenever its bytes may have."""
     mtime = min(max(entry.mtime_ns // _SECOND, 0), _LAST_SECOND)
-    tag = b"" if entry.is_folder else f"{entry.inode}:{entry.mtime_ns}:{entry.size}".encode()
     return Node(
         id=NodeId(Kind.FOLDER if entry.is_folder else Kind.FILE, entry.inode),
         name=_NOT_XML.sub("\ufffd", entry.name),
         mtime=mtime,
         changed=mtime,
         size=entry.size,
-        digest=blake2b(tag, digest_size=16).digest() if tag else b"",
+        digest=b"" if entry.is_folder else bytes.fromhex(tag(entry.inode, entry.mtime_ns, entry.size)),
     )
+
+
+def tag(inode: int, mtime_ns: int, size: int) -> str:
+    """Return the entity tag of a staged file, without its quotes."""
+    return blake2b(f"{inode}:{mtime_ns}:{size}".encode(), digest_size=16).hexdigest()
 
 
 def plain(status: int, **headers: str) -> Response:
