@@ -84,7 +84,8 @@ class Receiving:
                         digest[1].update(piece)
                 if digest is not None and digest[1].hexdigest() != digest[0]:
                     raise Invalid("the bytes that came do not have the digest that OC-Checksum names; send them again")
-                # Somebody may have taken a lock while the body came.
+                # While the body came, a grant or a login may have ended, and a lock been taken.
+                visit.require_still_granted()
                 visit.check_locks(visit.place, tokens)
                 if mtime is not None:
                     os.utime(upload.fd, ns=(mtime * _SECOND, mtime * _SECOND))

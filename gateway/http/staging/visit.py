@@ -89,6 +89,16 @@ class Visit:
             self.inbox.stat(place[:1])
             raise Declined(409, "the folder that it should lie in is not there; make it first")
 
+    def require_still_granted(self) -> None:
+        """Check that grant, role and login are what they were when the request began.
+
+        Raises:
+            NotFound: they are not.
+        """
+        self.inbox.stat(self.place[:1])
+        if not self.environ["archimed.session_holds"]():
+            raise NotFound(_NOT_THERE)
+
     def check_locks(self, place: Place, tokens: Sequence[str], *, deep: bool = False, new: bool = False) -> None:
         """Check that no lock forbids a change at a place; `new`: of what its folder holds, too.
 

@@ -16,7 +16,8 @@ SCORES = {"basic": 16, "copymove": 13, "props": 30, "locks": 41, "http": 4}
 def test_litmus_passes_all_of(taking: Serving, suite: str, tmp_path: Path) -> None:
     done = subprocess.run(
         ["litmus", "--keep-going", taking.url + FOLDER + "/", taking.login, taking.token],
-        env={"PATH": "/usr/bin:/bin", "TESTS": suite}, cwd=tmp_path, text=True, timeout=120, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env={"PATH": "/usr/bin:/bin", "TESTS": suite}, cwd=tmp_path, text=True, timeout=120, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )  # fmt: skip
     summary = re.search(rf"summary for `{suite}': of (\d+) tests run: (\d+) passed, 0 failed", done.stdout)
     assert summary is not None, done.stdout

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from catalog.administration import Scope
+from catalog.database.tables import tokens
 from tests.behaviour.dropping import STUDY, fill, seal_all
 from tests.behaviour.suite import eventually
 from tests.builders import BuiltArchive
@@ -256,6 +257,22 @@ def test_of_two_that_write_one_file_one_wins_whole(taking: Serving) -> None:
     assert {reply.status for reply in replies} <= {201, 204}
     assert content(taking) in bodies
     assert left_over(taking) == []
+
+
+@pytest.mark.parametrize("ends", ["grant", "token"])
+def test_what_ends_while_a_body_comes_ends_the_upload(own_taking: Serving, ends: str) -> None:
+    built = own_taking.built
+    with socket.create_connection(("127.0.0.1", own_taking.port), timeout=30) as connection:
+        connection.sendall(head(own_taking, "Content-Length: 900000") + BODY * 2)
+        assert eventually(lambda: left_over(own_taking) != [])
+        if ends == "grant":
+            built.revoke("anna", STUDY)
+        else:
+            with built.database.write() as writing:
+                writing.execute(tokens.delete())
+        connection.sendall(BODY)
+        assert connection.recv(100).startswith(b"HTTP/1.1 404 ")
+    assert left_over(own_taking) == []
 
 
 def test_a_server_that_is_killed_in_the_middle_leaves_what_was(built: BuiltArchive) -> None:
