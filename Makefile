@@ -2,7 +2,7 @@
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: help demo test test-ad test-deploy check dist bundle test-packages pins
+.PHONY: help demo test test-ad test-deploy check check-ansible dist bundle test-packages pins
 
 help:
 	@echo "make demo         the whole appliance on loopback in ./demo/, until Ctrl-C"
@@ -12,6 +12,7 @@ help:
 	@echo "make test-deploy  units and role on booted machines (systemd-nspawn; needs root)"
 	@echo "make test-packages  what make bundle packs"
 	@echo "make check        lint, format, types, import contracts"
+	@echo "make check-ansible  ansible-lint over the role, production profile"
 	@echo "make dist         wheel and sdist, with manual pages and completion, in ./dist/"
 	@echo "make bundle       a tar of all wheels, for machines without a network, in ./dist/"
 	@echo "make pins         renew the pinned versions in .ci/"
@@ -28,8 +29,7 @@ test-ad:
 	@.ci/install test
 	$(BIN)/python -m pytest $(ARGS) tests/gateway/credentials/active_directory.py
 
-test-deploy:
-	@.ci/install deploy
+test-deploy: check-ansible
 	$(BIN)/python -m pytest --timeout 1800 $(ARGS) tests/deploy
 
 check:
@@ -54,6 +54,10 @@ bundle: dist
 test-packages:
 	@.ci/install deploy
 	$(BIN)/python -m pytest $(ARGS) tests/deploy/test_packages.py
+
+check-ansible:
+	@.ci/install deploy
+	cd ansible && PATH="$(CURDIR)/.venv-deploy/bin:$$PATH" ansible-lint --offline --profile production
 
 # Cython and setuptools-scm: what pyfuse3 is built with.
 pins:

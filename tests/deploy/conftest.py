@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy import appliance, images, machine
+from tests.deploy import appliance, deployed, images, machine
 from tests.deploy.machine import Machine
 
 NewMachine = Callable[..., Machine]
@@ -92,3 +92,9 @@ def new_machine(tmp_path: Path) -> Iterator[NewMachine]:
         yield make
     for folder in tmp_path.glob("machine*"):
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def packed(debian: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the bundle that `make bundle` packs from this checkout."""
+    return deployed.bundle(tmp_path_factory.mktemp("packed"))

@@ -1,0 +1,269 @@
+"""The role on one machine, from nothing to an archive that is used, rebooted and taken away again.
+
+One machine for all, in this order: a later test stands on what an earlier one left, as on a server.
+"""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.deploy import deployed
+from tests.deploy.ansible import TOP, Site
+from tests.deploy.deployed import STUDY, UNITS, accept, curl, listed, modes, outside, send
+
+VARIABLES = {
+    "archimed_postgresql": True, "archimed_nginx": True, "archimed_nftables": True, "archimed_pam": True, "archimed_sftp": True,
+    "archimed_windows_kit": True, "archimed_secrets": {"ldap-password": "of nobody"}, "archimed_dicom_from": ["192.0.2.0/26"],
+    **deployed.PEOPLE,
+}  # fmt: skip
+SERIES = f"{STUDY}/E001/003_DCM_MR_t1_mprage_sag"
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("role")
+
+
+@pytest.fixture(scope="module")
+def site(place: Path, packed: Path) -> Iterator[Site]:
+    with deployed.server(place / "machine") as made:
+        yield deployed.site(made, place / "site", packed, **VARIABLES)
+    shutil.rmtree(place / "machine")
+
+
+@pytest.fixture
+def authority(site: Site) -> Path:
+    return site.machine.root / "etc/archimed/tls/ca.pem"
+
+
+def test_a_dry_run_on_a_fresh_machine_goes_through_and_changes_nothing(site: Site) -> None:
+    before = modes(site.machine, "/etc", "/opt", "/usr/local", "/srv")
+    played = site.play("--check", "--diff").require()
+    assert played.changed > 5
+    assert "+[dicom]" in played.output or "[dicom]" in played.output
+    assert modes(site.machine, "/etc", "/opt", "/usr/local", "/srv") == before
+
+
+def test_converges_with_every_unit_at_work(site: Site) -> None:
+    played = site.play().require()
+    print(f"converge: {played.seconds:.1f} s")
+    assert [site.machine.unit(unit, "ActiveState") for unit in UNITS] == ["active"] * len(UNITS)
+    assert site.machine.run("systemctl", "--failed", "--plain", "--no-legend").stdout == ""
+    assert "of nobody" not in played.output
+
+
+def test_the_second_run_changes_nothing(site: Site) -> None:
+    played = site.play().require()
+    print(f"second run: {played.seconds:.1f} s")
+    assert played.what_changed == []
+    assert played.changed == 0
+
+
+def test_a_dry_run_on_the_converged_machine_sees_nothing_to_do(site: Site) -> None:
+    played = site.play("--check", "--diff").require()
+    assert played.what_changed == []
+
+
+def test_owners_and_modes(site: Site) -> None:
+    found = modes(site.machine, "/etc/archimed", "/var/lib/archimed", "/usr/local/share", "/usr/local/bin/archimed")
+    assert {path: found[path] for path in found if path.startswith("/etc/archimed")} == {
+        "/etc/archimed": "root:archimed 750",
+        "/etc/archimed/archimed.toml": "root:archimed 640",
+        "/etc/archimed/archimed.nft": "root:root 644",
+        "/etc/archimed/deid.key": "root:root 600",
+        "/etc/archimed/ldap-password": "root:archimed 640",
+        "/etc/archimed/tls": "root:root 755",
+        "/etc/archimed/tls/ca.key": "root:root 600",
+        "/etc/archimed/tls/ca.pem": "root:root 644",
+        "/etc/archimed/tls/server.ext": "root:root 644",
+        "/etc/archimed/tls/server.key": "root:root 600",
+        "/etc/archimed/tls/server.pem": "root:root 644",
+    }
+    assert found["/var/lib/archimed"] == "archimed:archimed 711"
+    state = {path: what for path, what in found.items() if path.startswith("/var/lib/archimed/")}
+    assert {what.split()[0] for what in state.values()} == {"archimed:archimed"}
+    assert {path: what for path, what in state.items() if int(what.split()[1], 8) & 0o077} == {}
+    assert found["/usr/local/bin/archimed"] == "root:root 755"
+    pages = [what for path, what in found.items() if path.startswith("/usr/local/share/man/man1/")]
+    assert len(pages) > 40
+    assert set(pages) == {"root:root 644"}
+    program = modes(site.machine, "/opt/archimed-releases", "/etc/systemd/system", "/etc/pam.d/archimed")
+    assert {what.split()[0] for what in program.values()} == {"root:root"}
+    assert [path for path, what in program.items() if int(what.split()[1], 8) & 0o022 and not what.endswith(" 777")] == []
+    assert site.machine.run("man", "-w", "archimed-mount", check=False).returncode in {0, 127}
+
+
+def test_what_a_scanner_sends_is_read_by_those_who_may(site: Site, place: Path, authority: Path) -> None:
+    machine = site.machine
+    send(machine, place / "sent", "1")
+    accept(machine, "E001")
+    name = f"{SERIES}/00001.dcm"
+    mounted = machine.run("cat", f"/srv/archive/ada/{name}", user="ada", check=False)
+    assert machine.run("ls", f"/srv/archive/ada/{SERIES}", user="ada").stdout.split() == ["00001.dcm", "00002.dcm", "00003.dcm"]
+    assert mounted.returncode == 0 or mounted.stderr == ""
+    assert machine.run("ls", f"/srv/archive/lea/{STUDY}", user="lea", check=False).returncode != 0
+    assert machine.run("ls", "/srv/archive/lea", user="lea").stdout == "2019-0007\n"
+    assert machine.run("ls", "/srv/archive/ada", user="lea", check=False).returncode != 0
+    copied = place / "by-webdav.dcm"
+    assert curl(machine, authority, f"/archive/{name}", "ada", "--fail", "--output", str(copied)).returncode == 0
+    digest = machine.run("sha256sum", f"/srv/archive/ada/{name}", user="ada").stdout.split()[0]
+    assert outside(machine, "sha256sum", copied).stdout.split()[0] == digest
+    assert "Doe" not in copied.read_bytes().decode("latin-1")
+    refused = curl(machine, authority, f"/archive/{name}", "lea", "--output", "/dev/null", "--write-out", "%{http_code}")
+    assert refused.stdout == "404"
+
+
+def test_the_certificate_is_verified(site: Site, authority: Path) -> None:
+    assert curl(site.machine, authority, "/windows/", "ada", "--fail").stdout.startswith("<!doctype html>")
+    other = curl(site.machine, Path("/etc/ssl/certs/ca-certificates.crt"), "/windows/", "ada")
+    assert other.returncode == 60  # curl's word for a certificate that nobody vouches for
+    wrong = curl(site.machine, authority, "/archive/", "ada", "--user", "ada:wrong", "-o", "/dev/null", "-w", "%{http_code}")
+    assert wrong.stdout == "401"
+
+
+def test_every_line_of_the_page_for_clients_runs(site: Site, place: Path, authority: Path) -> None:
+    machine = site.machine
+    token = machine.run("archimed", "token", "create", "ada", "--scope", "read", "--scope", "staging").stdout.split()[-1]
+    client = deployed.client(place / "client", authority, token)
+    outside(machine, *client, "\n".join(["set -eux", *console_lines()]))
+    exam = place / "client" / "E001"
+    assert sorted(path.name for path in exam.glob("*/*")) == ["00001.dcm", "00002.dcm", "00003.dcm"]
+    assert (place / "client/one.dcm").read_bytes() == next(exam.glob("*/00001.dcm")).read_bytes()
+    assert {(found["study"], found["exam"]) for found in listed(machine, "staging", "list", "--as", "ada")} >= {(STUDY, "E002")}
+
+
+def console_lines() -> list[str]:
+    page = TOP.joinpath("docs/clients.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```console\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    return [re.sub(r"^[$#] ", "", line) for block in blocks for line in block.splitlines()]
+
+
+def test_windows_gets_what_it_needs(site: Site, authority: Path) -> None:
+    settings = curl(site.machine, authority, "/windows/webclient.reg", "ada", "--fail").stdout
+    assert settings.startswith("Windows Registry Editor Version 5.00")
+    assert '"FileAttributesLimitInBytes"=dword:04000000' in settings
+    folder = site.machine.root / "usr/local/share/archimed/windows"
+    for name in ("webclient.reg", "map-drive.cmd"):
+        content = (folder / name).read_bytes()
+        assert content.count(b"\r\n") == content.count(b"\n") > 5
+    assert b"https://archive.example.org/archive" in (folder / "map-drive.cmd").read_bytes()
+
+
+def test_raw_data_come_in_by_sftp_and_nothing_else_is_seen(site: Site, place: Path) -> None:
+    machine = site.machine
+    machine.run("gpasswd", "--add", "ada", "archimed-sftp")
+    key = place / "key"
+    outside(machine, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
+    machine.write("/home/ada/.ssh/authorized_keys", key.with_suffix(".pub").read_text(), 0o600)
+    machine.run("chown", "-R", "ada:ada", "/home/ada/.ssh")
+    raw = place / "meas_MID1.dat"
+    raw.write_bytes(bytes(range(256)) * 1000)
+    batch = place / "batch"
+    batch.write_text(f"mkdir {STUDY}/E003\nput {raw} {STUDY}/E003/\nls -l {STUDY}/E003\nls /\n")
+    options = ["-i", key, "-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={place}/known", "-o", "BatchMode=yes"]
+    said = outside(machine, "sftp", "-b", batch, *options, "ada@127.0.0.1").stdout
+    assert "meas_MID1.dat" in said
+    assert said.rpartition("ls /\n")[2].split() == ["/ada"]
+    shell = outside(machine, "ssh", *options, "ada@127.0.0.1", "cat /etc/passwd", check=False)
+    assert "root:" not in shell.stdout
+    machine.wait(lambda: (STUDY, "E003") in {
+        (found["study"], found["exam"]) for found in listed(machine, "staging", "list", "--as", "ada")
+    })  # fmt: skip
+
+
+def test_strangers_do_not_reach_the_ports(site: Site) -> None:
+    machine = site.machine
+    rules = machine.run("nft", "list", "table", "inet", "archimed").stdout
+    assert "ip saddr 192.0.2.0/26 accept" in rules
+    # A computer behind a wire of its own, with an address that nobody named.
+    machine.run(
+        "sh",
+        "-euc",
+        """
+        ip netns add stranger
+        ip link add wire type veth peer name eth0 netns stranger
+        ip address add 198.51.100.1/24 dev wire
+        ip link set wire up
+        ip -n stranger address add 198.51.100.2/24 dev eth0
+        ip -n stranger link set eth0 up
+    """,
+    )
+    ask = "import socket; socket.create_connection(('198.51.100.1', {}), timeout=5).close()"
+    try:
+        # 443 is open to all here: it shows that the wire works.
+        machine.run("ip", "netns", "exec", "stranger", "python3", "-c", ask.format(443))
+        refused = machine.run("ip", "netns", "exec", "stranger", "python3", "-c", ask.format(11112), check=False)
+        assert refused.returncode != 0
+    finally:
+        machine.run("ip", "netns", "delete", "stranger")
+
+
+def test_root_acts_as_the_service(site: Site) -> None:
+    site.machine.run("archimed", "study", "create", "MADE-BY-ROOT", "--description", "about mount and doctor")
+    found = modes(site.machine, "/var/lib/archimed/store/MADE-BY-ROOT")
+    assert {what.split()[0] for what in found.values()} == {"archimed:archimed"}
+
+
+def test_what_is_declared_is_brought_about_and_nothing_else_is_touched(site: Site) -> None:
+    changed = {
+        "archimed_users": [{"login": "ada", "role": "power"}, {"login": "lea"}, {"login": "mia", "role": "limited"}],
+        "archimed_grants": [*deployed.PEOPLE["archimed_grants"], {"login": "mia", "study": STUDY}],
+        "archimed_sources": [{"name": "MR1", "ae": "MR_SENDER", "host": "127.0.0.1", "reviewers": ["ada", "mia"]}],
+    }
+    site.play("--tags", "declared", **changed).require()
+    assert {user["login"]: user["role"] for user in listed(site.machine, "user", "list")} == {
+        "ada": "power", "lea": "limited", "mia": "limited",
+    }  # fmt: skip
+    assert sorted(listed(site.machine, "source", "list")[0]["reviewers"]) == ["ada", "mia"]
+    assert site.play("--tags", "declared", **changed).require().what_changed == []
+    back = {
+        "archimed_users": [{"login": "mia", "state": "absent"}, *deployed.PEOPLE["archimed_users"]],
+        "archimed_grants": deployed.PEOPLE["archimed_grants"],
+    }
+    site.play("--tags", "declared", **back).require()
+    assert sorted(user["login"] for user in listed(site.machine, "user", "list")) == ["ada", "lea"]
+    assert "MADE-BY-ROOT" in {study["code"] for study in listed(site.machine, "study", "list")}
+
+
+def test_after_a_reboot_all_is_there_again(site: Site, authority: Path) -> None:
+    machine = site.machine
+    machine.reboot()
+    machine.wait(lambda: all(machine.unit(unit, "ActiveState") == "active" for unit in UNITS), 100)
+    assert machine.run("ls", f"/srv/archive/ada/{SERIES}", user="ada").stdout.split()[0] == "00001.dcm"
+    assert curl(machine, authority, f"/archive/{SERIES}/00001.dcm", "ada", "--fail", "-o", "/dev/null").returncode == 0
+    assert "ip saddr 192.0.2.0/26 accept" in machine.run("nft", "list", "table", "inet", "archimed").stdout
+
+
+def test_what_a_broken_run_left_is_mended(site: Site) -> None:
+    machine = site.machine
+    (release,) = (path for path in (machine.root / "opt/archimed-releases").iterdir() if path.is_dir())
+    # As after a run that died between stopping and starting, with the release half made and the settings new.
+    machine.run("systemctl", "stop", "archimed.target")
+    machine.run("rm", f"/opt/archimed-releases/{release.name}/bundle.json", "/opt/archimed")
+    machine.run("sh", "-c", f"rm -r /opt/archimed-releases/{release.name}/lib/python3*/site-packages/alembic")
+    site.play().require()
+    assert [machine.unit(unit, "ActiveState") for unit in UNITS] == ["active"] * len(UNITS)
+    assert site.play().require().what_changed == []
+    assert machine.run("ls", f"/srv/archive/ada/{STUDY}", user="ada").stdout == "E001\n"
+
+
+def test_taken_away_it_leaves_the_data(site: Site) -> None:
+    machine = site.machine
+    kept = modes(machine, "/var/lib/archimed/store", "/etc/archimed/deid.key")
+    assert any(path.endswith(".jsonl") for path in kept)
+    site.play(archimed_state="absent").require()
+    assert modes(machine, "/var/lib/archimed/store", "/etc/archimed/deid.key") == kept
+    left = machine.run("find", "/etc", "/opt", "/usr/local", "/srv", "-xdev", "-name", "*archimed*").stdout.split()
+    assert sorted(left) == ["/etc/archimed", "/etc/archimed/archimed.toml"]  # and the secrets, by other names
+    assert "archimed" not in machine.run("nft", "list", "tables").stdout
+    assert machine.run("systemctl", "is-active", "nginx.service", "ssh.service").stdout.split() == ["active", "active"]
+    assert machine.run("findmnt", "/srv/archive", check=False).returncode == 1
+    assert site.play(archimed_state="absent").require().changed == 0
+    # And it comes back with everything in it.
+    site.play().require()
+    machine.wait(lambda: machine.unit("archimed-archive.service", "ActiveState") == "active", 60)
+    assert machine.run("ls", f"/srv/archive/ada/{STUDY}", user="ada").stdout == "E001\n"
