@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from archimedfs import mountpoint as mountpoints
 from catalog import clock, marks
 from catalog.database import Database
@@ -46,25 +48,22 @@ class Readiness:
 
     def look(self) -> dict[str, Answer]:
         """Return each check's answer, by the check's name."""
-        answers = {
-            "catalogue": self._catalogue(),
+        answers = self._catalogue() | {
             "store": folder(self._config.store.path, "the store"),
             "staging": folder(self._config.staging.path, "the staging folder"),
         }
-        answers |= {name: probe.look() for name, probe in self._mounts.items()}
-        if not answers["catalogue"].problem:
-            # How long work waits is for a monitoring system to judge: many files are no fault.
-            waiting, oldest = jobs.waiting(self._database)
-            seconds = max(0, clock.now() - oldest) if oldest is not None else 0
-            answers["jobs"] = Answer(facts=(("waiting", waiting), ("oldest_seconds", seconds)))
-        return answers
+        return answers | {name: probe.look() for name, probe in self._mounts.items()}
 
-    def _catalogue(self) -> Answer:
+    def _catalogue(self) -> dict[str, Answer]:
         try:
-            jobs.waiting(self._database)
+            waiting, oldest = jobs.waiting(self._database)
         except ArchimedError as error:
-            return Answer(str(error))
-        return Answer()
+            return {"catalogue": Answer(str(error))}
+        except SQLAlchemyError:  # a connection that was cut while it was at rest
+            return {"catalogue": Answer("the catalogue does not answer; try again")}
+        seconds = max(0, clock.now() - oldest) if oldest is not None else 0
+        # How long work waits is for a monitoring system to judge: many files are no fault.
+        return {"catalogue": Answer(), "jobs": Answer(facts=(("waiting", waiting), ("oldest_seconds", seconds)))}
 
 
 class MountProbe:

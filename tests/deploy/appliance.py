@@ -59,6 +59,11 @@ def start(machine: Machine) -> None:
     assert not_active(machine) == []
 
 
+def stop(machine: Machine) -> None:
+    """Stop everything and wait until each part has ended: stopping the target alone does not wait for them."""
+    machine.run("systemctl", "stop", "archimed.target", *UNITS, timeout=120)
+
+
 def not_active(machine: Machine) -> list[str]:
     """Return the parts that are not at work, each with its state."""
     states = machine.run("systemctl", "is-active", *UNITS, check=False).stdout.split()

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Self
 
 _NUMBERS = itertools.count(1)
+_LEADER = "X_NSPAWN_LEADER_PID"
 _BOOT_SECONDS = 120.0
 _REBOOT = 133  # systemd-nspawn's status that asks whoever started it to do so again
 _MANAGED = Path("/run/systemd/system")
@@ -96,8 +97,12 @@ class Machine:
         """The words before a command that make it run inside, as root."""
         return ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-C", "--"]
 
-    def boot(self) -> float:
-        """Start it and wait until the boot is over, with whatever result; return how many seconds it took."""
+    def boot(self, *, to_the_end: bool = True) -> float:
+        """Start it and wait until the boot is over, with whatever result; return how many seconds it took.
+
+        Args:
+            to_the_end: wait for all that starts with the machine; what tries again for ever keeps a boot from its end.
+        """
         began = time.monotonic()
         address = f"\0{self._name}"
         heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
@@ -115,17 +120,21 @@ class Machine:
             )  # fmt: skip
         # Closed when it has said what is needed: nobody who goes on writing to it may have to wait for a reader.
         with heard:
-            self._wait_booted(heard)
+            self._wait_booted(heard, "READY" if to_the_end else _LEADER)
+        if to_the_end:
+            self.run("systemctl", "is-system-running", "--wait", check=False, timeout=_BOOT_SECONDS)
+        else:
+            self.wait(lambda: self.run("systemctl", "is-system-running", check=False).stdout.strip() == "starting")
         return time.monotonic() - began
 
-    def reboot(self) -> float:
+    def reboot(self, *, to_the_end: bool = True) -> float:
         """Restart it as its own `reboot` does; return how many seconds it took until it was up again."""
         began = time.monotonic()
         self.run("systemctl", "--no-block", "reboot")
         assert self._process is not None
         assert self._process.wait(timeout=_BOOT_SECONDS) == _REBOOT
         self._forget()
-        self.boot()
+        self.boot(to_the_end=to_the_end)
         return time.monotonic() - began
 
     def power_off(self) -> None:
@@ -194,20 +203,19 @@ class Machine:
         for group in _group_roots():
             _remove_groups(group / self._name)
 
-    def _wait_booted(self, heard: socket.socket) -> None:
+    def _wait_booted(self, heard: socket.socket, word: str) -> None:
         heard.settimeout(_BOOT_SECONDS)
         assert self._process is not None
         facts: dict[str, str] = {}
-        while "READY" not in facts:
+        while word not in facts:
             try:
                 said = heard.recv(4096).decode()
             except TimeoutError:
                 said = ""
             assert said, f"it did not boot: {self._console.read_text(errors='replace')[-2000:]}"
             facts |= dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
-            if "X_NSPAWN_LEADER_PID" in facts:
-                self.leader = int(facts["X_NSPAWN_LEADER_PID"])
-        self.run("systemctl", "is-system-running", "--wait", check=False, timeout=_BOOT_SECONDS)
+            if _LEADER in facts:
+                self.leader = int(facts[_LEADER])
 
     def _in_own_groups(self) -> list[str]:
         if _MANAGED.exists():

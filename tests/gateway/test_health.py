@@ -80,6 +80,14 @@ def test_a_catalogue_that_is_away_makes_it_not_ready(readiness: Readiness, built
     assert asked(readiness)[0] == 200
 
 
+def test_a_connection_that_was_cut_makes_it_not_ready(readiness: Readiness, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut(_: object) -> None:
+        raise sa.exc.PendingRollbackError("a transaction that was invalidated")
+
+    monkeypatch.setattr(health.jobs, "waiting", cut)
+    assert asked(readiness)[0] == 503
+
+
 def test_tells_how_long_the_oldest_job_has_waited(
     readiness: Readiness, built: BuiltArchive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
