@@ -33,6 +33,9 @@ BIG = random.Random(2).randbytes(3_000_001)
 RESULT = f"{STUDY}/E001/003_RESULT_segmentation"
 MANY_IN_RESULT = 1500
 SLICES = {f"{number:05d}.dcm": bytes([number]) * (100 * number) for number in range(1, 21)}
+# What anna sees: studies, exams, series, folders of the result; files of the series, those of the result.
+FOLDERS = 2 + 2 + 5 + 8
+FILES = BIG_FOLDER_FILES + len(SLICES) + 4 + MANY_IN_RESULT + 5
 
 
 def fill(built: BuiltArchive) -> BuiltArchive:
