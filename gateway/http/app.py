@@ -72,7 +72,8 @@ class _Front:
     def __init__(
         self, archive: Archive, authenticator: Authenticator, staging: Rooms, look: service.Look, at_end: Callable[[], None]
     ) -> None:
-        self.at_end = at_end
+        self._staging = staging
+        self._at_end = at_end
         self._archive = archive
         self._authenticator = authenticator
         self._metrics = Metrics()
@@ -83,6 +84,11 @@ class _Front:
             ARCHIVE: _Part(Scope.READ, tree.answer),
             STAGING: _Part(Scope.STAGING, StagingPart(staging).answer, names_in),
         }
+
+    def at_end(self) -> None:
+        """End what runs in this process beside requests; it has answered the last one."""
+        self._staging.inboxes.close()
+        self._at_end()
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         began = time.perf_counter()

@@ -12,7 +12,7 @@ import pytest
 
 from catalog.administration import Scope
 from catalog.database.tables import tokens
-from tests.behaviour.dropping import STUDY, fill, seal_all
+from tests.behaviour.dropping import STUDY, desk_of, fill, seal_all
 from tests.behaviour.suite import eventually
 from tests.builders import BuiltArchive
 from tests.gateway.http.serving import Reply, Serving, basic, new_token
@@ -257,6 +257,14 @@ def test_of_two_that_write_one_file_one_wins_whole(taking: Serving) -> None:
     assert {reply.status for reply in replies} <= {201, 204}
     assert content(taking) in bodies
     assert left_over(taking) == []
+
+
+def test_a_server_that_stops_in_order_has_told_what_came(built: BuiltArchive) -> None:
+    with Serving(fill(built), scopes=BOTH) as serving:
+        assert serving.request("MKCOL", FOLDER).status == 201
+        assert serving.request("PUT", FILE, body=BODY).status == 201
+    info = desk_of(built).info(1)
+    assert (info.state, info.files, info.bytes) == ("open", 1, len(BODY))
 
 
 @pytest.mark.parametrize("ends", ["grant", "token"])
