@@ -20,6 +20,9 @@ class Cleaned(Protocol):
     def summary(self) -> Mapping[str, int]:
         """How many elements each action was applied to."""
 
+    def by_rule(self) -> Mapping[str, int]:
+        """How many elements each rule changed, and how."""
+
 
 class Cleaner(Protocol):
     """Cleans the files of one import, by one profile and one exam code."""

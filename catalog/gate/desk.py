@@ -17,7 +17,7 @@ from catalog import clock
 from catalog.audit import Actor, record
 from catalog.database import Database, Row
 from catalog.database.tables import batches, grants, jobs, sources, staged_files, studies, users
-from catalog.gate.drops import sealing
+from catalog.gate.drops import reopening, sealing
 from catalog.gate.jobs import KIND_OF_EFFECT, JobKind, cancel, enqueue
 from catalog.gate.reporting import write_report
 from catalog.gate.selecting import Selection, check_labels, divide
@@ -115,16 +115,21 @@ class Desk:
             .where(columns.batch_id == batch_id)
             .order_by(columns.id)
         )
+        done, error = self.progress(batch_id)
+        found = [StagedFileInfo(row.id, row.size, row.state, row.reason) for row in rows]
+        return BatchDetails(info, found, self._staging.read_about(batch_id), done, error)
+
+    def progress(self, batch_id: int) -> tuple[int, str]:
+        """Return how many files the batch's newest job has worked through, and why its last attempt failed, '' if it did not.
+
+        Raises:
+            NotFound: as `info`.
+        """
+        self.info(batch_id)
         job = self._database.row(
             sa.select(jobs.c.done, jobs.c.error).where(jobs.c.batch_id == batch_id).order_by(jobs.c.id.desc()).limit(1)
         )
-        return BatchDetails(
-            info,
-            [StagedFileInfo(row.id, row.size, row.state, row.reason) for row in rows],
-            self._staging.read_about(batch_id),
-            job.done if job else 0,
-            job.error if job else "",
-        )
+        return (job.done, job.error) if job else (0, "")
 
     def seal(self, batch_id: int) -> BatchInfo:
         """Close a batch to more files and have it checked; one that is sealed or checked already stays as it is.
@@ -207,15 +212,24 @@ class Desk:
                 write_report(connection, self._staging, number)
         return self.info(batch_id)
 
-    def recheck(self, batch_id: int) -> BatchInfo:
+    def recheck(self, batch_id: int, study: str = "", exam: str = "") -> BatchInfo:
         """Have a batch checked again, say because the study's profile was mended.
 
+        Args:
+            batch_id: the batch.
+            study: the study it is meant for from now on; '' leaves that as it is.
+            exam: the exam it is meant for from now on; '' likewise.
+
         Raises:
-            NotFound: as `info`.
+            NotFound: as `info`; no such study, or not granted.
+            Invalid: the exam code is none.
             Refused: it is not checked yet, or decided.
             Conflict: somebody else decided in the same moment.
         """
-        return self._back(batch_id, Event.RECHECK, "batch.recheck")
+        meant: dict[str, Any] = {"study_id": self._study(study).id} if study else {}
+        if exam:
+            meant["exam_code"] = check_code(exam, "exam")
+        return self._back(batch_id, Event.RECHECK, "batch.recheck", meant)
 
     def restore(self, batch_id: int) -> BatchInfo:
         """Take a rejection back, as long as the bytes are kept: the batch is checked again and waits for a decision.
@@ -254,11 +268,28 @@ class Desk:
         text: str | None = self._study(code).profile
         return text
 
-    def _back(self, batch_id: int, event: Event, action: str) -> BatchInfo:
+    def reopen(self, batch_id: int) -> BatchInfo:
+        """Let the uploader of a dropped batch mend it: it is open again, and nothing that was found of it counts.
+
+        Raises:
+            NotFound: as `info`.
+            Refused: it is somebody else's, was not dropped into a folder, or its state does not allow it.
+            Conflict: the uploader has another open batch for that exam; somebody else decided in the same moment.
+        """
+        info = self.info(batch_id)
+        with self._database.write() as connection:
+            cancel(connection, batch_id)
+            user = self._principal.user_id if self._principal is not None else None
+            self._move(connection, info, Event.REOPEN, values=reopening.begin(connection, self._staging, batch_id, user))
+            self._audit(connection, info, "batch.reopen", info.study)
+            self._staging.erase_about(batch_id)
+        return self.info(batch_id)
+
+    def _back(self, batch_id: int, event: Event, action: str, meant: Mapping[str, Any] = MappingProxyType({})) -> BatchInfo:
         info = self.info(batch_id)
         with self._database.write() as connection:
             cancel(connection, batch_id)  # what still runs would speak of the batch as it was
-            self._move(connection, info, event, values={"reason": "", "profile_id": None})
+            self._move(connection, info, event, values={"reason": "", "profile_id": None, **meant})
             self._begin_anew(connection, batch_id)
             self._audit(connection, info, action, info.study)
             write_report(connection, self._staging, batch_id)

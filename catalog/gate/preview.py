@@ -23,7 +23,7 @@ _MOST_SERIES = 200
 class SeriesPreview:
     """A series as it would be published: only what the clean file says. `held` is why its first file would be held.
 
-    `done` counts, for that file, the elements that each action is applied to.
+    `done` counts, for that file, the elements that each action is applied to, `rules` those that each rule changes.
     """
 
     label: str
@@ -31,6 +31,7 @@ class SeriesPreview:
     description: str = ""
     held: str = ""
     done: dict[str, int] = field(default_factory=dict)
+    rules: dict[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON takes it."""
@@ -61,4 +62,6 @@ def _preview(staging: Staging, cleaner: Cleaner, label: str, file: str) -> Serie
             description = describe(cleaned.headers)
     except (Held, Unreadable, Unavailable) as error:
         return SeriesPreview(label, held=str(error))
-    return SeriesPreview(label, description.file_type, description.series_description, "", dict(cleaned.summary()))
+    return SeriesPreview(
+        label, description.file_type, description.series_description, "", dict(cleaned.summary()), dict(cleaned.by_rule())
+    )

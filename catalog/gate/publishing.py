@@ -9,8 +9,9 @@ May live here: the order of these steps. Not: how a file is cleaned, what it is 
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from io import BufferedRandom
 from pathlib import Path
 from typing import Any
@@ -46,13 +47,14 @@ _CONTRADICTS = "an instance of this UID is archived already, with other content"
 
 @dataclass(frozen=True, slots=True)
 class _Import:
-    """The batch that is being published."""
+    """The batch that is being published. `told`: the series of which one file said by which rules it was cleaned."""
 
     batch: Row
     study: str
     profile_id: int
     profile: str | None
     tree: Tree
+    told: set[str] = field(default_factory=set)
 
 
 class Publisher:
@@ -126,7 +128,7 @@ class Publisher:
     def _next_chunk(self, batch_id: int) -> list[Row]:
         columns = staged_files.c
         rows = self._database.rows(
-            sa.select(columns.id, columns.file, columns.size)
+            sa.select(columns.id, columns.file, columns.size, columns.series)
             .where(columns.batch_id == batch_id, columns.state == "staged")
             .order_by(columns.id)
             .limit(_CHUNK_FILES)
@@ -183,12 +185,16 @@ class Publisher:
             return {"headers": {}, "done": {}, "is_result": True}
         with this.tree.readable(row.file) as readable:
             cleaned = cleaner.clean(readable, target)
+        about: dict[str, Any] = {"headers": dict(cleaned.headers), "done": cleaned.summary()}
+        if row.series not in this.told:
+            this.told.add(row.series)
+            about["rules"] = cleaned.by_rule()
         if is_dicom(cleaned.headers):
             dicom.describe(cleaned.headers)  # what cannot be filed is found out now, not when all are stored
-            return {"headers": dict(cleaned.headers), "done": cleaned.summary()}
+            return about
         target.flush()
-        headers = {**cleaned.headers, **values_of(str(cleaned.headers["FileType"]), Path(target.name))}
-        return {"headers": headers, "done": cleaned.summary(), "ending": cleaned.ending}
+        about["headers"] |= values_of(str(cleaned.headers["FileType"]), Path(target.name))
+        return about | {"ending": cleaned.ending}
 
     def _file(self, job: Job, this: _Import, cleaner: Cleaner) -> None:
         """Give everything that is stored its place, in one transaction."""
@@ -198,6 +204,7 @@ class Publisher:
             .order_by(staged_files.c.id)
         )
         results = {row.id: json.loads(row.result) for row in rows}
+        summary = _with_done(this.batch.summary, [(row.series, results[row.id]) for row in rows])
         labels = json.loads(this.batch.labels)
         brought = [
             self._result_file(row, results[row.id], labels.get(row.series)) for row in rows if results[row.id].get("is_result")
@@ -224,6 +231,7 @@ class Publisher:
             taken |= dict.fromkeys((file.staged for file in placed.contradicting), _CONTRADICTS)
             taken |= dict.fromkeys(made.contradicting, "the result has another file of that name already")
             left = self._leave_behind(connection, this, taken)
+            connection.execute(batches.update().where(batches.c.id == job.batch_id).values(summary=summary))
             self._close(connection, this, len(entries), len(placed.known), left)
 
     def _described(
@@ -322,6 +330,23 @@ def _with(findings: str, left: Mapping[int, str]) -> str:
         Finding("publish", Severity.ERROR, reason, number).as_dict() for number, reason in left.items() if number not in named
     ]
     return json.dumps(before + added)
+
+
+def _with_done(summary: str, results: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    """Return the batch's series, each with what de-identification did to its files, and by which rules to one of them."""
+    done: dict[str, Counter[str]] = {}
+    rules: dict[str, Mapping[str, int]] = {}
+    for label, result in results:
+        done.setdefault(label, Counter()).update(result["done"])
+        if "rules" in result:
+            rules.setdefault(label, result["rules"])
+    told = [
+        one | {"done": dict(sorted(done[one["label"]].items())), "rules": rules.get(one["label"], {})}
+        if done.get(one.get("label", ""))
+        else one
+        for one in json.loads(summary)
+    ]
+    return json.dumps(told)
 
 
 def _as_json(stored: StoredObject, about: Mapping[str, Any]) -> str:

@@ -155,6 +155,11 @@ class Staging:
             for key, numbered in dropped.items():
                 self.drop(key).erase(numbered)
 
+    def forget_names(self, key: str) -> None:
+        """Read the names of a dropped batch's files anew when they are asked for next."""
+        with self._turn:
+            self._names.pop(key, None)
+
     def erase_drop(self, key: str) -> None:
         """Remove the folder of a dropped batch with all that is left in it, durably."""
         with durable.translated("staged files cannot be erased"):

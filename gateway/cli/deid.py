@@ -70,7 +70,7 @@ def deid(
         raise click.UsageError("--diff is for reading, --json for scripts: choose one")
     if with_diff and jobs is not None:
         raise click.UsageError("--diff is read file by file, --jobs is for many: choose one")
-    order = Order(_profile(profile).text, _key(key_file), study, exam_code, pixels_approved, out)
+    order = Order(_profile(profile).text, read_key(key_file), study, exam_code, pixels_approved, out)
     try:
         cleaner = order.cleaner()
     except ValueError as error:
@@ -103,7 +103,7 @@ def _profile(file: Path | None) -> "Profile":
         raise Invalid(f"the profile {file} cannot be used: {'; '.join(error.problems)}") from None
 
 
-def _key(file: Path | None) -> bytes:
+def read_key(file: Path | None) -> bytes:
     """Return the key; nothing of it is ever in a message."""
     found = file or configuration().deid.key_file
     try:

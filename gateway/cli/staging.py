@@ -1,30 +1,34 @@
 """`archimed staging`: what waits at the gate, and a human's decision on it."""
 
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from catalog import administration
+from catalog import administration, durable
 from catalog.database import Database
 from catalog.gate.desk import BatchDetails, BatchInfo, Desk
 from catalog.gate.upload import upload
 from catalog.pure.batches import State
-from catalog.pure.errors import Refused
+from catalog.pure.errors import Invalid, Refused
 from gateway.cli.administering import actor
 from gateway.cli.common import as_option, configuration, json_option
-from gateway.cli.output import moment, print_json, print_record, print_records
+from gateway.cli.output import print_records
 from gateway.cli.progress import bar
+from gateway.cli.showing import print_details, print_state, record
 from gateway.wiring import open_database, open_intake, open_staging, open_worker
 
 _COLUMNS = ("id", "state", "source", "study", "exam", "files", "problems", "last_write")
 _GRACE_SECONDS = 2.0
 _POLL_SECONDS = 0.1
+_FIRST = 0
+_NO_EXAM_YET = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,26 +79,40 @@ def list_(acting_as: str, as_json: bool) -> None:
       archimed staging list --as ada --json
     """
     with _gate(acting_as) as gate:
-        print_records([_record(info) for info in gate.desk.list()], _COLUMNS, as_json=as_json)
+        print_records([record(info) for info in gate.desk.list()], _COLUMNS, as_json=as_json)
 
 
 @staging.command()
 @click.argument("batch", type=int)
+@click.option("--study", default="", metavar="CODE", help="Show what de-identification would do in this study.")
+@click.option(
+    "--diff",
+    "file",
+    type=int,
+    is_flag=False,
+    flag_value=_FIRST,
+    metavar="[FILE]",
+    help="Show one file before and after de-identification, the first without a number: for your eyes only.",
+)
 @as_option
 @json_option
-def show(batch: int, acting_as: str, as_json: bool) -> None:
-    """Show one batch: patients, series, what the checks found, and every file that cannot be published.
+def show(batch: int, study: str, file: int | None, acting_as: str, as_json: bool) -> None:
+    """Show one batch: patients, series, what the checks found, and what de-identification would do.
 
     \b
     Example:
       archimed staging show 3 --as ada
+      archimed staging show 3 --study 2008-0003 --diff 17 --as ada
     """
+    if file is not None and as_json:
+        raise click.UsageError("--diff is for reading, --json for scripts: choose one")
     with _gate(acting_as) as gate:
         details = gate.desk.show(batch)
-    if as_json:
-        print_json(_details(details))
-    else:
-        _print_details(details)
+        if file is not None:
+            _print_difference(gate, details.batch, study, None if file == _FIRST else file)
+            return
+        preview = _preview(gate, details, study)
+    print_details(details, preview, as_json=as_json)
 
 
 @staging.command()
@@ -113,7 +131,7 @@ def seal(batch: int, no_wait: bool, acting_as: str, as_json: bool) -> None:
         info = gate.desk.seal(batch)
         if not no_wait:
             info = _wait(gate, batch, {State.SEALED}, "checking")
-        _print_state(info, as_json=as_json)
+        print_state(info, as_json=as_json)
 
 
 @staging.command()
@@ -161,7 +179,7 @@ def accept(
             info = _wait(gate, batch, {State.ACCEPTED}, "publishing")
             if info.state is State.FAILED:
                 raise Refused(f"batch {batch} could not be published: {info.reason}")
-        _print_state(info, as_json=as_json)
+        print_state(info, as_json=as_json)
 
 
 @staging.command()
@@ -177,7 +195,7 @@ def reject(batch: int, reason: str, acting_as: str, as_json: bool) -> None:
       archimed staging reject 3 --reason "wrong patient" --as ada
     """
     with _gate(acting_as) as gate:
-        _print_state(gate.desk.reject(batch, reason), as_json=as_json)
+        print_state(gate.desk.reject(batch, reason), as_json=as_json)
 
 
 @staging.command()
@@ -196,26 +214,44 @@ def restore(batch: int, no_wait: bool, acting_as: str, as_json: bool) -> None:
         info = gate.desk.restore(batch)
         if not no_wait:
             info = _wait(gate, batch, {State.SEALED}, "checking")
-        _print_state(info, as_json=as_json)
+        print_state(info, as_json=as_json)
 
 
 @staging.command()
 @click.argument("batch", type=int)
+@click.option("--study", default="", metavar="CODE", help="Check it against this study; it is meant for it from now on.")
+@click.option("--exam", default="", metavar="CODE", help="And for this exam.")
 @click.option("--no-wait", is_flag=True, help="Do not wait for the checks.")
 @as_option
 @json_option
-def recheck(batch: int, no_wait: bool, acting_as: str, as_json: bool) -> None:
-    """Check a batch again, say because the study's profile was mended.
+def recheck(batch: int, study: str, exam: str, no_wait: bool, acting_as: str, as_json: bool) -> None:
+    """Check a batch again: the study's profile was mended, or it is known only now which study and exam it is for.
 
     \b
     Example:
       archimed staging recheck 3 --as ada
+      archimed staging recheck 3 --study 2008-0003 --exam E001 --as ada
     """
     with _gate(acting_as) as gate:
-        info = gate.desk.recheck(batch)
+        info = gate.desk.recheck(batch, study, exam)
         if not no_wait:
             info = _wait(gate, batch, {State.SEALED}, "checking")
-        _print_state(info, as_json=as_json)
+        print_state(info, as_json=as_json)
+
+
+@staging.command()
+@click.argument("batch", type=int)
+@as_option
+@json_option
+def reopen(batch: int, acting_as: str, as_json: bool) -> None:
+    """Open your own dropped batch again, to mend what the checks found; then seal it as before.
+
+    \b
+    Example:
+      archimed staging reopen 3 --as ada
+    """
+    with _gate(acting_as) as gate:
+        print_state(gate.desk.reopen(batch), as_json=as_json)
 
 
 @staging.command()
@@ -242,7 +278,7 @@ def add(files: tuple[Path, ...], study: str, exam: str, acting_as: str, as_json:
                 )
         finally:
             intake.close()
-        _print_state(gate.desk.info(number), as_json=as_json)
+        print_state(gate.desk.info(number), as_json=as_json)
 
 
 def _below(path: Path) -> Iterator[Path]:
@@ -250,6 +286,44 @@ def _below(path: Path) -> Iterator[Path]:
         yield from (found for found in sorted(path.rglob("*")) if found.is_file())
     else:
         yield path
+
+
+def _preview(gate: _Gate, details: BatchDetails, study: str) -> list[dict[str, Any]]:
+    """Return what de-identification would do: what the checks kept of it, or in another study what it does now."""
+    info = details.batch
+    if not study or study == info.study:
+        return list(details.about.get("preview", ()))
+    from catalog.gate.preview import previews  # late: DICOM libraries, which other commands do without
+    from gateway.deidentification import StandardDeidentification
+
+    profile = gate.desk.profile(study)
+    exam = info.exam or _NO_EXAM_YET
+    deidentification = StandardDeidentification(configuration().deid.key_file)
+    cleaner = deidentification.cleaner(study, exam, profile, approved=False)
+    staged = open_staging(configuration())
+    return [preview.as_dict() for preview in previews(gate.database, staged, cleaner, info.id)]
+
+
+def _print_difference(gate: _Gate, info: BatchInfo, study: str, file: int | None) -> None:
+    from deid import DeidError, load_profile  # late: as above
+    from deid.formats import FileCleaner
+    from gateway.cli.deid import read_key
+    from gateway.cli.difference import print_difference
+
+    code = study or info.study
+    if not code:
+        raise Invalid(f"batch {info.id} belongs to no study yet; name one with --study CODE")
+    before = gate.desk.staged(info.id, file)
+    profile = load_profile(gate.desk.profile(code))
+    cleaner = FileCleaner(profile, read_key(None), code, info.exam or _NO_EXAM_YET, pixels_approved=True)
+    with tempfile.TemporaryDirectory(prefix="archimed-diff-") as folder:
+        after = Path(folder) / "clean"
+        try:
+            with durable.translated("no clean file can be written"), durable.create_file(after) as target:
+                report = cleaner.clean(before, target)
+        except DeidError as error:
+            raise Refused(f"this file would be held: {error}") from None
+        print_difference(before, after, report)
 
 
 def _wait(gate: _Gate, batch: int, states: set[State], what: str) -> BatchInfo:
@@ -265,65 +339,9 @@ def _wait(gate: _Gate, batch: int, states: set[State], what: str) -> BatchInfo:
             if time.monotonic() - begun > _GRACE_SECONDS:
                 worker.run_one(threading.Event(), batch)
             time.sleep(_POLL_SECONDS)
-            details = gate.desk.show(batch)
-            if details.job_error:
-                raise Refused(f"batch {batch} is not done {what}: {details.job_error}; it is tried again by itself")
-            advance(details.progress)
-            info = details.batch
+            done, error = gate.desk.progress(batch)
+            if error:
+                raise Refused(f"batch {batch} is not done {what}: {error}; it is tried again by itself")
+            advance(done)
+            info = gate.desk.info(batch)
     return info
-
-
-def _record(info: BatchInfo) -> dict[str, Any]:
-    """Return a batch as scripts know it; `problems` counts the findings that stand in the way."""
-    serious = [finding for finding in info.findings if finding["severity"] in {"error", "blocking"}]
-    return {
-        **asdict(info),
-        "opened": moment(info.opened),
-        "last_write": moment(info.last_write),
-        "decided": moment(info.decided),
-        "problems": len(serious),
-    }
-
-
-def _details(details: BatchDetails) -> dict[str, Any]:
-    return {
-        **_record(details.batch),
-        "patients": details.about.get("patients", []),
-        "series": details.about.get("series", []),
-        "study_dates": details.about.get("study_dates", []),
-        "study_descriptions": details.about.get("study_descriptions", []),
-        "staged": [asdict(file) for file in details.files],
-        "job": {"done": details.progress, "error": details.job_error},
-    }
-
-
-def _print_state(info: BatchInfo, *, as_json: bool) -> None:
-    if as_json:
-        print_json(_record(info))
-        return
-    where = f" into {info.study}/{info.exam}" if info.study and info.exam else ""
-    click.echo(f"batch {info.id} {info.state}{where}: {info.files} files, {_record(info)['problems']} problems")
-
-
-def _print_details(details: BatchDetails) -> None:
-    info = details.batch
-    print_record(
-        {
-            "batch": info.id, "state": info.state, "source": info.source, "study": info.study, "exam": info.exam,
-            "files": info.files, "bytes": info.bytes, "last file": moment(info.last_write), "follows": info.follows,
-            "decided by": info.decided_by, "reason": info.reason, "job": details.job_error,
-        },
-        as_json=False,
-    )  # fmt: skip
-    for title, rows in (("patients", details.about.get("patients")), ("series", details.about.get("series"))):
-        if rows:
-            click.echo(f"\n{title}")
-            print_records(rows, list(rows[0]), as_json=False)
-    if info.findings:
-        click.echo("\nfindings")
-        print_records(info.findings, ["severity", "check", "file", "message"], as_json=False)
-    if any(finding["check"] == "publish" for finding in info.findings) and info.state in {State.CHECKED, State.FAILED}:
-        click.echo(
-            "\nWhat was held for its pixels can be accepted with --pixels-approved by who has looked at the images; "
-            "what cannot be mended is rejected."
-        )

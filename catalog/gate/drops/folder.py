@@ -154,6 +154,17 @@ class DropFolder:
             finally:
                 os.close(lock)
 
+    def reopen(self) -> None:
+        """Let files be written again, durably."""
+        with durable.translated(_BUSY):
+            durable.write_file(self.path / _OPEN, [], mode=0o600)
+
+    def forget_stock(self) -> None:
+        """Take away all second names: what is taken stock of next is numbered anew."""
+        with durable.translated(_BUSY):
+            for entry in list((self.path / "files").iterdir()):
+                entry.unlink()
+
     def count(self) -> tuple[int, int]:
         """Return how many files there are and how many bytes they have."""
         sizes = [found.st_size for _, found in self.tree.walk()]
@@ -212,17 +223,20 @@ class DropFolder:
 
     def _lock_shared(self) -> None:
         with durable.translated(_BUSY):
-            if self._lock < 0:
-                try:
-                    self._lock = os.open(self.path / _OPEN, os.O_RDWR | os.O_CLOEXEC)
-                except FileNotFoundError:
-                    raise _sealed() from None
-            # Who seals holds it for a moment.
-            if not _locked(self._lock, fcntl.LOCK_SH, _SEALING_SECONDS):
-                raise Unavailable("the batch is being sealed; try again")
-            if os.fstat(self._lock).st_nlink == 0:
-                fcntl.flock(self._lock, fcntl.LOCK_UN)
-                raise _sealed()
+            while True:
+                if self._lock < 0:
+                    try:
+                        self._lock = os.open(self.path / _OPEN, os.O_RDWR | os.O_CLOEXEC)
+                    except FileNotFoundError:
+                        raise _sealed() from None
+                # Who seals holds it for a moment.
+                if not _locked(self._lock, fcntl.LOCK_SH, _SEALING_SECONDS):
+                    raise Unavailable("the batch is being sealed; try again")
+                if os.fstat(self._lock).st_nlink > 0:
+                    return
+                # It was sealed since; should it have been opened again, there is another file.
+                os.close(self._lock)
+                self._lock = -1
 
     def _touch(self) -> None:
         now = time.monotonic()

@@ -85,13 +85,16 @@ def take_stock(database: Database, staging: Staging, batch: int) -> None:
     known = database.row(sa.select(staged_files.c.id).where(staged_files.c.batch_id == batch).limit(1))
     if key is None or key.drop_folder is None or known is not None:
         return
+    drop = staging.drop(key.drop_folder)
+    drop.forget_stock()  # numbers of an attempt that died, or from before the batch was opened again
+    staging.forget_names(key.drop_folder)
     now = clock.now()
     rows = [
         {
             "batch_id": batch, "file": f"drops/{key.drop_folder}/{file.number}", "variant": 0, "size": file.size,
             "received": now, "instance": staging.digest(f"dropped {file.name}"), "state": "staged", "reason": "", "result": "",
         }
-        for file in staging.drop(key.drop_folder).take_stock()
+        for file in drop.take_stock()
     ]  # fmt: skip
     with database.write() as connection:
         if rows:

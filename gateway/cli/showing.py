@@ -1,0 +1,114 @@
+"""What `archimed staging` prints of batches, for scripts and for people. Shows identities to who may see the batch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from catalog.gate.desk import BatchDetails, BatchInfo
+from catalog.pure.batches import State
+from catalog.pure.checks import Severity
+from gateway.cli.output import moment, print_json, print_record, print_records
+
+_SERIOUS = (Severity.ERROR, Severity.BLOCKING)
+_SEVERITIES = list(Severity)
+
+
+def record(info: BatchInfo) -> dict[str, Any]:
+    """Return a batch as scripts know it; `problems` counts the findings that stand in the way."""
+    serious = [finding for finding in info.findings if finding["severity"] in _SERIOUS]
+    return {
+        **asdict(info),
+        "opened": moment(info.opened),
+        "last_write": moment(info.last_write),
+        "decided": moment(info.decided),
+        "problems": len(serious),
+    }
+
+
+def print_state(info: BatchInfo, *, as_json: bool) -> None:
+    """Print what became of a batch."""
+    if as_json:
+        print_json(record(info))
+        return
+    where = f" into {info.study}/{info.exam}" if info.study and info.exam else ""
+    click.echo(f"batch {info.id} {info.state}{where}: {info.files} files, {record(info)['problems']} problems")
+
+
+def print_details(details: BatchDetails, preview: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    """Print all a reviewer needs.
+
+    Args:
+        preview: what de-identification would do, series by series; empty if nobody knows the study yet.
+    """
+    if as_json:
+        print_json(_as_json(details, preview))
+        return
+    info = details.batch
+    print_record(
+        {
+            "batch": info.id, "state": info.state, "source": info.source, "study": info.study, "exam": info.exam,
+            "files": info.files, "bytes": info.bytes, "last file": moment(info.last_write), "follows": info.follows,
+            "decided by": info.decided_by, "reason": info.reason, "job": details.job_error,
+        },
+        as_json=False,
+    )  # fmt: skip
+    _print_table("patients", details.about.get("patients", ()))
+    _print_table("series", details.about.get("series") or info.summary)
+    _print_table("findings", _findings(info.findings))
+    _print_table("de-identification, by the first file of each series", [_previewed(one) for one in preview])
+    _print_table("what was done", [_done(one) for one in info.summary if one.get("done")])
+    _print_advice(info, preview)
+
+
+def _as_json(details: BatchDetails, preview: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        **record(details.batch),
+        "patients": details.about.get("patients", []),
+        "series": details.about.get("series", []),
+        "study_dates": details.about.get("study_dates", []),
+        "study_descriptions": details.about.get("study_descriptions", []),
+        "preview": list(preview),
+        "staged": [asdict(file) for file in details.files],
+        "job": {"done": details.progress, "error": details.job_error},
+    }
+
+
+def _findings(findings: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the findings as a table has them, the gravest first."""
+    ordered = sorted(findings, key=lambda finding: _SEVERITIES.index(finding["severity"]))
+    return [{key: finding[key] for key in ("severity", "check", "file", "message")} for finding in ordered]
+
+
+def _previewed(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "series": one["label"], "file_type": one["file_type"], "description": one["description"],
+        "done": one["held"] or _counts(one["done"]), "by_rule": _counts(one["rules"]),
+    }  # fmt: skip
+
+
+def _done(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {"series": one["label"], "done": _counts(one["done"]), "by_rule_in_one_file": _counts(one.get("rules", {}))}
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {what}" for what, count in counts.items())
+
+
+def _print_table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    if rows:
+        click.echo(f"\n{title}")
+        print_records(rows, list(rows[0]), as_json=False)
+
+
+def _print_advice(info: BatchInfo, preview: Sequence[Mapping[str, Any]]) -> None:
+    if info.state not in {State.CHECKED, State.FAILED}:
+        return
+    if any(finding["check"] in {"publish", "burned_in"} for finding in info.findings):
+        click.echo(
+            "\nWhat is held for its pixels can be accepted with --pixels-approved by who has looked at the images; "
+            "what cannot be mended is rejected."
+        )
+    if not preview:
+        click.echo("\nWhat de-identification would do: add --study CODE.")
