@@ -5,7 +5,7 @@ by `catalog.pure.query.matches`, on the packed columns of that series alone. So 
 the files. May live here: translating and refining. What a question means is in `catalog.pure.query`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from catalog.pure.names import BEHIND_ALL_NAMES
 from catalog.pure.query import And, Compare, Has, In, Like, Node, Not, Or, Value, fields_of, matches
 from catalog.pure.query.meaning import like_pattern
 
-_PAGE = 200
+_PAGE = 50
 Condition = sa.ColumnElement[bool]
 _USER = sa.bindparam("user", type_=sa.BigInteger)
 _OF_SERIES: dict[str, sa.ColumnElement[Any]] = {
@@ -184,13 +184,14 @@ class _Translation:
 def _page(database: Database, rows: Sequence[Row], question: Node, *, with_files: bool) -> Iterator[FoundSeries]:
     chosen = [row.id for row in rows]
     split = [row.id for row in rows if not row.all]
-    told, columns = _metadata(database, chosen), _columns(database, split)
+    asked = {field.name for field in fields_of(question)}
+    told, columns = _metadata(database, chosen), _columns(database, split, asked)
     counts = _counts(database, chosen) if not with_files else {}
     listed = _files(database, chosen if with_files else split)
     for row in rows:
         found = listed.get(row.id, [])
         if not row.all:
-            values = _values_of_series(row, told.get(row.id, {}))
+            values = {name: value for name, value in _values_of_series(row, told.get(row.id, {})).items() if name in asked}
             differing = columns.get(row.id, {})
             found = [file for file in found if matches(question, values | differing.get(file.id, {}) | _own(file))]
         if count := len(found) if with_files or not row.all else counts.get(row.id, 0):
@@ -227,20 +228,19 @@ def _metadata(database: Database, chosen: Sequence[int]) -> dict[int, dict[str, 
     return found
 
 
-def _columns(database: Database, chosen: Sequence[int]) -> dict[int, dict[int, dict[str, Value]]]:
-    """Return by series and file what differs between its files."""
+def _columns(database: Database, chosen: Sequence[int], asked: Collection[str]) -> dict[int, dict[int, dict[str, Value]]]:
+    """Return by series and file what differs between its files, of the fields that are asked for."""
     rows = database.rows(
         sa.select(series_columns.c.series_id, series_columns.c.packed).where(series_columns.c.series_id.in_(chosen))
     )
     unpacked = {row.series_id: unpack(row.packed) for row in rows}
-    wanted = {field for columns in unpacked.values() for field in columns.fields}
-    names = {row.id: row.name for row in database.rows(sa.select(fields.c.id, fields.c.name).where(fields.c.id.in_(wanted)))}
-    return {
-        row: {
-            file: {names[field]: column[at] for field, column in columns.fields.items()} for at, file in enumerate(columns.rows)
-        }
-        for row, columns in unpacked.items()
-    }
+    named = database.rows(sa.select(fields.c.id, fields.c.name).where(fields.c.name.in_(asked)))
+    names = {row.id: row.name for row in named}
+    found: dict[int, dict[int, dict[str, Value]]] = {}
+    for row, columns in unpacked.items():
+        wanted = [(names[field], column) for field, column in columns.fields.items() if field in names]
+        found[row] = {file: {name: column[at] for name, column in wanted} for at, file in enumerate(columns.rows)}
+    return found
 
 
 def _counts(database: Database, chosen: Sequence[int]) -> dict[int, int]:
