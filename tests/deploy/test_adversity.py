@@ -40,7 +40,8 @@ def test_a_database_server_that_comes_late_is_waited_for(installed: list[Path], 
     assert is_mounted(machine, ARCHIVE)
     # Away again while it runs: nothing ends, and readers get an error until it is back.
     before = [machine.main_pid(unit) for unit in appliance.UNITS]
-    machine.run("systemctl", "stop", "postgresql")
+    # The cluster too: Debian's `postgresql` stands for all clusters, and does not wait for them.
+    machine.run("systemctl", "stop", "postgresql", "postgresql@15-main")
     assert health(machine) == "ok\n"
     assert json.loads(health(machine, "readyz"))["ready"] is False
     assert machine.run("ls", f"{ARCHIVE}/ada/S", user="ada", check=False).returncode == 2
