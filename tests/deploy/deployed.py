@@ -21,6 +21,7 @@ UNITS = (
     "archimed.target",
 )
 STUDY = "2008-0003"
+ARCHIMED = "/usr/local/bin/archimed"  # as the role installs it
 PEOPLE: dict[str, Any] = {
     "archimed_users": [{"login": "ada", "role": "standard"}, {"login": "lea"}],
     "archimed_studies": [{"code": STUDY, "description": "Healthy ageing", "end_date": "2031-12-31"}, {"code": "2019-0007"}],
@@ -64,7 +65,7 @@ def outside(machine: Machine, *command: str | Path, check: bool = True) -> subpr
 
 def listed(machine: Machine, *words: str) -> Any:
     """Return what a listing command of the archive's gives."""
-    return json.loads(machine.run("archimed", *words, "--json").stdout)
+    return json.loads(machine.run(ARCHIMED, *words, "--json").stdout)
 
 
 def send(machine: Machine, folder: Path, study: str, instances: int = 3) -> None:
@@ -78,9 +79,9 @@ def send(machine: Machine, folder: Path, study: str, instances: int = 3) -> None
 def accept(machine: Machine, exam: str) -> None:
     """Accept the newest batch into the study, as its reviewer, and wait until it is published."""
     batch = str(max(found["id"] for found in listed(machine, "staging", "list", "--as", "ada")))
-    machine.run("archimed", "staging", "seal", batch, "--as", "ada")
+    machine.run(ARCHIMED, "staging", "seal", batch, "--as", "ada")
     machine.wait(lambda: listed(machine, "staging", "show", batch, "--as", "ada")["state"] != "checking", 100)
-    machine.run("archimed", "staging", "accept", batch, "--study", STUDY, "--exam", exam, "--wait", "--as", "ada", timeout=200)
+    machine.run(ARCHIMED, "staging", "accept", batch, "--study", STUDY, "--exam", exam, "--wait", "--as", "ada", timeout=200)
 
 
 def curl(machine: Machine, authority: Path, path: str, login: str, *more: str) -> subprocess.CompletedProcess[str]:

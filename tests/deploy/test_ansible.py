@@ -127,7 +127,7 @@ def test_the_certificate_is_verified(site: Site, authority: Path) -> None:
 
 def test_every_line_of_the_page_for_clients_runs(site: Site, place: Path, authority: Path) -> None:
     machine = site.machine
-    token = machine.run("archimed", "token", "create", "ada", "--scope", "read", "--scope", "staging").stdout.split()[-1]
+    token = machine.run(deployed.ARCHIMED, "token", "create", "ada", "--scope", "read", "--scope", "staging").stdout.split()[-1]
     client = deployed.client(place / "client", authority, token)
     outside(machine, *client, "\n".join(["set -eux", *console_lines()]))
     exam = place / "client" / "E001"
@@ -203,7 +203,7 @@ def test_strangers_do_not_reach_the_ports(site: Site) -> None:
 
 
 def test_root_acts_as_the_service(site: Site) -> None:
-    site.machine.run("archimed", "study", "create", "MADE-BY-ROOT", "--description", "about mount and doctor")
+    site.machine.run(deployed.ARCHIMED, "study", "create", "MADE-BY-ROOT", "--description", "about mount and doctor")
     found = modes(site.machine, "/var/lib/archimed/store/MADE-BY-ROOT")
     assert {what.split()[0] for what in found.values()} == {"archimed:archimed"}
 

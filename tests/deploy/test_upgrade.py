@@ -73,14 +73,14 @@ def test_an_upgrade_by_the_role_keeps_everything_and_there_is_no_way_back(tmp_pa
         send(made, tmp_path / "sent", "1")
         accept(made, "E001")
         name = f"{deployed.STUDY}/E001/003_DCM_MR_t1_mprage_sag/00002.dcm"
-        before = made.run("sh", "-c", f"archimed cat {name} --as ada | sha256sum").stdout
+        before = made.run("sh", "-c", f"{deployed.ARCHIMED} cat {name} --as ada | sha256sum").stdout
         made.run("systemctl", "stop", "serving")
         key = (made.root / "var/lib/archimed/secrets/deid.key").read_bytes()
 
         site = deployed.site(made, tmp_path / "site", packed, archimed_sources=deployed.PEOPLE["archimed_sources"][:0])
         site.play().require()
         made.wait(lambda: all(made.unit(unit, "ActiveState") == "active" for unit in UNITS), 100)
-        assert made.run("sh", "-c", f"archimed cat {name} --as ada | sha256sum").stdout == before
+        assert made.run("sh", "-c", f"{deployed.ARCHIMED} cat {name} --as ada | sha256sum").stdout == before
         # The key that the earlier release kept in its own folder is the one that the worker is handed now.
         assert (made.root / "etc/archimed/deid.key").read_bytes() == key
         assert modes(made, "/etc/archimed/deid.key") == {"/etc/archimed/deid.key": "root:root 600"}
