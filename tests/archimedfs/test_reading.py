@@ -1,5 +1,6 @@
 """Bytes of open files: from the page cache, from the disk, and when the disk holds too few."""
 
+import errno
 import os
 import random
 from collections.abc import Iterator
@@ -95,3 +96,17 @@ def test_a_stored_file_that_is_too_short_is_damaged_not_ended(handle: Handle, tm
             read(Handle(0, node, fd, Lease(), lambda _: None), 200_000, 10)
     finally:
         os.close(fd)
+
+
+def test_a_filesystem_that_cannot_say_what_is_cached_is_read_all_the_same(
+    handle: Handle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = os.preadv
+
+    def without_nowait(fd: int, buffers: list[memoryview], offset: int, flags: int = 0) -> int:
+        if flags & os.RWF_NOWAIT:
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+        return plain(fd, buffers, offset, flags)
+
+    monkeypatch.setattr(os, "preadv", without_nowait)
+    assert read(handle, 1, 131_072) == CONTENT[1:131_073]
