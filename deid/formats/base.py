@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from deid.rules.model import Profile
 
 _BLOCK = 1 << 22
-_LONG = 8  # shorter needles are in any samples
+LONG = 8  # shorter needles are in any samples
 _WORD = re.compile(r"[^\W_]+")
 _ISO_DATE = re.compile(rb"(\d{4})(\d\d)(\d\d)")
 
@@ -160,7 +160,7 @@ class Work:
         """Hold the file if something that was removed is still in it."""
         wanted = self.removed()
         whole = leak.Search(wanted)
-        long = leak.Search(frozenset(needle for needle in wanted if len(needle.text) >= _LONG))
+        long = leak.Search(frozenset(needle for needle in wanted if len(needle.text) >= LONG))
         for path, data in self._pieces:
             if isinstance(data, bytes):
                 if hits := whole.hits(data.lower()):
@@ -198,9 +198,14 @@ def _blocks(data: memoryview) -> Iterable[bytes]:
 def mapped(source: Path) -> memoryview:
     """A file's bytes, without reading them all into memory."""
     with source.open("rb") as stream:
-        if stream.seek(0, 2) == 0:
-            raise Unreadable("an empty file")
-        return memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
+        return mapped_stream(stream)
+
+
+def mapped_stream(stream: BinaryIO) -> memoryview:
+    """An open file's bytes; it may be closed then."""
+    if stream.seek(0, 2) == 0:
+        raise Unreadable("an empty file")
+    return memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def iso(date: bytes | None, time: str = "") -> str:

@@ -1,7 +1,6 @@
-"""What may hold anything in a form nobody can look through: PDF, Office files, HDF5 (ISMRMRD and MAT 7.3 among it).
+"""What may hold anything in a form nobody can look through: PDF and Office files.
 
-PDF and Office pass if the profile attests them and neither properties nor readable text look like an identity. HDF5 is
-refused: it can be cleaned in place only by who knows every group of it, and an unknown attribute would go out unseen.
+They pass if the profile attests them and neither properties nor readable text look like an identity.
 """
 
 from __future__ import annotations
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
     from deid.report import Report
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
-_HDF5_BEHIND = (0, 512, 1024, 2048)
 _PDF, _ZIP, _OLE = b"%PDF-", b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _INFO = re.compile(rb"/(?:Author|Title|Subject|Keywords)\s*(?:\(\s*[^)\s]|<\s*[0-9A-Fa-f])")
 _MADE = re.compile(rb"/(?:CreationDate|ModDate)\s*[(<]")
@@ -36,18 +33,6 @@ _PROPERTIES = re.compile(
 )
 _PEOPLE = re.compile(r"(?:w:author|w15:author|authorId|initials|displayName)=\"[^\"]")
 _MOST_MEMBERS, _LARGEST = 10_000, 1 << 26
-
-
-class Container:
-    """Refuses HDF5."""
-
-    def recognise(self, head: bytes, source: Path) -> bool:
-        """By the signature, which may have other data before it."""
-        return any(head[at : at + 8] == _HDF5 for at in _HDF5_BEHIND) or head.startswith(b"MATLAB 7.3 MAT-file")
-
-    def clean(self, source: Path, target: BinaryIO, context: Context) -> Report:
-        """Refuse one file."""
-        raise Held("an HDF5 file (ISMRMRD, MAT 7.3 ...): no handler for it is installed; convert it to a format with one")
 
 
 class Document:

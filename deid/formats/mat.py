@@ -1,4 +1,4 @@
-"""MAT-files of MATLAB, version 5 (up to 7.2): the header's text is made anew; a file with text in it is held.
+"""MAT-files of MATLAB, version 5 (up to 7.2; 7.3 is `hdf5`): the header's text is made anew; a file with text in it is held.
 
 Numbers tell nothing of a person; strings, tables, objects and function handles may. So those need the profile's word, as
 do names of variables and fields that are not plain terms. All else is passed byte for byte.
@@ -136,8 +136,16 @@ def _called(name: bytes) -> None:
     text, padding = name.partition(b"\0")[::2]
     if padding.strip(b"\0"):
         raise Held("a MAT-file with bytes behind a name: the profile must attest MAT for it", "variable")
-    for part in _PARTS.findall(text.decode("latin-1")):
-        word = part.lower()
-        plain = len(word) <= _LONGEST_NUMBER if word.isdigit() else len(word) == 1 or word in names() or allowed(word)
-        if not plain:
-            raise Held("a MAT-file with a variable called by no plain term: the profile must attest MAT for it", "variable")
+    if not is_plain(text.decode("latin-1")):
+        raise Held("a MAT-file with a variable called by no plain term: the profile must attest MAT for it", "variable")
+
+
+def is_plain(name: str, extra: frozenset[str] = frozenset()) -> bool:
+    """Whether a name is made of terms that are known, numbers that are short, and single letters."""
+    return name.isascii() and all(_is_plain_word(part.lower(), extra) for part in _PARTS.findall(name))
+
+
+def _is_plain_word(word: str, extra: frozenset[str]) -> bool:
+    if word.isdigit():
+        return len(word) <= _LONGEST_NUMBER
+    return len(word) == 1 or word in names() or word in extra or allowed(word)

@@ -18,8 +18,9 @@ HEAD = 4096
 @cache
 def handlers() -> tuple[Handler, ...]:
     """All handlers, in the order they are asked."""
-    from deid.formats.documents import Container, Document  # late: DICOM alone needs none of them
+    from deid.formats.documents import Document  # late: DICOM alone needs none of them
     from deid.formats.edf import Edf
+    from deid.formats.hdf5 import Hdf5
     from deid.formats.mat import Mat
     from deid.formats.nifti import Nifti
     from deid.formats.parrec import ParRec
@@ -29,7 +30,7 @@ def handlers() -> tuple[Handler, ...]:
     from deid.formats.twix import Twix
 
     site = [entry.load()() for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name)]
-    return (*site, Nifti(), Edf(), Png(), Jpeg(), Tiff(), Mat(), Container(), Document(), ParRec(), Twix(), Text())
+    return (*site, Nifti(), Edf(), Png(), Jpeg(), Tiff(), Mat(), Hdf5(), Document(), ParRec(), Twix(), Text())
 
 
 def recognised(source: Path) -> Handler | None:

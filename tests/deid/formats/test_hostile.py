@@ -19,7 +19,7 @@ from tests.deid.formats.conftest import KEY, MARK, attesting, nibabel_file
 if TYPE_CHECKING:
     from pathlib import Path
 
-EVERY = load_profile(attesting("CSV", "TSV", "JSON", "TEXT", "MAT", "PNG", "JPEG", "TIFF", "PDF", "OFFICE"))
+EVERY = load_profile(attesting("CSV", "TSV", "JSON", "TEXT", "MAT", "HDF5", "PNG", "JPEG", "TIFF", "PDF", "OFFICE"))
 ENDLESS = b"stream\n" * 200_000
 
 

@@ -1,4 +1,4 @@
-"""Tables, JSON, text, PDF, Office, HDF5: held or refused unless the profile attests them, and then looked through."""
+"""Tables, JSON, text, PDF, Office: held or refused unless the profile attests them, and then looked through."""
 
 from __future__ import annotations
 
@@ -99,13 +99,6 @@ def test_office(clean: Clean, tmp_path: Path, bad: bytes) -> None:
     (tmp_path / "a.docx").write_bytes(bad)
     with pytest.raises(Held):
         clean(tmp_path / "a.docx", attesting("OFFICE"))
-
-
-@pytest.mark.parametrize("head", [b"\x89HDF\r\n\x1a\n", b"MATLAB 7.3 MAT-file".ljust(512) + b"\x89HDF\r\n\x1a\n"])
-def test_hdf5_is_refused_with_the_reason(clean: Clean, tmp_path: Path, head: bytes) -> None:
-    (tmp_path / "a.h5").write_bytes(head + MARK)
-    with pytest.raises(Held, match="no handler for it is installed"):
-        clean(tmp_path / "a.h5")
 
 
 @pytest.mark.parametrize(
