@@ -16,14 +16,12 @@ from catalog.gate.deidentification import Cleaned, Cleaner
 from catalog.pure.errors import Held, Invalid, Refused, Unreadable
 from deid import headers
 from deid.formats import FileCleaner, recognised
-from deid.formats.documents import Container
 from deid.rules.model import ATTESTABLE, Extract
 
 _STEP = 1 << 20
 _DICOM_END = 132
 _GROUPS = (b"\x08\0", b"\x02\0")
 _DICOM_BEGINNINGS = (b"\0\x08\0\x05", b"\0\x08\0\x08", b"\0\x02\0\0")
-_ENDINGS = {"MR_RAW": ".h5", "MAT": ".mat"}
 _PICTURES = frozenset({"PNG", "JPEG", "TIFF"})
 
 
@@ -116,7 +114,7 @@ def _is_opaque(source: Path) -> bool:
     with source.open("rb") as file:
         head = file.read(_DICOM_END)
     is_dicom = head[128:] == b"DICM" or head[:4] in _DICOM_BEGINNINGS or head[:2] in _GROUPS
-    return isinstance(handler, Container) or (handler is None and bool(head) and not is_dicom)
+    return handler is None and bool(head) and not is_dicom
 
 
 def _pass(source: Path, target: BufferedRandom) -> Cleaned:
@@ -124,7 +122,7 @@ def _pass(source: Path, target: BufferedRandom) -> Cleaned:
     name = kind.name if kind is not None else "RAW"
     with source.open("rb") as file:
         shutil.copyfileobj(file, target, _STEP)
-    return _AsItIs({"FileType": name}, _ENDINGS.get(name, ".raw"))
+    return _AsItIs({"FileType": name}, ".raw")
 
 
 @lru_cache(maxsize=64)

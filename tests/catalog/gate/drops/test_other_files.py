@@ -4,6 +4,7 @@ import io
 import os
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -15,6 +16,7 @@ from catalog.gate.drops.inbox import Inbox
 from catalog.pure.batches import State
 from tests.catalog.filetypes.families import FILES, NIBABEL, PAIR, ismrmrd, picture
 from tests.catalog.gate.drops.conftest import STUDY, Gate, put
+from tests.deid.formats import test_hdf5 as hdf5
 from tests.synthetic import image
 
 EXAM = f"{STUDY}/E001"
@@ -118,22 +120,32 @@ def test_what_nothing_can_look_through_needs_a_word(gate: Gate, inbox: Inbox) ->
     noise = random.Random(3).randbytes(5000)
     put(inbox, "anat/brain.nii", FILES["nifti"][1])
     put(inbox, "tables/events.csv", FILES["csv"][1])
-    put(inbox, "raw/scan.h5", ismrmrd())
     put(inbox, "raw/unknown.bin", noise)
     put(inbox, "raw/zz_no_prefix", b"\x08\0\x05\0" + noise)
     publish(gate)
     assert set(tree(gate)) == {"000_NIFTI_anat"}
-    assert len(held(gate)) == 4
+    assert len(held(gate)) == 3
     left = gate.desk.list()[-1].id
     gate.desk.accept(left, STUDY, "E001", attest="made on the phantom")
     gate.work()
     found = tree(gate)
-    assert {name for name in found if "NIFTI" not in name} == {"000_TABLE_tables", "000_MR_RAW_raw", "000_RAW_raw"}
+    assert {name for name in found if "NIFTI" not in name} == {"000_TABLE_tables", "000_RAW_raw"}
     assert gate.read(f"{EXAM}/000_RAW_raw/{found['000_RAW_raw'][0]}") == noise
-    assert gate.read(f"{EXAM}/000_MR_RAW_raw/{found['000_MR_RAW_raw'][0]}") == ismrmrd()
     assert len(held(gate)) == 1, "what looks like DICOM without its prefix may name its patient: nobody can vouch for it"
     accepted = gate.database.rows(sa.select(audit.c.detail).where(audit.c.action == "batch.accept"))
     assert "made on the phantom" in accepted[-1].detail
+
+
+def test_raw_data_in_hdf5_is_cleaned_and_waits_for_nobody(gate: Gate, inbox: Inbox, tmp_path: Path) -> None:
+    hdf5.write(tmp_path / "scan.h5")
+    put(inbox, f"raw/{NAME}.h5", (tmp_path / "scan.h5").read_bytes())
+    put(inbox, "raw/opaque.h5", ismrmrd())
+    publish(gate)
+    ((folder, (name,)),) = tree(gate).items()
+    assert (folder, name) == ("000_MR_RAW_raw", "00001.h5")
+    assert NAME.lower().encode() not in gate.read(f"{EXAM}/{folder}/{name}").lower()
+    (reason,) = held(gate)
+    assert "an HDF5 file with a type that is neither numbers nor text" in reason
 
 
 def test_the_same_again_is_known(gate: Gate, inbox_of: Callable[[str], Inbox], inbox: Inbox) -> None:
