@@ -208,13 +208,13 @@ def test_root_acts_as_the_service(site: Site) -> None:
 
 def test_what_is_declared_is_brought_about_and_nothing_else_is_touched(site: Site) -> None:
     changed = {
-        "archimed_users": [{"login": "ada", "role": "power"}, {"login": "lea"}, {"login": "mia", "role": "limited"}],
+        "archimed_users": [{"login": "ada", "role": "power"}, {"login": "lea"}, {"login": "mia", "role": "standard"}],
         "archimed_grants": [*deployed.PEOPLE["archimed_grants"], {"login": "mia", "study": STUDY}],
         "archimed_sources": [{"name": "MR1", "ae": "MR_SENDER", "host": "127.0.0.1", "reviewers": ["ada", "mia"]}],
     }
     site.play("--tags", "declared", **changed).require()
     assert {user["login"]: user["role"] for user in listed(site.machine, "user", "list")} == {
-        "ada": "power", "lea": "limited", "mia": "limited",
+        "ada": "power", "lea": "limited", "mia": "standard",
     }  # fmt: skip
     assert sorted(listed(site.machine, "source", "list")[0]["reviewers"]) == ["ada", "mia"]
     assert site.play("--tags", "declared", **changed).require().what_changed == []
