@@ -76,9 +76,8 @@ def test_once_shows_the_gate_and_what_it_keeps_out(once: tuple[Path, str]) -> No
     _, said = once
     assert re.search(r"phantom, DEMO\^PHANTOM +64 +2008-0003/E001\n", said)
     assert re.search(r"PatientName +DEMO\^PHANTOM +E001\n", said)
-    assert re.search(r"3 +DCM_MR +t1_mprage +32 +\d+ clean, .*\d+ map UID", said)
-    assert re.search(r"\d+ +identity is the exam code: exam code\n", said)
-    assert "its 64 files are byte for byte those in the archive" in said
+    assert re.search(r"\d+ clean, .*\d+ map UID", said)
+    assert re.search(r"\d+ +\d+ +identity is the exam code: exam code\n", said)
     assert re.search(r"ultrasound, 30 frames +1 +held: text may be burned into the pixels", said)
     assert re.search(r"two patients at once +2 +rejected", said)
     assert "003_DCM_MR_t1_mprage/" in said

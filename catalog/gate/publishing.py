@@ -10,8 +10,8 @@ May live here: the order of these steps. Not: how a file is cleaned, what it is 
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from io import BufferedRandom
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from catalog.pure.checks import Finding, Severity
 from catalog.pure.errors import Held, Unavailable, Unreadable
 from catalog.pure.filing import Description, Plan, StoredFile, plan
 from catalog.pure.results import result_path
-from catalog.store import Deposit, LocalStore, StoredObject
+from catalog.store import Deposit, LocalStore
 
 _CHUNK_FILES = 64
 _CHUNK_BYTES = 256 << 20
@@ -47,14 +47,13 @@ _CONTRADICTS = "an instance of this UID is archived already, with other content"
 
 @dataclass(frozen=True, slots=True)
 class _Import:
-    """The batch that is being published. `told`: the series of which one file said by which rules it was cleaned."""
+    """The batch that is being published."""
 
     batch: Row
     study: str
     profile_id: int
     profile: str | None
     tree: Tree
-    told: set[str] = field(default_factory=set)
 
 
 class Publisher:
@@ -147,16 +146,16 @@ class Publisher:
         outcomes = []
         for row in rows:
             stop()
-            outcomes.append({"row": row.id} | self._publish_file(row, this, cleaner, deposit))
+            outcomes.append((row, self._publish_file(row, this, cleaner, deposit)))
         deposit.settle()
         with self._database.write() as connection:
-            connection.execute(_OUTCOME, outcomes)
+            connection.execute(_OUTCOME, _as_rows(outcomes))
             stored = sa.select(sa.func.count()).where(
                 staged_files.c.batch_id == job.batch_id, staged_files.c.state.in_(("stored", "held"))
             )
             self._queue.progress(connection, job, connection.execute(stored).scalar_one())
 
-    def _publish_file(self, row: Row, this: _Import, cleaner: Cleaner, deposit: Deposit) -> dict[str, str]:
+    def _publish_file(self, row: Row, this: _Import, cleaner: Cleaner, deposit: Deposit) -> dict[str, Any]:
         """Clean one file into the deposit; a file that may not or cannot be published fails alone (DESIGN, law 8)."""
         source = self._staging.path(row.file)
         if not source.exists():
@@ -172,7 +171,8 @@ class Publisher:
                 deposit.discard(target)
                 raise
             stored = deposit.add(target)
-        return {"new_state": "stored", "new_reason": "", "new_result": _as_json(stored, about)}
+        kept = {"sha256": stored.digest.hex(), "size": stored.size, **about}
+        return {"new_state": "stored", "new_reason": "", "new_result": kept}
 
     def _clean(self, row: Row, source: Path, this: _Import, cleaner: Cleaner, target: BufferedRandom) -> dict[str, Any]:
         """Write what is published of a file, and return what its row keeps of it.
@@ -185,10 +185,7 @@ class Publisher:
             return {"headers": {}, "done": {}, "is_result": True}
         with this.tree.readable(row.file) as readable:
             cleaned = cleaner.clean(readable, target)
-        about: dict[str, Any] = {"headers": dict(cleaned.headers), "done": cleaned.summary()}
-        if row.series not in this.told:
-            this.told.add(row.series)
-            about["rules"] = cleaned.by_rule()
+        about: dict[str, Any] = {"headers": dict(cleaned.headers), "done": cleaned.summary(), "rules": cleaned.by_rule()}
         if is_dicom(cleaned.headers):
             dicom.describe(cleaned.headers)  # what cannot be filed is found out now, not when all are stored
             return about
@@ -333,15 +330,14 @@ def _with(findings: str, left: Mapping[int, str]) -> str:
 
 
 def _with_done(summary: str, results: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
-    """Return the batch's series, each with what de-identification did to its files, and by which rules to one of them."""
+    """Return the batch's series, each with what de-identification did to its files, and by which rules."""
     done: dict[str, Counter[str]] = {}
-    rules: dict[str, Mapping[str, int]] = {}
+    rules: dict[str, Counter[str]] = {}
     for label, result in results:
         done.setdefault(label, Counter()).update(result["done"])
-        if "rules" in result:
-            rules.setdefault(label, result["rules"])
+        rules.setdefault(label, Counter()).update(result.get("rules", {}))
     told = [
-        one | {"done": dict(sorted(done[one["label"]].items())), "rules": rules.get(one["label"], {})}
+        one | {"done": dict(sorted(done[one["label"]].items())), "rules": dict(sorted(rules[one["label"]].items()))}
         if done.get(one.get("label", ""))
         else one
         for one in json.loads(summary)
@@ -349,8 +345,22 @@ def _with_done(summary: str, results: Sequence[tuple[str, Mapping[str, Any]]]) -
     return json.dumps(told)
 
 
-def _as_json(stored: StoredObject, about: Mapping[str, Any]) -> str:
-    return json.dumps({"sha256": stored.digest.hex(), "size": stored.size, **about})
+def _as_rows(outcomes: Iterable[tuple[Row, Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """Return what the rows of a chunk say from now on.
+
+    By which rules its files were cleaned is summed by series and told by the first file of each: told by all, it would be most
+    of what the rows hold.
+    """
+    sums: dict[str, Counter[str]] = {}
+    told: list[dict[str, Any]] = []
+    for row, outcome in outcomes:
+        result = dict(outcome["new_result"] or {})
+        if row.series in sums:
+            sums[row.series].update(result.pop("rules", {}))
+        elif "rules" in result:
+            result["rules"] = sums[row.series] = Counter(result["rules"])
+        told.append({"row": row.id, **outcome, "new_result": result})
+    return [row | {"new_result": json.dumps(row["new_result"]) if row["new_result"] else ""} for row in told]
 
 
 def _filed(result: Mapping[str, Any]) -> Filed:

@@ -42,7 +42,7 @@ def demo(folder: Path, once: bool) -> None:
             tour.send(scanner, place.sent)
         tour.review()
         tour.compare_headers()
-        tour.show_report(place.cleaned)
+        tour.show_report()
         tour.draw_tree()
         is_mounted = _mount(stack, place, console)
         if once:

@@ -58,7 +58,9 @@ def print_details(details: BatchDetails, preview: Sequence[Mapping[str, Any]], *
     _print_table("series", details.about.get("series") or info.summary)
     _print_table("findings", _findings(info.findings))
     _print_table("de-identification, by the first file of each series", [_previewed(one) for one in preview])
-    _print_table("what was done", [_done(one) for one in info.summary if one.get("done")])
+    done = [one for one in info.summary if one.get("done")]
+    _print_table("what was done", [{"series": one["label"], "done": _counts(one["done"])} for one in done])
+    _print_table("by which rules", [row for one in done for row in _by_rule(one)])
     _print_advice(info, preview)
 
 
@@ -88,8 +90,10 @@ def _previewed(one: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _done(one: Mapping[str, Any]) -> dict[str, Any]:
-    return {"series": one["label"], "done": _counts(one["done"]), "by_rule_in_one_file": _counts(one.get("rules", {}))}
+def _by_rule(one: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a series' rules, those that changed most first."""
+    ordered = sorted(one.get("rules", {}).items(), key=lambda item: -item[1])
+    return [{"series": one["label"], "attributes": count, "rule": rule} for rule, count in ordered]
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -41,11 +41,6 @@ class DemoFolder:
         return self.path / "scanner"
 
     @property
-    def cleaned(self) -> Path:
-        """What `archimed deid` makes of that, to be compared with the archive."""
-        return self.path / "cleaned"
-
-    @property
     def logs(self) -> Path:
         """The log files."""
         return self.path / "log"

@@ -42,6 +42,17 @@ def test_files_come_out_in_order_under_safe_names(gate: Gate) -> None:
     assert numbers == [1, 2, 3]
 
 
+def test_the_batch_keeps_what_was_done_by_which_rules_and_no_value(gate: Gate) -> None:
+    """Over several chunks, of all files, after what was staged is erased."""
+    info = gate.published(*(image(instance=number) for number in range(1, 67)), image(series=4, description="flair"))
+    many, one = info.summary
+    assert many["files"], one["files"] == (66, 1)
+    for series in (many, one):
+        assert sum(series["rules"].values()) == sum(series["done"].values())
+    assert many["rules"]["identity is the exam code: exam code"] == 66 * one["rules"]["identity is the exam code: exam code"]
+    assert "Doe" not in json.dumps(info.summary)
+
+
 def test_pixels_are_as_received_and_identities_are_gone(gate: Gate) -> None:
     source = image()
     gate.published(source)

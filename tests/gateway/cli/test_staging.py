@@ -51,6 +51,7 @@ def test_a_reviewer_looks_compares_and_decides_series_by_series(archimed: Run, b
     assert done(archimed("ls", f"{STUDY}/E001", "--as", "ada")).split() == ["004_DCM_MR_knee_left/"]
     after = done(archimed("staging", "show", one, "--as", "ada"))
     assert "what was done" in after
+    assert "identity is the exam code: exam code" in after.partition("by which rules")[2]
     rest = json.loads(done(archimed("staging", "list", "--as", "ada", "--json")))[-1]
     assert (rest["state"], rest["follows"], rest["files"]) == ("checked", batch, 1)
 
