@@ -99,4 +99,6 @@ def test_whatever_code_is_asked_for(office: Office, codes: list[str]) -> None:
             assert folded(code) not in before
             assert (office.folder / code / "study.json").is_file()
             assert (office.folder / code).parent == office.folder
-    assert {study.code for study in list_studies(office.database)} == {path.name for path in office.folder.iterdir() if path.is_dir()}
+    assert {study.code for study in list_studies(office.database)} == {
+        path.name for path in office.folder.iterdir() if path.is_dir()
+    }

@@ -204,9 +204,10 @@ def test_a_link_in_place_of_an_object_is_not_followed(store: LocalStore, root: P
         store.open(STUDY, one.digest)
 
 
+PLACE = {"exam": "E001", "series": "001_DCM_MR"}
 ENTRIES = [
-    {"name": "00001.dcm", "headers": {"SeriesDescription": "käse \u2028 日本 \x85 \r\n", "n": 1.5}},
-    {"name": "00002.dcm", "headers": {"odd": "\ud800 half a character"}},
+    PLACE | {"name": "00001.dcm", "headers": {"SeriesDescription": "käse \u2028 日本 \x85 \r\n", "n": 1.5}},
+    PLACE | {"name": "00002.dcm", "headers": {"odd": "\ud800 half a character"}},
 ]
 
 
@@ -224,14 +225,14 @@ def test_a_manifest_is_one_line_an_entry_for_every_reader(store: LocalStore, roo
 
 def test_manifests_come_in_the_order_of_import_and_a_second_attempt_replaces(store: LocalStore) -> None:
     for number in (2, 10, 1):
-        store.write_manifest(STUDY, f"{number:010d}-{number:08d}", [{"n": number}])
-    store.write_manifest(STUDY, f"{2:010d}-{2:08d}", [{"n": 22}])
+        store.write_manifest(STUDY, f"{number:010d}-{number:08d}", [PLACE | {"n": number}])
+    store.write_manifest(STUDY, f"{2:010d}-{2:08d}", [PLACE | {"n": 22}])
     assert [entry["n"] for entry in store.manifests(STUDY)] == [1, 22, 10]
 
 
 def test_a_manifest_that_was_cut_off_is_not_read(store: LocalStore, root: Path) -> None:
     """What a process that died while writing left has a name of its own."""
-    store.write_manifest(STUDY, IMPORT, [{"n": 1}])
+    store.write_manifest(STUDY, IMPORT, [PLACE | {"n": 1}])
     (root / STUDY / "manifests" / f".{IMPORT}.jsonl.1.tmp").write_bytes(b'{"n": ')
     assert [entry["n"] for entry in store.manifests(STUDY)] == [1]
 
@@ -251,7 +252,7 @@ def test_a_full_disk_is_told_and_hurts_nothing(tmp_path: Path) -> None:
         store.prepare()
         store.create_study(STUDY, {})
         (kept,) = put(store, [b"kept" * 1000])
-        store.write_manifest(STUDY, "1", [{"name": "00001.dcm"}])
+        store.write_manifest(STUDY, "1", [PLACE | {"name": "00001.dcm"}])
         _take_all_space(disk / "ballast")
         deposit = store.deposit(STUDY, "2")
         with pytest.raises(OutOfSpace, match="the disk is full; free some space and try again"):
@@ -264,7 +265,7 @@ def test_a_full_disk_is_told_and_hurts_nothing(tmp_path: Path) -> None:
         deposit.close()
         with pytest.raises(OutOfSpace):
             store.write_manifest(STUDY, "2", [{"name": "x" * 5000}])
-        assert list(store.manifests(STUDY)) == [{"name": "00001.dcm"}]
+        assert list(store.manifests(STUDY)) == [PLACE | {"name": "00001.dcm"}]
         assert read(store, kept.digest) == b"kept" * 1000
         (disk / "ballast").unlink()
         assert put(store, [b"more" * 1000], "3")
