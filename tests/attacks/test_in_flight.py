@@ -1,6 +1,7 @@
 """Answers under way at the moment of a revocation: not given after it. Without a kernel, to the instant."""
 
 import errno
+import os
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -16,8 +17,8 @@ from catalog.pure.nodes import ROOT_ID
 from tests.builders import BuiltArchive
 
 SERIES = "S1/E1/001_DCM_MR_x"
-OWNER = SimpleNamespace(uid=61_001)
-STRANGERS = [SimpleNamespace(uid=0), SimpleNamespace(uid=61_002)]
+OWNER = SimpleNamespace(uid=61_001, pid=os.getpid())
+STRANGERS = [SimpleNamespace(uid=0, pid=os.getpid()), SimpleNamespace(uid=61_002, pid=os.getpid())]
 
 
 class Under:
