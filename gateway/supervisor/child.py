@@ -16,7 +16,7 @@ from catalog.pure.errors import ArchimedError
 log = logging.getLogger(__name__)
 
 READY = b"ready"
-_ALIVE = b"."
+BREATH = b"."
 _ALIVE_SECONDS = 1.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 _PR_SET_PDEATHSIG = 1
@@ -42,8 +42,8 @@ class Part:
 def fork(part: Part, not_its_own: Iterable[int], begin: Callable[[str], None]) -> tuple[int, int]:
     """Start a part in a child process; return its process id and the end of a pipe from which it can be heard.
 
-    The first word is `READY`, or the sentence of the error that kept it from starting; nothing if it just died. What comes
-    after `READY` says that it is alive.
+    It says `READY`, or the sentence of the error that kept it from starting; nothing if it just died. A `BREATH`, before and
+    after, says that it is alive.
 
     Args:
         part: the part.
@@ -134,7 +134,7 @@ class _Voice:
         now = time.monotonic()
         if now - self._last >= _ALIVE_SECONDS:
             self._last = now
-            self._write(_ALIVE)
+            self._write(BREATH)
 
     def complain(self, sentence: str) -> None:
         """Say why the part could not start."""

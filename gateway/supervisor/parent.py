@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from catalog.pure.errors import Unavailable
-from gateway.supervisor.child import READY, Part, fork
+from gateway.supervisor.child import BREATH, READY, Part, fork
 from gateway.supervisor.notify import ALIVE, STOPPING, alive_seconds, notify
 from gateway.supervisor.notify import READY as ACCEPTING
 
@@ -167,6 +167,7 @@ class Supervisor:
         life.heard = time.monotonic()
         if life.is_ready:
             return
+        words = words.lstrip(BREATH)  # it may say that it is alive, or has just done so, in the same moment
         if words.startswith(READY):
             life.was_ready = life.is_ready = True
             log.info("%s is ready", life.part.name)

@@ -62,6 +62,16 @@ def deaf(ready: Said, _alive: Said) -> None:
         time.sleep(3600)
 
 
+def eager(ready: Said, alive: Said) -> None:
+    """Say two words before the parent can listen."""
+    stop = stop_on_sigterm()
+    os.kill(os.getppid(), signal.SIGSTOP)
+    alive()
+    ready()
+    os.kill(os.getppid(), signal.SIGCONT)
+    stop.wait()
+
+
 def misconfigured(_ready: Said, _alive: Said) -> None:
     raise ConfigError(["[auth] backends: none of them can be used here"])
 
@@ -111,6 +121,7 @@ parts = {
     "crashing": [Part("job", job), Part("crashing", crashing)],
     "silent": [Part("job", job), Part("silent", silent)],
     "holding": [Part("holding", holding)],
+    "eager": [Part("eager", eager)],
     "hanging": [Part("hanging", hanging, longest_silence=1.5), Part("job", job)],
 }[scenario]
 patience = Patience(start=0.5 if scenario == "silent" else 60.0, finish=60.0, first_delay=0.1, longest_delay=0.4)

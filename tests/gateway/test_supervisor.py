@@ -234,6 +234,14 @@ def test_a_part_that_hangs_is_killed_and_started_again_and_one_that_works_is_not
     assert running.end() == 0
 
 
+def test_a_part_that_says_it_is_alive_before_it_is_ready_becomes_ready(tree: Tree) -> None:
+    running = tree("eager")
+    running.wait_ready()
+    assert "eager is ready" in running.log
+    running.process.terminate()
+    assert running.end() == 0
+
+
 def test_a_part_that_is_stopped_from_outside_is_started_again(tree: Tree) -> None:
     running = tree("hanging")
     wait_for(lambda: len(running.noted("hanging")) == 2)
