@@ -16,7 +16,7 @@ from catalog.database.tables import studies
 from catalog.store import LocalStore, StoredObject
 from tests.catalog.disks import FragileDisk
 from tests.catalog.store.conftest import STUDY
-from tests.catalog.store.test_local import put, read
+from tests.catalog.store.test_local import PLACE, put, read
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_what_is_settled_and_committed_outlives_a_power_cut(disk: FragileDisk) -
         disk.cut()
         expected |= dict(zip(stored, contents, strict=True))
         assert [read(store, one.digest) for one in expected] == list(expected.values())
-        store.write_manifest(STUDY, f"{round_:010d}-00000001", [{"sha256": one.digest.hex()} for one in stored])
+        store.write_manifest(STUDY, f"{round_:010d}-00000001", [PLACE | {"sha256": one.digest.hex()} for one in stored])
         disk.cut()
         assert [entry["sha256"] for entry in store.manifests(STUDY)] == [one.digest.hex() for one in expected]
         commit(disk, f"S{round_}")
