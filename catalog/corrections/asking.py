@@ -11,6 +11,7 @@ from catalog.audit import Actor, record
 from catalog.database import Database, Row
 from catalog.database.tables import corrections, exams, grants, jobs, series, studies, users
 from catalog.gate.jobs import JobKind, enqueue
+from catalog.granted import granted
 from catalog.pure.access import Action, Principal, roles_allowing
 from catalog.pure.corrections import Correction
 from catalog.pure.errors import Invalid, NotFound, Refused
@@ -156,7 +157,7 @@ class Corrections:
     def _granted(self, statement: sa.Select[*tuple[Any, ...]]) -> sa.Select[*tuple[Any, ...]]:
         if self._principal is None:
             return statement
-        return statement.where(sa.exists().where(grants.c.study_id == studies.c.id, grants.c.user_id == self._user))
+        return statement.where(granted(studies.c.id, self._principal.user_id))
 
     def _visible(self) -> sa.Select[*tuple[Any, ...]]:
         return self._granted(

@@ -16,19 +16,20 @@ import sqlalchemy as sa
 from catalog import clock
 from catalog.audit import Actor, record
 from catalog.database import Database, Row
-from catalog.database.tables import batches, grants, jobs, sources, staged_files, studies, users
+from catalog.database.tables import batches, jobs, sources, staged_files, studies, users
 from catalog.gate.drops import reopening, sealing
 from catalog.gate.jobs import KIND_OF_EFFECT, JobKind, cancel, enqueue
 from catalog.gate.reporting import write_report
 from catalog.gate.selecting import Selection, check_labels, divide
 from catalog.gate.sight import visible
 from catalog.gate.staging import Staging
+from catalog.granted import study_of
 from catalog.pure.access import Principal
 from catalog.pure.batches import Approval, Effect, Event, State, transition
 from catalog.pure.checks import Severity
 from catalog.pure.errors import Conflict, Invalid, NotFound, Refused
 from catalog.pure.expectations import Expectations, expectations
-from catalog.pure.names import check_code, check_description, folded
+from catalog.pure.names import check_code, check_description
 
 _SEALED_ALREADY = (State.SEALED, State.CHECKED)
 _STAYS_OUT = ("bad", "unpacked")
@@ -365,15 +366,7 @@ class Desk:
         return connection.execute(waiting).first() is not None
 
     def _study(self, code: str) -> Row:
-        statement = sa.select(studies.c.id, studies.c.code, studies.c.profile).where(studies.c.code_key == folded(code))
-        if self._principal is not None:
-            statement = statement.where(
-                sa.exists().where(grants.c.study_id == studies.c.id, grants.c.user_id == self._principal.user_id)
-            )
-        row = self._database.row(statement)
-        if row is None:
-            raise NotFound(f"there is no study {code}; see `archimed study list`")
-        return row
+        return study_of(self._database, code, self._principal.user_id if self._principal is not None else None)
 
     def _require_no_objection(self, info: BatchInfo, selection: Selection, exam: str, expected: Expectations) -> None:
         if not expected.takes(exam):

@@ -2,7 +2,8 @@
 
 import sqlalchemy as sa
 
-from catalog.database.tables import batches, grants, source_reviewers, users
+from catalog.database.tables import batches, source_reviewers, users
+from catalog.granted import granted
 from catalog.pure.access import Action, roles_allowing
 
 
@@ -15,7 +16,7 @@ def may_import(user_id: int) -> sa.ColumnElement[bool]:
 def visible(user_id: int) -> sa.ColumnElement[bool]:
     """Whether the user sees a batch: their own, one uploaded for a study they have, one of a source they review."""
     reviews = sa.exists().where(source_reviewers.c.source_id == batches.c.source_id, source_reviewers.c.user_id == user_id)
-    granted = sa.exists().where(grants.c.study_id == batches.c.study_id, grants.c.user_id == user_id)
-    received = sa.and_(batches.c.source_id.is_not(None), reviews, sa.or_(batches.c.study_id.is_(None), granted))
-    uploaded = sa.and_(batches.c.uploader_id.is_not(None), sa.or_(batches.c.uploader_id == user_id, granted))
+    has_study = granted(batches.c.study_id, user_id)
+    received = sa.and_(batches.c.source_id.is_not(None), reviews, sa.or_(batches.c.study_id.is_(None), has_study))
+    uploaded = sa.and_(batches.c.uploader_id.is_not(None), sa.or_(batches.c.uploader_id == user_id, has_study))
     return sa.and_(may_import(user_id), sa.or_(received, uploaded))

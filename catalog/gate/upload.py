@@ -11,12 +11,13 @@ import sqlalchemy as sa
 from catalog import durable
 from catalog.audit import Actor, record
 from catalog.database import Database
-from catalog.database.tables import batches, grants, studies
+from catalog.database.tables import batches
 from catalog.gate.intake import Intake, Origin
+from catalog.granted import study_of
 from catalog.pure.access import Action, Principal
 from catalog.pure.batches import State
-from catalog.pure.errors import Invalid, NotFound, Refused
-from catalog.pure.names import check_code, folded
+from catalog.pure.errors import Invalid, Refused
+from catalog.pure.names import check_code
 
 
 def upload(
@@ -74,11 +75,7 @@ def upload(
 def _study(database: Database, principal: Principal, code: str) -> int | None:
     if not code:
         return None
-    granted = sa.exists().where(grants.c.study_id == studies.c.id, grants.c.user_id == principal.user_id)
-    row = database.row(sa.select(studies.c.id).where(studies.c.code_key == folded(code), granted))
-    if row is None:
-        raise NotFound(f"there is no study {code}; see `archimed study list`")
-    return int(row.id)
+    return int(study_of(database, code, principal.user_id).id)
 
 
 def _bring(intake: Intake, origin: Origin, file: Path) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from catalog.database import Database, Row
-from catalog.database.tables import exams, fields, files, folders, grants, series, series_columns, series_values, studies
+from catalog.database.tables import exams, fields, files, folders, series, series_columns, series_values, studies
+from catalog.granted import granted
 from catalog.metadata.columns import Spread, unpack
 from catalog.pure.names import BEHIND_ALL_NAMES
 from catalog.pure.query import And, Compare, Has, In, Like, Node, Not, Or, Value, fields_of, matches
@@ -88,7 +89,6 @@ class _Translation:
         self._is_sqlite = is_sqlite
 
     def statement(self, question: Node) -> sa.Select[Any]:
-        granted = sa.exists().where(grants.c.user_id == _USER, grants.c.study_id == series.c.study_id)
         return (
             sa.select(
                 series.c.id, studies.c.code, exams.c.code.label("exam"), series.c.name, series.c.file_type, series.c.number,
@@ -96,7 +96,7 @@ class _Translation:
                 sa.case((self.must(question), 1), else_=0).label("all"),
             )
             .select_from(series.join(exams, exams.c.id == series.c.exam_id).join(studies, studies.c.id == series.c.study_id))
-            .where(granted, self.may(question))
+            .where(granted(series.c.study_id, _USER), self.may(question))
             .order_by(studies.c.code_key, exams.c.code_key, series.c.name_key)
         )  # fmt: skip
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from catalog.database.tables import exams, files, folders, grants, results, series, studies
+from catalog.database.tables import exams, files, folders, results, series, studies
+from catalog.granted import granted
 from catalog.pure.nodes import Kind
 
 _USER = sa.bindparam("user", type_=sa.BigInteger)
@@ -21,23 +22,19 @@ _NO_SIZE: sa.ColumnElement[int] = sa.literal_column("0")
 _NO_DIGEST = sa.null()
 
 
-def _granted(study: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
-    return sa.exists().where(grants.c.user_id == _USER, grants.c.study_id == study)
-
-
 _STUDIES = sa.select(
     studies.c.id, studies.c.code, studies.c.created, studies.c.created, _NO_SIZE, _NO_DIGEST, studies.c.id
-).where(_granted(studies.c.id))
+).where(granted(studies.c.id, _USER))
 
 _EXAMS = sa.select(
     exams.c.id, exams.c.code, sa.func.coalesce(exams.c.acquired, exams.c.added), exams.c.added, _NO_SIZE, _NO_DIGEST,
     exams.c.study_id,
-).where(_granted(exams.c.study_id))  # fmt: skip
+).where(granted(exams.c.study_id, _USER))  # fmt: skip
 
 _SERIES = sa.select(
     series.c.id, series.c.name, sa.func.coalesce(series.c.acquired, series.c.added), series.c.added, _NO_SIZE, _NO_DIGEST,
     series.c.study_id,
-).where(_granted(series.c.study_id))  # fmt: skip
+).where(granted(series.c.study_id, _USER))  # fmt: skip
 
 _FILES = (
     sa.select(
@@ -45,7 +42,7 @@ _FILES = (
         files.c.added, files.c.size, files.c.sha256, series.c.study_id,
     )
     .select_from(files.join(series, series.c.id == files.c.series_id))
-    .where(_granted(series.c.study_id))
+    .where(granted(series.c.study_id, _USER))
 )  # fmt: skip
 
 _FOLDERS = (
@@ -53,7 +50,7 @@ _FOLDERS = (
         folders.c.id, folders.c.name, folders.c.added, folders.c.added, _NO_SIZE, _NO_DIGEST, series.c.study_id,
     )
     .select_from(folders.join(series, series.c.id == folders.c.series_id))
-    .where(_granted(series.c.study_id))
+    .where(granted(series.c.study_id, _USER))
 )  # fmt: skip
 
 _SERIES_OF_FOLDER = sa.select(folders.c.series_id).where(folders.c.id == _PARENT).scalar_subquery()
@@ -140,7 +137,7 @@ RESULT = (
     .select_from(
         results.join(series, series.c.id == results.c.series_id).outerjoin(_SOURCE, _SOURCE.c.id == results.c.source_id)
     )
-    .where(results.c.series_id == _ROW, _granted(series.c.study_id))
+    .where(results.c.series_id == _ROW, granted(series.c.study_id, _USER))
 )
 
 STUDY_CODE = sa.select(studies.c.code).where(studies.c.id == _ROW)

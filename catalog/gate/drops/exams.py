@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from catalog import clock
 from catalog.database import Database
-from catalog.database.tables import batches, grants, staged_files, studies
+from catalog.database.tables import batches, staged_files, studies
 from catalog.gate.sight import may_import, visible
+from catalog.granted import granted
 from catalog.pure.access import Principal
 from catalog.pure.batches import State
 from catalog.pure.drops import REVIEWED, SHOWN
@@ -61,33 +62,33 @@ class Exams:
     def __init__(self, database: Database, principal: Principal) -> None:
         self._database = database
         self._user = principal.user_id
-        granted = sa.exists().where(grants.c.user_id == self._user, grants.c.study_id == studies.c.id)
+        has_study = granted(studies.c.id, self._user)
         self._mine = sa.and_(
             batches.c.study_id == studies.c.id, batches.c.uploader_id == self._user, batches.c.drop_folder.is_not(None),
             batches.c.state.in_(SHOWN),
         )  # fmt: skip
         code = sa.bindparam("study", type_=sa.String)
-        self._studies = sa.select(studies.c.id, studies.c.code, studies.c.created).where(granted, may_import(self._user))
+        self._studies = sa.select(studies.c.id, studies.c.code, studies.c.created).where(has_study, may_import(self._user))
         self._study = self._studies.where(studies.c.code == code)
         self._exam = (
             sa.select(studies.c.id.label("study"), batches.c.id, batches.c.drop_folder, batches.c.state, batches.c.opened)
             .select_from(
                 studies.outerjoin(batches, sa.and_(self._mine, batches.c.exam_code == sa.bindparam("exam", type_=sa.String)))
             )
-            .where(studies.c.code == code, granted, may_import(self._user))
+            .where(studies.c.code == code, has_study, may_import(self._user))
             .order_by(batches.c.id)
         )
         self._exams = (
             sa.select(batches.c.exam_code, sa.func.max(batches.c.opened).label("opened"))
             .select_from(batches.join(studies, self._mine))
-            .where(studies.c.code == code, granted, may_import(self._user))
+            .where(studies.c.code == code, has_study, may_import(self._user))
             .group_by(batches.c.exam_code)
         )
         self._reviews = (
             sa.select(batches.c.id, batches.c.drop_folder, batches.c.opened)
             .select_from(batches.join(studies, studies.c.id == batches.c.study_id))
             .where(
-                studies.c.code == code, granted, visible(self._user), batches.c.state.in_(REVIEWED),
+                studies.c.code == code, has_study, visible(self._user), batches.c.state.in_(REVIEWED),
                 batches.c.uploader_id.is_distinct_from(self._user),
             )
             .order_by(batches.c.id)
