@@ -1,7 +1,5 @@
 """`archimed correct`: other names and places for what is archived, as queued and audited changes that keep the bytes."""
 
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -14,13 +12,11 @@ from catalog.corrections import CorrectionInfo, Corrections
 from catalog.database import Database
 from catalog.pure.errors import Refused
 from gateway.cli.administering import actor, catalogue
-from gateway.cli.common import as_option, configuration, json_option
+from gateway.cli.common import as_option, json_option
 from gateway.cli.output import moment, print_json, print_records
-from gateway.wiring import open_worker
+from gateway.cli.waiting import wait
 
 _COLUMNS = ("id", "state", "kind", "study", "place", "value", "asked_by", "asked", "problem")
-_GRACE_SECONDS = 2.0
-_POLL_SECONDS = 0.1
 
 _reason = click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the audit. Write no identity here.")
 
@@ -118,17 +114,14 @@ def _do(acting_as: str, ask: Callable[[Corrections], CorrectionInfo], *, as_json
 
 
 def _wait(database: Database, corrections: Corrections, info: CorrectionInfo) -> CorrectionInfo:
-    """Wait until the correction is done or refused; where no worker takes its job, do it here, as a worker would."""
-    worker = open_worker(configuration(), database)
-    begun = time.monotonic()
-    while info.state == "queued":
-        if time.monotonic() - begun > _GRACE_SECONDS:
-            worker.run_one(threading.Event(), correction_id=info.id)
-        time.sleep(_POLL_SECONDS)
-        info = corrections.info(info.id)
+    """Wait until the correction is done or refused."""
+
+    def is_under_way(info: CorrectionInfo) -> bool:
         if info.state == "queued" and info.problem:
             raise Refused(f"correction {info.id} is not done: {info.problem}; it is tried again by itself")
-    return info
+        return info.state == "queued"
+
+    return wait(database, lambda: corrections.info(info.id), is_under_way, correction_id=info.id)
 
 
 def _record(info: CorrectionInfo) -> dict[str, Any]:

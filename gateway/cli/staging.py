@@ -1,8 +1,6 @@
 """`archimed staging`: what waits at the gate, and a human's decision on it."""
 
 import tempfile
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,11 +20,10 @@ from gateway.cli.common import as_option, configuration, json_option
 from gateway.cli.output import print_records
 from gateway.cli.progress import bar
 from gateway.cli.showing import print_details, print_state, record
-from gateway.wiring import open_database, open_intake, open_staging, open_worker
+from gateway.cli.waiting import wait
+from gateway.wiring import open_database, open_intake, open_staging
 
 _COLUMNS = ("id", "state", "source", "study", "exam", "files", "problems", "last_write")
-_GRACE_SECONDS = 2.0
-_POLL_SECONDS = 0.1
 _FIRST = 0
 _NO_EXAM_YET = "unknown"
 
@@ -327,21 +324,16 @@ def _print_difference(gate: _Gate, info: BatchInfo, study: str, file: int | None
 
 
 def _wait(gate: _Gate, batch: int, states: set[State], what: str) -> BatchInfo:
-    """Wait until the batch is in none of the states; where no worker takes its job, do it here.
+    """Wait until the batch is in none of the states, and show how far it is."""
+    with bar(what, gate.desk.info(batch).files) as advance:
 
-    The command line runs where the configuration and the secrets are, so it can do what a worker does.
-    """
-    info = gate.desk.info(batch)
-    worker = open_worker(configuration(), gate.database)
-    begun = time.monotonic()
-    with bar(what, info.files) as advance:
-        while info.state in states:
-            if time.monotonic() - begun > _GRACE_SECONDS:
-                worker.run_one(threading.Event(), batch)
-            time.sleep(_POLL_SECONDS)
+        def is_under_way(info: BatchInfo) -> bool:
+            if info.state not in states:
+                return False
             done, error = gate.desk.progress(batch)
             if error:
                 raise Refused(f"batch {batch} is not done {what}: {error}; it is tried again by itself")
             advance(done)
-            info = gate.desk.info(batch)
-    return info
+            return True
+
+        return wait(gate.database, lambda: gate.desk.info(batch), is_under_way, batch_id=batch)

@@ -1,0 +1,37 @@
+"""Waiting for a queued job, from the command line. May live here: that, and nothing about what is waited for."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from catalog.database import Database
+from gateway.cli.common import configuration
+from gateway.wiring import open_worker
+
+_Told = TypeVar("_Told")
+
+_GRACE_SECONDS = 2.0
+_POLL_SECONDS = 0.1
+
+
+def wait(
+    database: Database,
+    look: Callable[[], _Told],
+    is_under_way: Callable[[_Told], bool],
+    *,
+    batch_id: int | None = None,
+    correction_id: int | None = None,
+) -> _Told:
+    """Return what `look` says once it is under way no more.
+
+    The command line runs where the configuration and the secrets are, so where no worker takes the job of that batch or
+    correction soon, it does what a worker does.
+    """
+    worker = open_worker(configuration(), database)
+    begun = time.monotonic()
+    while is_under_way(told := look()):
+        if time.monotonic() - begun > _GRACE_SECONDS:
+            worker.run_one(threading.Event(), batch_id, correction_id)
+        time.sleep(_POLL_SECONDS)
+    return told
