@@ -6,7 +6,7 @@ from typing import Any
 
 from archimedfs import inodes, session
 from archimedfs.archive import ArchiveOperations
-from archimedfs.calling import InThread, inline
+from archimedfs.calling import Caller, InThread, inline
 from archimedfs.everyone import EveryonesOperations, EveryonesStaging
 from archimedfs.following import Follower
 from archimedfs.handover import Manager
@@ -51,7 +51,7 @@ def mount_for_one(
     """
     slots: Slots[View] = Slots()
     slots.add(Slot(inodes.ONLY_SLOT, user.user_id, user.login, archive.view(user, Face.MOUNT, actor), owner))
-    call = InThread() if in_thread or not database.is_sqlite else inline
+    call = _caller(database, in_thread=in_thread)
     operations = ArchiveOperations(archive, slots, call)
     follower = Follower(database, slots, call, operations, None)
     _serve(operations, follower, mountpoint, {"ro", "allow_other"} if allow_other else {"ro"}, on_ready, manager)
@@ -82,7 +82,7 @@ def mount_for_all(
         Refused: as there.
     """
     slots: Slots[View] = Slots()
-    call = InThread() if in_thread or not database.is_sqlite else inline
+    call = _caller(database, in_thread=in_thread)
     operations = EveryonesOperations(archive, slots, call, database, accounts)
     follower = Follower(database, slots, call, operations, accounts)
     _serve(operations, follower, mountpoint, {"ro", "allow_other"}, on_ready, manager)
@@ -119,7 +119,7 @@ def mount_staging_for_one(
     slots: Slots[StagingTree] = Slots()
     tree = StagingTree(inboxes.of(user), owner, inodes.ONLY_SLOT)
     slots.add(Slot(inodes.ONLY_SLOT, user.user_id, user.login, tree, owner))
-    call = InThread() if in_thread or not database.is_sqlite else inline
+    call = _caller(database, in_thread=in_thread)
     operations = StagingOperations(inboxes, slots, call)
     follower = Follower(database, slots, call, operations, None)
     _serve(operations, follower, mountpoint, {"allow_other"} if allow_other else set(), on_ready, manager)
@@ -150,10 +150,14 @@ def mount_staging_for_all(
         Refused: as there.
     """
     slots: Slots[StagingTree] = Slots()
-    call = InThread() if in_thread or not database.is_sqlite else inline
+    call = _caller(database, in_thread=in_thread)
     operations = EveryonesStaging(inboxes, slots, call, database, accounts)
     follower = Follower(database, slots, call, operations, accounts)
     _serve(operations, follower, mountpoint, {"allow_other"}, on_ready, manager)
+
+
+def _caller(database: Database, *, in_thread: bool) -> Caller:
+    return InThread() if in_thread or not database.is_sqlite else inline
 
 
 def _serve(
