@@ -1,0 +1,39 @@
+"""The catalogue's tables, and nothing else. Every column says its unit, its sentinel or its invariant.
+
+Common to all: an `id` is never reused by the application; a time is whole seconds since 1970-01-01 UTC; a `*_key` is the folded
+form (`catalog.pure.names.folded`) under which names are unique. Nothing here may hold an identity: no patient name, ID, birth
+date, original UID or original file name (DESIGN, law 6). What a reviewer must see of a staged file lies in the staging folder.
+"""
+
+from catalog.database.tables.administration import grants, profiles, source_reviewers, sources, studies, tokens, users
+from catalog.database.tables.archive import exams, fields, files, folders, results, series, series_columns, series_values
+from catalog.database.tables.columns import metadata
+from catalog.database.tables.gate import batches, corrections, jobs, locks, staged_files
+from catalog.database.tables.happened import audit, changes, reads
+
+__all__ = [
+    "audit",
+    "batches",
+    "changes",
+    "corrections",
+    "exams",
+    "fields",
+    "files",
+    "folders",
+    "grants",
+    "jobs",
+    "locks",
+    "metadata",
+    "profiles",
+    "reads",
+    "results",
+    "series",
+    "series_columns",
+    "series_values",
+    "source_reviewers",
+    "sources",
+    "staged_files",
+    "studies",
+    "tokens",
+    "users",
+]

@@ -1,0 +1,111 @@
+"""Tables of who may do what with which study: users, studies, grants, sources, profiles, tokens."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from catalog.database.tables.columns import Id, key, metadata, row_id
+
+users = Table(
+    "users",
+    metadata,
+    row_id("the user, for good: a login that is removed and added again gets a new one"),
+    Column("login", String(64), nullable=False, comment="as typed at `user add`; also the Unix login on the analysis server"),
+    Column("login_key", key(64), nullable=False, unique=True, comment="folded login"),
+    Column("role", String(16), nullable=False, comment="limited, standard, power or administrator"),
+    Column("created", BigInteger, nullable=False, comment="time of `user add`"),
+    CheckConstraint("role in ('limited', 'standard', 'power', 'administrator')", name="role"),
+    comment="people who may log in; what they see is in grants",
+    sqlite_autoincrement=True,
+)
+
+studies = Table(
+    "studies",
+    metadata,
+    row_id("the study"),
+    Column("code", String(64), nullable=False, comment="study code, also the name of its folder in tree and store"),
+    Column("code_key", key(64), nullable=False, unique=True, comment="folded code"),
+    Column("description", Text, nullable=False, comment="free text for people; '' if none"),
+    Column("end_date", String(10), nullable=True, comment="planned end, YYYY-MM-DD; null if open"),
+    Column("profile", Text, nullable=True, comment="text of the de-identification profile; null: the default profile"),
+    Column("created", BigInteger, nullable=False, comment="time of `study create`"),
+    comment="research protocols",
+    sqlite_autoincrement=True,
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, comment="who may see"),
+    Column("study_id", Id, ForeignKey("studies.id"), primary_key=True, comment="what may be seen"),
+    Column("granted", BigInteger, nullable=False, comment="time of `grant add`"),
+    Index("ix_grants_study_id", "study_id"),
+    comment="one user may see one study; individual, never by group",
+)
+
+sources = Table(
+    "sources",
+    metadata,
+    row_id("the source"),
+    Column("name", String(64), nullable=False, comment="name for people, e.g. MR1"),
+    Column("name_key", key(64), nullable=False, unique=True, comment="folded name"),
+    Column("ae_title", String(16), nullable=False, comment="calling AE title, without padding"),
+    Column("host", String(255), nullable=False, comment="IP address it must call from; '' for any"),
+    Column(
+        "study_id", Id, ForeignKey("studies.id"), nullable=True, comment="study its data belong to; null: decided at the gate"
+    ),
+    Column("created", BigInteger, nullable=False, comment="time of `source add`"),
+    UniqueConstraint("ae_title", "host"),
+    comment="scanners and centres that may send DICOM",
+    sqlite_autoincrement=True,
+)
+
+source_reviewers = Table(
+    "source_reviewers",
+    metadata,
+    Column("source_id", Id, ForeignKey("sources.id", ondelete="CASCADE"), primary_key=True, comment="the source"),
+    Column(
+        "user_id",
+        Id,
+        ForeignKey("users.id", ondelete="CASCADE"),
+        primary_key=True,
+        comment="who may see and decide its batches",
+    ),
+    comment="received batches hold identities: only these people see them",
+)
+
+profiles = Table(
+    "profiles",
+    metadata,
+    row_id("one text of a profile as it was used"),
+    Column("hash", String(64), nullable=False, comment="hash of the compiled profile, hexadecimal"),
+    Column("engine", String(64), nullable=False, comment="name and version of the de-identification that used it"),
+    Column("text", Text, nullable=True, comment="TOML text; null: the engine's default profile"),
+    UniqueConstraint("hash", "engine"),
+    comment="de-identification profiles that imports were made with, kept for good",
+    sqlite_autoincrement=True,
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    row_id("the token"),
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, comment="whose it is"),
+    Column(
+        "sha256", LargeBinary(32), nullable=False, unique=True, comment="digest of the secret, which has >= 128 random bits"
+    ),
+    Column("scopes", String(64), nullable=False, comment="space separated: read, staging, admin"),
+    Column("created", BigInteger, nullable=False, comment="time of `token create`"),
+    Column("expires", BigInteger, nullable=True, comment="time from which it is refused; null: never"),
+    comment="secrets that stand for a user over HTTP, stored hashed",
+    sqlite_autoincrement=True,
+)
