@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from catalog import clock
 from catalog.database import Database, Row
 from catalog.database.tables import batches, staged_files, studies
-from catalog.gate.deidentification import Cleaner, Deidentification
+from catalog.gate.deidentification import NO_EXAM_YET, Cleaner, Deidentification
 from catalog.gate.drops import sealing
 from catalog.gate.jobs import Job, Queue
 from catalog.gate.looking import Looking, Seen
@@ -31,7 +31,6 @@ from catalog.pure.expectations import expectations
 _WAITING = (State.OPEN, State.SEALED, State.CHECKED, State.ACCEPTED)
 _CHUNK_FILES = 200
 _LATE_SECONDS = 7 * 24 * 3600
-_NO_EXAM_YET = "unknown"
 
 Stop = Callable[[], None]
 """Called between files; raises when the job should be given back."""
@@ -101,7 +100,7 @@ class Checker:
             is_received = row is not None and row.source_id is not None
             return _Batch(batch_id, row.exam_code if row else "", None, None, None, "", is_received=is_received)
         is_received = row.source_id is not None
-        exam = row.exam_code or _NO_EXAM_YET
+        exam = row.exam_code or NO_EXAM_YET
         try:
             cleaner = self._deidentification.cleaner(row.code, exam, row.profile, approved=False)
         except (Invalid, Refused) as error:
@@ -115,7 +114,7 @@ class Checker:
             return None
         try:
             return self._deidentification.cleaner(
-                this.study or _NO_EXAM_YET, this.exam or _NO_EXAM_YET, this.profile, approved=True, attested=True
+                this.study or NO_EXAM_YET, this.exam or NO_EXAM_YET, this.profile, approved=True, attested=True
             )
         except (Invalid, Refused):
             return None
@@ -123,7 +122,7 @@ class Checker:
     def _default(self) -> Cleaner | None:
         """Return what cleans by the default profile; None where there is no key yet."""
         try:
-            return self._deidentification.cleaner(_NO_EXAM_YET, _NO_EXAM_YET, None, approved=False)
+            return self._deidentification.cleaner(NO_EXAM_YET, NO_EXAM_YET, None, approved=False)
         except Refused:
             return None
 

@@ -5,6 +5,9 @@ from io import BufferedRandom
 from pathlib import Path
 from typing import Protocol
 
+NO_EXAM_YET = "unknown"
+"""Stands for the codes of an import that nobody has named yet, where something must be cleaned for a look."""
+
 
 class Cleaned(Protocol):
     """What came out of one file."""

@@ -1,13 +1,11 @@
-"""Where batches are looked at and decided: list, show, seal, accept, reject, for one principal or for the machine itself.
+"""Where batches are decided: seal, accept, reject, check again, for one principal or for the machine itself.
 
-Who sees a batch is decided in SQL. A batch that may not be seen is not found. Decisions are one transaction each: state, job
-and audit, or nothing. May live here: what a reviewer does. Not: checks, publishing, protocols.
+Decisions are one transaction each: state, job and audit, or nothing. May live here: what a reviewer decides. Not: what a
+reviewer sees (`overview`), checks, publishing, protocols.
 """
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -15,122 +13,32 @@ import sqlalchemy as sa
 
 from catalog import clock
 from catalog.audit import Actor, record
-from catalog.database import Database, Row
-from catalog.database.tables import batches, jobs, sources, staged_files, studies, users
+from catalog.database import Database
+from catalog.database.tables import batches, jobs, staged_files
 from catalog.gate.drops import reopening, sealing
 from catalog.gate.jobs import KIND_OF_EFFECT, JobKind, cancel, enqueue
+from catalog.gate.overview import STAYS_OUT, BatchInfo, Overview
 from catalog.gate.reporting import write_report
 from catalog.gate.selecting import Selection, check_labels, divide
-from catalog.gate.sight import visible
 from catalog.gate.staging import Staging
-from catalog.granted import study_of
 from catalog.pure.access import Principal
 from catalog.pure.batches import Approval, Effect, Event, State, transition
 from catalog.pure.checks import Severity
-from catalog.pure.errors import Conflict, Invalid, NotFound, Refused
+from catalog.pure.errors import Conflict, Invalid, Refused
 from catalog.pure.expectations import Expectations, expectations
 from catalog.pure.names import check_code, check_description
 
 _SEALED_ALREADY = (State.SEALED, State.CHECKED)
-_STAYS_OUT = ("bad", "unpacked")
 _DECISIONS = (Event.ACCEPT, Event.RETRY, Event.REJECT)
 _DECIDED = (State.ACCEPTED, State.PUBLISHED, State.FAILED, State.REJECTED, State.ERASED)
 
 
-@dataclass(frozen=True, slots=True)
-class BatchInfo:
-    """A batch as a list shows it. No identities. Times are seconds since 1970 UTC."""
-
-    id: int
-    state: State
-    source: str
-    study: str
-    exam: str
-    files: int
-    bytes: int
-    findings: list[dict[str, Any]]
-    summary: list[dict[str, Any]]
-    follows: int | None
-    reason: str
-    opened: int
-    last_write: int
-    decided_by: str
-    decided: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class StagedFileInfo:
-    """A staged file as `show` lists it. No identities."""
-
-    file: int
-    size: int
-    state: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class BatchDetails:
-    """A batch as its reviewer sees it. `about` holds identities: patients, dates, series as the scanner named them."""
-
-    batch: BatchInfo
-    files: list[StagedFileInfo]
-    about: dict[str, Any]
-    progress: int
-    job_error: str
-
-
-class Desk:
+class Desk(Overview):
     """The gate for one principal; `principal` None is the machine itself, which sees and may decide everything."""
 
     def __init__(self, database: Database, staging: Staging, actor: Actor, principal: Principal | None) -> None:
-        self._database = database
-        self._staging = staging
+        super().__init__(database, staging, principal)
         self._actor = actor
-        self._principal = principal
-
-    def list(self) -> list[BatchInfo]:
-        """Return the batches that may be seen, oldest first."""
-        return [_info(row) for row in self._database.rows(self._visible().order_by(batches.c.id))]
-
-    def info(self, batch_id: int) -> BatchInfo:
-        """Return one batch.
-
-        Raises:
-            NotFound: there is none of that number, or it may not be seen.
-        """
-        row = self._database.row(self._visible().where(batches.c.id == batch_id))
-        if row is None:
-            raise NotFound(f"there is no batch {batch_id}; see `archimed staging list`")
-        return _info(row)
-
-    def show(self, batch_id: int) -> BatchDetails:
-        """Return all a reviewer needs to decide on a batch.
-
-        Raises:
-            NotFound: there is none of that number, or it may not be seen.
-        """
-        info = self.info(batch_id)
-        columns = staged_files.c
-        rows = self._database.rows(
-            sa.select(columns.id, columns.size, columns.state, columns.reason)
-            .where(columns.batch_id == batch_id)
-            .order_by(columns.id)
-        )
-        done, error = self.progress(batch_id)
-        found = [StagedFileInfo(row.id, row.size, row.state, row.reason) for row in rows]
-        return BatchDetails(info, found, self._staging.read_about(batch_id), done, error)
-
-    def progress(self, batch_id: int) -> tuple[int, str]:
-        """Return how many files the batch's newest job has worked through, and why its last attempt failed, '' if it did not.
-
-        Raises:
-            NotFound: as `info`.
-        """
-        self.info(batch_id)
-        job = self._database.row(
-            sa.select(jobs.c.done, jobs.c.error).where(jobs.c.batch_id == batch_id).order_by(jobs.c.id.desc()).limit(1)
-        )
-        return (job.done, job.error) if job else (0, "")
 
     def seal(self, batch_id: int) -> BatchInfo:
         """Close a batch to more files and have it checked; one that is sealed or checked already stays as it is.
@@ -242,33 +150,6 @@ class Desk:
         """
         return self._back(batch_id, Event.RESTORE, "batch.restore")
 
-    def staged(self, batch_id: int, number: int | None) -> Path:
-        """Return where the bytes of a batch's staged file are: for a reviewer's own eyes.
-
-        Args:
-            number: the file's, as `show` lists it; None for the first that can be published.
-
-        Raises:
-            NotFound: no such batch, or no such file in it.
-        """
-        self.info(batch_id)
-        columns = staged_files.c
-        which = columns.state.not_in(_STAYS_OUT) if number is None else columns.id == number
-        statement = sa.select(columns.file).where(columns.batch_id == batch_id, which).order_by(columns.id).limit(1)
-        row = self._database.row(statement)
-        if row is None:
-            raise NotFound(f"batch {batch_id} has no such file; see `archimed staging show {batch_id} --json`")
-        return self._staging.path(row.file)
-
-    def profile(self, code: str) -> str | None:
-        """Return the text of a study's profile; None for the default.
-
-        Raises:
-            NotFound: there is no such study, or it is not granted.
-        """
-        text: str | None = self._study(code).profile
-        return text
-
     def reopen(self, batch_id: int) -> BatchInfo:
         """Let the uploader of a dropped batch mend it: it is open again, and nothing that was found of it counts.
 
@@ -365,9 +246,6 @@ class Desk:
         waiting = sa.select(jobs.c.id).where(jobs.c.batch_id == batch_id, jobs.c.state.in_(("queued", "running")))
         return connection.execute(waiting).first() is not None
 
-    def _study(self, code: str) -> Row:
-        return study_of(self._database, code, self._principal.user_id if self._principal is not None else None)
-
     def _require_no_objection(self, info: BatchInfo, selection: Selection, exam: str, expected: Expectations) -> None:
         if not expected.takes(exam):
             raise Refused(
@@ -381,7 +259,7 @@ class Desk:
     def _require_good_files(self, batch_id: int, selection: Selection) -> None:
         good = (
             sa.select(staged_files.c.id)
-            .where(staged_files.c.batch_id == batch_id, staged_files.c.state.not_in(_STAYS_OUT))
+            .where(staged_files.c.batch_id == batch_id, staged_files.c.state.not_in(STAYS_OUT))
             .limit(1)
         )
         if selection.labels:
@@ -401,35 +279,3 @@ class Desk:
             connection, actor=self._actor.name, acting_as=self._actor.acting_as, action=action, study=study,
             subject=f"batch {info.id}", detail=detail,
         )  # fmt: skip
-
-    def _visible(self) -> sa.Select[*tuple[Any, ...]]:
-        statement = sa.select(
-            batches, sources.c.name.label("source_name"), studies.c.code.label("study_code"), users.c.login.label("uploader")
-        ).select_from(
-            batches.outerjoin(sources, sources.c.id == batches.c.source_id)
-            .outerjoin(studies, studies.c.id == batches.c.study_id)
-            .outerjoin(users, users.c.id == batches.c.uploader_id)
-        )
-        if self._principal is None:
-            return statement
-        return statement.where(visible(self._principal.user_id))
-
-
-def _info(row: Row) -> BatchInfo:
-    return BatchInfo(
-        id=row.id,
-        state=State(row.state),
-        source=row.source_name or (f"upload by {row.uploader}" if row.uploader else ""),
-        study=row.study_code or "",
-        exam=row.exam_code,
-        files=row.files,
-        bytes=row.bytes,
-        findings=json.loads(row.findings),
-        summary=json.loads(row.summary),
-        follows=row.follows,
-        reason=row.reason,
-        opened=row.opened,
-        last_write=row.last_write,
-        decided_by=row.decided_by,
-        decided=row.decided,
-    )

@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from catalog.administration import principal
-from catalog.gate.desk import BatchInfo, Desk
+from catalog.gate.desk import Desk
 from catalog.gate.drops.inbox import Inbox
+from catalog.gate.overview import BatchInfo
 from catalog.pure.access import Principal
 from catalog.pure.errors import Conflict, Invalid, Refused
 from catalog.pure.nodes import Kind

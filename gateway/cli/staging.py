@@ -11,7 +11,9 @@ import click
 
 from catalog import administration, durable
 from catalog.database import Database
-from catalog.gate.desk import BatchDetails, BatchInfo, Desk
+from catalog.gate.deidentification import NO_EXAM_YET
+from catalog.gate.desk import Desk
+from catalog.gate.overview import BatchDetails, BatchInfo
 from catalog.gate.upload import upload
 from catalog.pure.batches import State
 from catalog.pure.errors import Invalid, Refused
@@ -25,7 +27,6 @@ from gateway.wiring import open_database, open_intake, open_staging
 
 _COLUMNS = ("id", "state", "source", "study", "exam", "files", "problems", "last_write")
 _FIRST = 0
-_NO_EXAM_YET = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +295,7 @@ def _preview(gate: _Gate, details: BatchDetails, study: str) -> list[dict[str, A
     from gateway.deidentification import StandardDeidentification
 
     profile = gate.desk.profile(study)
-    exam = info.exam or _NO_EXAM_YET
+    exam = info.exam or NO_EXAM_YET
     deidentification = StandardDeidentification(configuration().deid.key_file)
     cleaner = deidentification.cleaner(study, exam, profile, approved=False)
     staged = open_staging(configuration())
@@ -312,7 +313,7 @@ def _print_difference(gate: _Gate, info: BatchInfo, study: str, file: int | None
         raise Invalid(f"batch {info.id} belongs to no study yet; name one with --study CODE")
     before = gate.desk.staged(info.id, file)
     profile = load_profile(gate.desk.profile(code))
-    cleaner = FileCleaner(profile, read_key(None), code, info.exam or _NO_EXAM_YET, pixels_approved=True)
+    cleaner = FileCleaner(profile, read_key(None), code, info.exam or NO_EXAM_YET, pixels_approved=True)
     with tempfile.TemporaryDirectory(prefix="archimed-diff-") as folder:
         after = Path(folder) / "clean"
         try:

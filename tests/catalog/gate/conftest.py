@@ -9,8 +9,9 @@ import pytest
 
 from catalog import administration
 from catalog.audit import Actor
-from catalog.gate.desk import BatchInfo, Desk
+from catalog.gate.desk import Desk
 from catalog.gate.intake import Intake, SourceRef
+from catalog.gate.overview import BatchInfo
 from catalog.gate.staging import Staging
 from catalog.gate.worker import Worker
 from catalog.pure.access import Role

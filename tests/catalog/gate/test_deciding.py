@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from catalog import administration, clock
 from catalog.audit import entries
 from catalog.database.tables import batches, jobs, staged_files
-from catalog.gate.desk import BatchInfo
+from catalog.gate.overview import BatchInfo
 from catalog.pure.batches import State
 from catalog.pure.errors import ArchimedError, Conflict, Invalid, Refused
 from tests.catalog.gate.conftest import ROOT, STUDY, Gate
