@@ -118,7 +118,8 @@ class Cleaner:
         top = scan.top_level(opened, _TOP)
         known = facts(top)
         sop_class, instance = known.text(SOP_CLASS), known.text(SOP_INSTANCE)
-        if not _are_uids(sop_class, instance) or sop_class == _DIRECTORY:
+        odd = any(node.tag in WANTED and node.vr == "SQ" for node in top)  # whose bytes are no value
+        if odd or not _are_uids(sop_class, instance) or sop_class == _DIRECTORY:
             raise scan.NotFast
         ledger = Ledger()
         values, marked = self._values(known, ledger), self._encoded_marks(opened.syntax)
