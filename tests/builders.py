@@ -2,12 +2,14 @@
 
 import hashlib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from catalog.changes import ChangeKind, announce
-from catalog.database import Database
+from catalog.database import Database, migrate
 from catalog.database.tables import exams, files, folders, grants, series, studies, users
 from catalog.pure.access import Principal, Role
 from catalog.pure.names import folded, nested_key
@@ -15,6 +17,17 @@ from catalog.store import LocalStore
 from catalog.view import Archive, View
 
 ADDED = 1_700_000_000
+
+
+@contextmanager
+def built_in(folder: Path) -> Iterator["BuiltArchive"]:
+    """Give an empty archive with a SQLite catalogue below a folder."""
+    database = Database(f"sqlite:///{folder}/var/catalog.db")
+    try:
+        migrate.upgrade(database)
+        yield BuiltArchive(database, folder)
+    finally:
+        database.close()
 
 
 class BuiltArchive:

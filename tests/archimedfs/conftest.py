@@ -4,20 +4,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from catalog.database import Database, migrate
 from tests.archimedfs.mounts import RunningMount, running_mount
 from tests.behaviour.suite import fill
-from tests.builders import BuiltArchive
+from tests.builders import BuiltArchive, built_in
 
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BuiltArchive]:
     """Give the suite's archive."""
-    folder = tmp_path_factory.mktemp("archive")
-    database = Database(f"sqlite:///{folder}/var/catalog.db")
-    migrate.upgrade(database)
-    yield fill(BuiltArchive(database, folder))
-    database.close()
+    with built_in(tmp_path_factory.mktemp("archive")) as built:
+        yield fill(built)
 
 
 @pytest.fixture(scope="module")

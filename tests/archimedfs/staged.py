@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from catalog.database import Database, migrate
 from tests.archimedfs.mounts import TIMEOUT, RunningMount, running_staging
 from tests.behaviour.dropping import STUDY, fill
-from tests.builders import BuiltArchive
+from tests.builders import BuiltArchive, built_in
 
 _numbers = itertools.count(1)
 
@@ -19,11 +18,8 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="module")
 def staging_archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BuiltArchive]:
     """Give the suite's archive."""
-    folder = tmp_path_factory.mktemp("archive")
-    database = Database(f"sqlite:///{folder}/var/catalog.db")
-    migrate.upgrade(database)
-    yield fill(BuiltArchive(database, folder))
-    database.close()
+    with built_in(tmp_path_factory.mktemp("archive")) as built:
+        yield fill(built)
 
 
 @pytest.fixture(scope="module")

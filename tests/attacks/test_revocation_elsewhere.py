@@ -4,15 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from catalog.administration import add_grant, remove_grant, remove_user, set_role
+from catalog.administration import add_grant, remove_user, set_role
 from catalog.audit import Wanted, list_reads
 from catalog.pure.access import Role
 from tests.attacks.conftest import FILE, ROOT, SERIES, STUDY, Site, open_site
 from tests.attacks.people import Person
 from tests.attacks.test_isolation import GONE, names, read
 from tests.attacks.test_revocation import (
-    HOLDS,
-    held,
+    require_refused,
     test_mapped_pages_end_in_sigbus,
     test_two_hundred_revocations_while_eight_read,
     test_what_was_open_stays_refused_when_the_study_is_granted_again,
@@ -44,12 +43,7 @@ def site(built_anywhere: BuiltArchive) -> Iterator[Site]:
 
 @pytest.mark.parametrize("held_by_ada", _SOME)
 def test_what_is_held_is_refused(site: Site, ada: Person, cyd: Person, held_by_ada: str) -> None:
-    hold, attempt = HOLDS[held_by_ada]
-    assert ada.do(held(site, "ada") + hold) is None
-    assert ada.do(attempt) not in GONE
-    remove_grant(site.built.database, ROOT, "ada", STUDY)
-    assert eventually(lambda: ada.do(attempt) in GONE)
-    assert cyd.do(read(f"{site.folder('cyd')}/{FILE}")) == 100_000
+    require_refused(site, ada, cyd, held_by_ada)
 
 
 def test_a_user_who_is_removed_and_added_again_holds_nothing(site: Site, ada: Person) -> None:

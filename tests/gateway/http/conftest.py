@@ -4,21 +4,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from catalog.database import Database, migrate
 from tests.behaviour.suite import fill
-from tests.builders import BuiltArchive
+from tests.builders import BuiltArchive, built_in
 from tests.gateway.http.serving import Serving
 
 
 @pytest.fixture(scope="session")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """Give a server on anna's archive; nobody may change it."""
-    folder = tmp_path_factory.mktemp("webdav")
-    database = Database(f"sqlite:///{folder}/var/catalog.db")
-    migrate.upgrade(database)
-    with Serving(fill(BuiltArchive(database, folder))) as running:
+    with built_in(tmp_path_factory.mktemp("webdav")) as built, Serving(fill(built)) as running:
         yield running
-    database.close()
 
 
 @pytest.fixture

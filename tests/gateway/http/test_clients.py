@@ -4,7 +4,6 @@ import filecmp
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -14,17 +13,8 @@ import pytest
 from catalog.pure.nodes import Node
 from catalog.view import View
 from tests.behaviour.suite import BIG, BIG_FOLDER, BIG_FOLDER_FILES, ODD, SERIES, SLICES, STUDY
+from tests.gateway.http.programs import PATIENCE, davfs_mount, run
 from tests.gateway.http.serving import Serving
-
-PATIENCE = 120
-
-
-def run(*command: str | Path, **more: object) -> str:
-    done = subprocess.run(
-        [str(part) for part in command], text=True, timeout=PATIENCE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **more
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
 
 
 def curl(serving: Serving, path: str, *options: str | Path) -> str:
@@ -109,29 +99,8 @@ def test_rclone_is_refused_when_it_writes(serving: Serving, rclone: list[str], t
 
 @pytest.fixture
 def davfs(serving: Serving) -> Iterator[Path]:
-    """Mount the archive with davfs2, as root does by /etc/fstab; its daemon drops to a user of its own."""
-    if os.geteuid() != 0 or not Path("/dev/fuse").exists():
-        pytest.skip("mounting with davfs2 takes root and /dev/fuse")
-    folder = Path(tempfile.mkdtemp(prefix="archimed-davfs-"))
-    folder.chmod(0o755)
-    mount, cache, conf, secrets = (folder / name for name in ("mount", "cache", "conf", "secrets"))
-    mount.mkdir()
-    cache.mkdir()
-    shutil.chown(cache, group="davfs2")
-    cache.chmod(0o775)
-    # Since Linux 6.16 the kernel asks for more of a folder at once than davfs2's 16 KiB can hold: EINVAL without `buf_size`.
-    conf.write_text(f"use_locks 0\nask_auth 0\nbuf_size 256\ncache_dir {cache}\nsecrets {secrets}\n")
-    secrets.write_text(f"{serving.url}/archive/ {serving.login} {serving.token}\n")
-    for file in (conf, secrets):
-        file.chmod(0o600)
-    try:
-        run("mount", "-t", "davfs", "-o", f"ro,conf={conf}", f"{serving.url}/archive/", mount)
-        try:
-            yield mount
-        finally:
-            run("umount", mount)
-    finally:
-        shutil.rmtree(folder)
+    with davfs_mount(serving, "archive", "ro", "use_locks 0") as mount:
+        yield mount
 
 
 def test_davfs2_mounts_it_as_a_folder(serving: Serving, davfs: Path) -> None:

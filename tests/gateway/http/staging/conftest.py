@@ -5,9 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from catalog.administration import Scope
-from catalog.database import Database, migrate
 from tests.behaviour.dropping import EXAM, fill
-from tests.builders import BuiltArchive
+from tests.builders import BuiltArchive, built_in
 from tests.gateway.http.serving import Serving
 
 BOTH = (Scope.READ, Scope.STAGING)
@@ -16,12 +15,11 @@ FOLDER = f"/staging/{EXAM}"
 
 @pytest.fixture(scope="session")
 def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    folder = tmp_path_factory.mktemp("staging")
-    database = Database(f"sqlite:///{folder}/var/catalog.db")
-    migrate.upgrade(database)
-    with Serving(fill(BuiltArchive(database, folder)), scopes=BOTH, workers=2, threads=8) as running:
+    with (
+        built_in(tmp_path_factory.mktemp("staging")) as built,
+        Serving(fill(built), scopes=BOTH, workers=2, threads=8) as running,
+    ):
         yield running
-    database.close()
 
 
 @pytest.fixture

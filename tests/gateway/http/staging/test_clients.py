@@ -6,7 +6,6 @@ import random
 import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.behaviour.dropping import EXAM
+from tests.gateway.http.programs import davfs_mount, run
 from tests.gateway.http.serving import Serving
 from tests.gateway.http.staging.conftest import FOLDER
 from tests.gateway.http.staging.test_put import content, left_over
-from tests.gateway.http.test_clients import run
 
 NAMES = ["plain.txt", "Größe é 日本.dat", "a b+c&d=e;f'g#h%20.bin", "sub/deep/er/x.raw", "sub/leer"]
 
@@ -124,28 +123,9 @@ def test_cadaver_brings_locks_and_moves(taking: Serving, tmp_path: Path) -> None
 
 @pytest.fixture
 def davfs(taking: Serving) -> Iterator[Path]:
-    """Mount staging with davfs2, with its locks, as root does by /etc/fstab."""
-    if os.geteuid() != 0 or not Path("/dev/fuse").exists():
-        pytest.skip("mounting with davfs2 takes root and /dev/fuse")
-    folder = Path(tempfile.mkdtemp(prefix="archimed-davfs-"))
-    folder.chmod(0o755)
-    mount, cache, conf, secrets = (folder / name for name in ("mount", "cache", "conf", "secrets"))
-    mount.mkdir()
-    cache.mkdir()
-    shutil.chown(cache, group="davfs2")
-    cache.chmod(0o775)
-    conf.write_text(f"ask_auth 0\nbuf_size 256\ndelay_upload 0\ncache_dir {cache}\nsecrets {secrets}\n")
-    secrets.write_text(f"{taking.url}/staging/ {taking.login} {taking.token}\n")
-    for file in (conf, secrets):
-        file.chmod(0o600)
-    try:
-        run("mount", "-t", "davfs", "-o", f"rw,conf={conf}", f"{taking.url}/staging/", mount)
-        try:
-            yield mount
-        finally:
-            run("umount", mount)
-    finally:
-        shutil.rmtree(folder)
+    """Mount staging with davfs2, with its locks."""
+    with davfs_mount(taking, "staging", "rw", "delay_upload 0") as mount:
+        yield mount
 
 
 def test_davfs2_copies_in(taking: Serving, davfs: Path, brought: Path) -> None:
