@@ -47,11 +47,16 @@ class Sample:
 
 
 def companions(names: Mapping[str, Path]) -> dict[str, dict[str, Path]]:
-    """Return for each file of a tree, by its name in it, those that are called like it but for the ending."""
-    groups: dict[str, dict[str, Path]] = {}
-    for name, path in names.items():
-        groups.setdefault(stem_of(name), {})[PurePath(name).suffix.lower()] = path
-    return {name: groups[stem_of(name)] for name in names}
+    """Return for each file of a tree that has some, by its name in it, those that are called like it but for the ending."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(stem_of(name), []).append(name)
+    found: dict[str, dict[str, Path]] = {}
+    for members in groups.values():
+        if len(members) > 1:
+            family = {PurePath(name).suffix.lower(): names[name] for name in members}
+            found.update((name, family) for name in members)
+    return found
 
 
 def stem_of(name: str) -> str:

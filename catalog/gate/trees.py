@@ -24,6 +24,8 @@ from catalog.gate.staging import Staging
 class Tree:
     """The files of one batch, by their names as the catalogue knows them.
 
+    Names are read when they are asked for first: a batch of DICOM files never needs them.
+
     Args:
         files: returns them; asked again when one turns up that was not among them, as out of an archive.
     """
@@ -33,7 +35,6 @@ class Tree:
         self._files = files
         self._names: dict[str, str] = {}
         self._companions: dict[str, dict[str, Path]] = {}
-        self._load()
 
     @classmethod
     def of(cls, database: Database, staging: Staging, batch_id: int) -> "Tree":
@@ -65,7 +66,8 @@ class Tree:
 
     def places(self, files: Mapping[int, str], known_words: Callable[[str], str]) -> dict[int, Place]:
         """Return where files stood, by any number of theirs."""
-        return places({number: self._names.get(file, "") for number, file in files.items()}, self._staging.digest, known_words)
+        names = {number: self._staging.name_of(file) for number, file in files.items()}
+        return places(names, self._staging.digest, known_words)
 
     def _load(self) -> None:
         self._names = {file: self._staging.name_of(file) for file in self._files()}

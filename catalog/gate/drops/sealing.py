@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from catalog import clock
 from catalog.database import Database
 from catalog.database.tables import batches, jobs, staged_files
-from catalog.gate.drops.folder import DropFolder
+from catalog.gate.drops.folder import DropFolder, StockedFile
 from catalog.gate.jobs import KIND_OF_EFFECT, enqueue
 from catalog.gate.staging import Staging
 from catalog.pure.batches import Event, State, transition
@@ -19,6 +19,7 @@ from catalog.pure.drops import SHOWN, is_quiet
 from catalog.pure.errors import Refused
 
 _FORGOTTEN_SECONDS = 3600
+_ROWS_AT_ONCE = 1000
 # The kernel lets go of a file a moment after its program closed it.
 WAIT_SECONDS = 5.0
 
@@ -88,22 +89,20 @@ def take_stock(database: Database, staging: Staging, batch: int) -> None:
     drop = staging.drop(key.drop_folder)
     drop.forget_stock()  # numbers of an attempt that died, or from before the batch was opened again
     staging.forget_names(key.drop_folder)
-    now = clock.now()
-    rows = [
-        {
-            "batch_id": batch, "file": f"drops/{key.drop_folder}/{file.number}", "variant": 0, "size": file.size,
-            "received": now, "instance": staging.digest(f"dropped {file.name}"), "state": "staged", "reason": "", "result": "",
-        }
-        for file in drop.take_stock()
-    ]  # fmt: skip
+    stock = drop.take_stock()
     with database.write() as connection:
-        if rows:
+        for at in range(0, len(stock), _ROWS_AT_ONCE):
+            rows = [_row(staging, batch, key.drop_folder, file) for file in stock[at : at + _ROWS_AT_ONCE]]
             connection.execute(staged_files.insert(), rows)
-        connection.execute(
-            batches.update()
-            .where(batches.c.id == batch)
-            .values(files=len(rows), bytes=sum(int(str(row["size"])) for row in rows))
-        )
+        counted = {"files": len(stock), "bytes": sum(file.size for file in stock)}
+        connection.execute(batches.update().where(batches.c.id == batch).values(counted))
+
+
+def _row(staging: Staging, batch: int, key: str, file: StockedFile) -> dict[str, object]:
+    return {
+        "batch_id": batch, "file": f"drops/{key}/{file.number}", "variant": 0, "size": file.size, "received": clock.now(),
+        "instance": staging.digest(f"dropped {file.name}"), "state": "staged", "reason": "", "result": "",
+    }  # fmt: skip
 
 
 def sweep(database: Database, staging: Staging) -> None:
