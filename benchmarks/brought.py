@@ -111,9 +111,7 @@ class Archive:
     def work(self, batch: int) -> None:
         """Run the one job that a batch has."""
         deidentification = StandardDeidentification(self.folder / "deid.key")
-        worker = Worker(
-            self.database, self.staging, self.store, deidentification, quiet_seconds=60, keep_rejected_seconds=0
-        )
+        worker = Worker(self.database, self.staging, self.store, deidentification, quiet_seconds=60, keep_rejected_seconds=0)
         if not worker.run_one(threading.Event(), batch):
             raise SystemExit("there was nothing to do")
 

@@ -10,9 +10,10 @@ May live here: the order of these steps. Not: how a file is cleaned, what it is 
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from io import BufferedRandom
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,25 +24,25 @@ from catalog.audit import record
 from catalog.changes import ChangeKind, announce
 from catalog.database import Database, Row
 from catalog.database.tables import batches, profiles, staged_files, studies
-from catalog.filetypes import describing, dicom
-from catalog.filetypes.describing import Filed, is_dicom, values_of
+from catalog.filetypes import dicom
+from catalog.filetypes.describing import is_dicom, values_of
 from catalog.gate import resulting, shelf
 from catalog.gate.checking import Stop
 from catalog.gate.deidentification import Cleaner, Deidentification
+from catalog.gate.gathering import gather, headers_of
 from catalog.gate.jobs import KIND_OF_EFFECT, Job, Queue, enqueue
-from catalog.gate.resulting import ResultFile
 from catalog.gate.staging import Staging
 from catalog.gate.trees import Tree
 from catalog.pure.batches import Approval, Event, State, transition
-from catalog.pure.checks import Finding, Severity
-from catalog.pure.errors import Held, Unavailable, Unreadable
-from catalog.pure.filing import Description, Plan, StoredFile, plan
+from catalog.pure.checks import MOST_FILES, Finding, Severity, counted
+from catalog.pure.errors import Held, Unreadable
+from catalog.pure.filing import Plan, plan
 from catalog.pure.results import result_path
 from catalog.store import Deposit, LocalStore
 
 _CHUNK_FILES = 64
 _CHUNK_BYTES = 256 << 20
-_LONELY = "the file that belongs to it is missing or held, and one means nothing without the other"
+_CHECK = "publish"
 _CONTRADICTS = "an instance of this UID is archived already, with other content"
 
 
@@ -195,62 +196,35 @@ class Publisher:
 
     def _file(self, job: Job, this: _Import, cleaner: Cleaner) -> None:
         """Give everything that is stored its place, in one transaction."""
-        rows = self._database.rows(
-            sa.select(staged_files.c.id, staged_files.c.file, staged_files.c.result, staged_files.c.series)
-            .where(staged_files.c.batch_id == job.batch_id, staged_files.c.state == "stored")
-            .order_by(staged_files.c.id)
-        )
-        results = {row.id: json.loads(row.result) for row in rows}
-        summary = _with_done(this.batch.summary, [(row.series, results[row.id]) for row in rows])
-        labels = json.loads(this.batch.labels)
-        brought = [
-            self._result_file(row, results[row.id], labels.get(row.series)) for row in rows if results[row.id].get("is_result")
-        ]
-        others = {row.id: row.file for row in rows if not results[row.id].get("is_result")}
-        filed = {number: _filed(results[number]) for number in others}
-        described = self._described(this, others, filed, cleaner)
-        taken = dict.fromkeys(describing.lonely(filed, described), _LONELY)
-        given = {row.id: labels[row.series] for row in rows if row.series in labels}
-        stored = [_stored_file(number, results[number], described[number], given) for number in others if number not in taken]
+        gathered = gather(self._database, self._staging, this.tree, this.batch, cleaner.known_words)
+        taken = gathered.taken
         with self._database.write() as connection:
             self._queue.finish(connection, job)
-            if not stored and all(one.lineage for one in brought):
+            if not gathered.files and all(one.lineage for one in gathered.brought):
                 self._hold(connection, taken)
                 self._fail(connection, this)
                 return
             exam = shelf.exam(connection, this.batch.study_id, this.batch.exam_code)
-            placed = plan(stored, shelf.known_series(connection, exam))
-            told = {number: result["headers"] for number, result in results.items()}
-            exam = shelf.put(connection, this.batch.study_id, exam, this.batch.exam_code, job.batch_id, placed, told)
-            made = resulting.put(connection, this.batch, exam, brought)
-            entries = _manifest(this, placed, results) + made.entries
+            placed = plan(gathered.files, shelf.known_series(connection, exam))
+            exam = shelf.put(
+                connection, this.batch.study_id, exam, this.batch.exam_code, job.batch_id, placed,
+                lambda numbers: headers_of(connection, numbers),
+            )  # fmt: skip
+            made = resulting.put(connection, this.batch, exam, gathered.brought)
+            entries = chain(_manifest(connection, this, placed), made.entries)
             self._store.write_manifest(this.study, _manifest_name(this.batch), entries)
             taken |= dict.fromkeys((file.staged for file in placed.contradicting), _CONTRADICTS)
             taken |= dict.fromkeys(made.contradicting, "the result has another file of that name already")
             left = self._leave_behind(connection, this, taken)
-            connection.execute(batches.update().where(batches.c.id == job.batch_id).values(summary=summary))
-            self._close(connection, this, len(entries), len(placed.known), left)
-
-    def _described(
-        self, this: _Import, files: Mapping[int, str], filed: Mapping[int, Filed], cleaner: Cleaner
-    ) -> dict[int, Description]:
-        """Return what files that are no results are filed by."""
-        placeless = {number: file for number, file in files.items() if not is_dicom(filed[number].headers)}
-        return describing.describe_all(filed, this.tree.places(placeless, cleaner.known_words))
+            connection.execute(batches.update().where(batches.c.id == job.batch_id).values(summary=gathered.summary))
+            count = sum(len(series.files) for series in placed.series) + len(made.entries)
+            self._close(connection, this, count, len(placed.known), left)
 
     def _hold(self, connection: sa.Connection, taken: Mapping[int, str]) -> None:
         """Say of stored files why they cannot be filed."""
         outcomes = [{"row": row, "new_state": "held", "new_reason": why, "new_result": ""} for row, why in taken.items()]
         if outcomes:
             connection.execute(_OUTCOME, outcomes)
-
-    def _result_file(self, row: Row, result: Mapping[str, Any], label: str | None) -> ResultFile:
-        made = result_path(self._staging.name_of(row.file))
-        if made is None:
-            raise Unavailable("the staging folder has lost the names of a batch's files")
-        made = made if label is None else replace(made, label=label)
-        lineage = resulting.lineage_of(self._staging.path(row.file)) if made.is_lineage else None
-        return ResultFile(row.id, made, bytes.fromhex(result["sha256"]), result["size"], lineage)
 
     def _fail(self, connection: sa.Connection, this: _Import) -> None:
         """Leave a batch of which nothing could be published as it is, for its reviewer to mend or reject."""
@@ -320,29 +294,18 @@ _OUTCOME = (
 
 
 def _with(findings: str, left: Mapping[int, str]) -> str:
-    """Return the batch's findings, and one for each file that was not published and is not named by them yet."""
+    """Return the batch's findings, and one for each file that was not published and is not named by them yet.
+
+    So many are named by one check; the rest is counted, and told by `staging show --json`.
+    """
     before = json.loads(findings)
     named = {finding["file"] for finding in before if finding["severity"] == Severity.ERROR}
-    added = [
-        Finding("publish", Severity.ERROR, reason, number).as_dict() for number, reason in left.items() if number not in named
-    ]
+    unnamed = [(number, reason) for number, reason in left.items() if number not in named]
+    added = [Finding(_CHECK, Severity.ERROR, reason, number).as_dict() for number, reason in unnamed[:MOST_FILES]]
+    if (more := len(unnamed) - len(added)) > 0:
+        message = f"and {counted(more, 'more file')} were not published; `archimed staging show --json` has the reason of each"
+        added.append(Finding(_CHECK, Severity.ERROR, message).as_dict())
     return json.dumps(before + added)
-
-
-def _with_done(summary: str, results: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
-    """Return the batch's series, each with what de-identification did to its files, and by which rules."""
-    done: dict[str, Counter[str]] = {}
-    rules: dict[str, Counter[str]] = {}
-    for label, result in results:
-        done.setdefault(label, Counter()).update(result["done"])
-        rules.setdefault(label, Counter()).update(result.get("rules", {}))
-    told = [
-        one | {"done": dict(sorted(done[one["label"]].items())), "rules": dict(sorted(rules[one["label"]].items()))}
-        if done.get(one.get("label", ""))
-        else one
-        for one in json.loads(summary)
-    ]
-    return json.dumps(told)
 
 
 def _as_rows(outcomes: Iterable[tuple[Row, Mapping[str, Any]]]) -> list[dict[str, Any]]:
@@ -363,37 +326,25 @@ def _as_rows(outcomes: Iterable[tuple[Row, Mapping[str, Any]]]) -> list[dict[str
     return [row | {"new_result": json.dumps(row["new_result"]) if row["new_result"] else ""} for row in told]
 
 
-def _filed(result: Mapping[str, Any]) -> Filed:
-    return Filed(result["headers"], result.get("ending", ""), bytes.fromhex(result["sha256"]))
-
-
-def _stored_file(number: int, result: Mapping[str, Any], description: Description, given: Mapping[int, str]) -> StoredFile:
-    """Return a stored file; `given` are the descriptions that a reviewer gave to the series of files."""
-    if number in given:
-        description = replace(description, series_description=given[number])
-    return StoredFile(number, bytes.fromhex(result["sha256"]), result["size"], description)
-
-
 def _manifest_name(batch: Row) -> str:
     # The time keeps names apart when a catalogue was put back from a backup and gives a batch's number again.
     return f"{batch.opened:010d}-{batch.id:08d}"
 
 
-def _manifest(this: _Import, placed: Plan, results: Mapping[int, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return one entry a file: enough to read the study, or to rebuild its catalogue, from its folder alone."""
-    return [
-        {
-            "exam": this.batch.exam_code,
-            "series": series.name,
-            "name": file.name,
-            "sha256": file.stored.digest.hex(),
-            "size": file.stored.size,
-            "file_type": file.stored.description.file_type,
-            "identity": file.stored.description.identity.hex(),
-            "series_identity": file.stored.description.series.hex(),
-            "acquired": file.stored.description.acquired,
-            "headers": results[file.stored.staged]["headers"],
-        }
-        for series in placed.series
-        for file in series.files
-    ]
+def _manifest(connection: sa.Connection, this: _Import, placed: Plan) -> Iterator[dict[str, Any]]:
+    """Yield one entry a file: enough to read the study, or to rebuild its catalogue, from its folder alone."""
+    for series in placed.series:
+        told = headers_of(connection, [file.stored.staged for file in series.files])
+        for file, headers in zip(series.files, told, strict=True):
+            yield {
+                "exam": this.batch.exam_code,
+                "series": series.name,
+                "name": file.name,
+                "sha256": file.stored.digest.hex(),
+                "size": file.stored.size,
+                "file_type": file.stored.description.file_type,
+                "identity": file.stored.description.identity.hex(),
+                "series_identity": file.stored.description.series.hex(),
+                "acquired": file.stored.description.acquired,
+                "headers": headers,
+            }

@@ -1,6 +1,6 @@
 """Rows of the tree: what an exam holds, and putting a plan's series and files into it. Used by the publish job alone."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -8,8 +8,13 @@ import sqlalchemy as sa
 from catalog import clock
 from catalog.database.tables import exams, files, series
 from catalog.metadata.keeping import keep
-from catalog.pure.filing import KnownSeries, Plan, PlannedSeries
+from catalog.pure.filing import KnownSeries, Plan, PlannedFile, PlannedSeries
 from catalog.pure.names import folded
+
+_ROWS_AT_ONCE = 1000
+
+Told = Callable[[Sequence[int]], Iterator[Mapping[str, object]]]
+"""What staged files tell, in the order in which they are asked for."""
 
 
 def exam(connection: sa.Connection, study_id: int, code: str) -> int | None:
@@ -41,9 +46,9 @@ def put(
     code: str,
     batch_id: int,
     placed: Plan,
-    told: Mapping[int, Mapping[str, object]],
+    told: Told,
 ) -> int:
-    """Make the exam if it is not there, and the plan's series and files with what they tell, by staged file.
+    """Make the exam if it is not there, and the plan's series and files with what they tell.
 
     Returns:
         The exam's row.
@@ -55,17 +60,18 @@ def put(
         exam_id = connection.execute(exams.insert().values(values).returning(exams.c.id)).scalar_one()
     for one in placed.series:
         row = one.row if one.row is not None else _make_series(connection, study_id, exam_id, one, now)
-        connection.execute(files.insert(), _rows(one, row, batch_id, now))
+        for at in range(0, len(one.files), _ROWS_AT_ONCE):
+            connection.execute(files.insert(), _rows(one.files[at : at + _ROWS_AT_ONCE], row, batch_id, now))
         _keep_metadata(connection, row, one, told)
     return exam_id
 
 
-def _keep_metadata(
-    connection: sa.Connection, series_id: int, one: PlannedSeries, told: Mapping[int, Mapping[str, object]]
-) -> None:
+def _keep_metadata(connection: sa.Connection, series_id: int, one: PlannedSeries, told: Told) -> None:
     found = connection.execute(sa.select(files.c.name_key, files.c.id).where(files.c.series_id == series_id))
     rows = {row.name_key: row.id for row in found}
-    keep(connection, series_id, {rows[folded(file.name)]: told[file.stored.staged] for file in one.files})
+    placed = sorted((rows[folded(file.name)], file.stored.staged) for file in one.files)
+    headers = told([staged for _, staged in placed])
+    keep(connection, series_id, zip((row for row, _ in placed), headers, strict=True))
 
 
 def _make_series(connection: sa.Connection, study_id: int, exam_id: int, one: PlannedSeries, now: int) -> int:
@@ -77,7 +83,7 @@ def _make_series(connection: sa.Connection, study_id: int, exam_id: int, one: Pl
     return int(connection.execute(series.insert().values(values).returning(series.c.id)).scalar_one())
 
 
-def _rows(one: PlannedSeries, series_id: int, batch_id: int, now: int) -> list[dict[str, Any]]:
+def _rows(members: Sequence[PlannedFile], series_id: int, batch_id: int, now: int) -> list[dict[str, Any]]:
     return [
         {
             "series_id": series_id, "name_key": folded(file.name),
@@ -85,7 +91,7 @@ def _rows(one: PlannedSeries, series_id: int, batch_id: int, now: int) -> list[d
             "size": file.stored.size, "sha256": file.stored.digest, "identity": file.stored.description.identity,
             "acquired": file.stored.description.acquired, "added": now, "batch_id": batch_id,
         }
-        for file in one.files
+        for file in members
     ]  # fmt: skip
 
 

@@ -6,30 +6,41 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from catalog.database.tables import fields, files, series_columns, series_values
-from catalog.metadata.columns import Columns, Spread, joined, pack, storable, summary, unpack
+from catalog.metadata.columns import Column, Columns, Spread, joined, pack, storable, summary, unpack
 from catalog.pure.query import Value
 
 # These have columns of their own, are said by the series' place, or are different in each file and of no use in a question.
 _ELSEWHERE = frozenset({"SOPInstanceUID", "SeriesNumber", "SeriesDescription", "AcquisitionDateTime", "FileType"})
 
 
-def keep(connection: sa.Connection, series_id: int, values: Mapping[int, Mapping[str, object]]) -> None:
+def keep(connection: sa.Connection, series_id: int, values: Iterable[tuple[int, Mapping[str, object]]]) -> None:
     """Keep the metadata of files that were added to a series.
 
     Args:
-        values: by the file's row, what it tells by name of field.
+        values: each file's row, in rising order, with what it tells by name of field. Taken one after the other.
     """
-    told = {row: _storable(each) for row, each in values.items()}
-    names = sorted({name for each in told.values() for name in each} - _ELSEWHERE)
-    numbers = field_ids(connection, names)
-    rows = tuple(sorted(told))
-    new = Columns(rows, {numbers[name]: [told[row].get(name) for row in rows] for name in names})
+    rows, told = _columns(values)
+    numbers = field_ids(connection, sorted(told))
+    new = Columns(rows, {numbers[name]: column for name, column in told.items()})
     before, same = _before(connection, series_id, set(rows))
     _write(connection, series_id, joined(before, same, new))
 
 
-def _storable(values: Mapping[str, object]) -> dict[str, Value]:
-    return {name: kept for name, value in values.items() if (kept := storable(value)) is not None}
+def _columns(values: Iterable[tuple[int, Mapping[str, object]]]) -> tuple[tuple[int, ...], dict[str, Column]]:
+    """Return the files' rows and a column a field; equal values are one object, for most are equal."""
+    rows: list[int] = []
+    columns: dict[str, Column] = {}
+    known: dict[Value, Value] = {}
+    for row, each in values:
+        for name, value in each.items():
+            if name not in _ELSEWHERE and (kept := storable(value)) is not None:
+                column = columns.setdefault(name, [])
+                column += [None] * (len(rows) - len(column))
+                column.append(known.setdefault(kept, kept))
+        rows.append(row)
+    for column in columns.values():
+        column.extend([None] * (len(rows) - len(column)))
+    return tuple(rows), columns
 
 
 def forget(connection: sa.Connection, series: Iterable[int]) -> None:

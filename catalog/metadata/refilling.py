@@ -29,9 +29,9 @@ def refill(database: Database, store: LocalStore, study: str) -> int:
             forget(connection, [each])
             columns = (files.c.id, files.c.identity, files.c.sha256)
             # Where a file stands may have been corrected since; what it is has not.
-            rows = connection.execute(sa.select(*columns).where(files.c.series_id == each)).all()
+            rows = connection.execute(sa.select(*columns).where(files.c.series_id == each).order_by(files.c.id)).all()
             values = {file.id: told.get((file.identity.hex(), file.sha256.hex())) for file in rows}
             known = {number: value for number, value in values.items() if value is not None}
-            keep(connection, each, known)
+            keep(connection, each, known.items())
             count += len(known)
     return count

@@ -12,7 +12,7 @@ is shown one file after the other and keeps little of each, so that a batch of a
 * `run`: all of them over one batch.
 """
 
-from catalog.pure.checks.model import CheckedFile, Finding, Position, Rule, Severity
-from catalog.pure.checks.run import RULES, Checks
+from catalog.pure.checks.model import CheckedFile, Finding, Position, Rule, Severity, counted
+from catalog.pure.checks.run import MOST_FILES, RULES, Checks
 
-__all__ = ["RULES", "CheckedFile", "Checks", "Finding", "Position", "Rule", "Severity"]
+__all__ = ["MOST_FILES", "RULES", "CheckedFile", "Checks", "Finding", "Position", "Rule", "Severity", "counted"]

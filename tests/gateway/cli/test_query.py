@@ -24,7 +24,8 @@ def granted(built: BuiltArchive) -> BuiltArchive:
         built.add_series(f"{code}/E001/003_NIFTI_anat", {"00001.nii.gz": b"333"})
         found = built.database.rows(sa.select(files.c.id, files.c.size).where(files.c.series_id == row))
         with built.database.write() as connection:
-            keep(connection, row, {file.id: {"EchoTime": file.size * 40.0, "Manufacturer": "ACME"} for file in found})
+            told = {file.id: {"EchoTime": file.size * 40.0, "Manufacturer": "ACME"} for file in found}
+            keep(connection, row, sorted(told.items()))
     built.grant("ada", "2008-0003")
     return built
 
