@@ -70,7 +70,7 @@ def serve(config: Path, fd: int) -> None:
     from gateway.credentials import Opener
     from gateway.http import server
     from gateway.http.app import make_app
-    from gateway.wiring import open_archive, open_database, open_staging_rooms
+    from gateway.wiring import open_archive, open_database, open_desk_rooms, open_staging_rooms
 
     logs.configure("http")
     found = load(config)
@@ -78,7 +78,10 @@ def serve(config: Path, fd: int) -> None:
 
     def make() -> Any:
         database = open_database(found)
-        return make_app(open_archive(found, database), credentials.open(database), open_staging_rooms(found, database))
+        return make_app(
+            open_archive(found, database), credentials.open(database), open_staging_rooms(found, database),
+            open_desk_rooms(found, database),
+        )  # fmt: skip
 
     server.run(make, fd, workers=1, threads=found.http.threads, on_ready=lambda: None)
 

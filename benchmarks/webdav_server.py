@@ -12,12 +12,13 @@ def make() -> Any:
     from gateway.config import load
     from gateway.credentials import Credentials, TokenBackend
     from gateway.http.app import make_app
-    from gateway.wiring import open_archive, open_database, open_staging_rooms
+    from gateway.wiring import open_archive, open_database, open_desk_rooms, open_staging_rooms
 
     config = load(Path(sys.argv[1], "archimed.toml"))
     database = open_database(config)
     rooms = open_staging_rooms(config, database)
-    return make_app(open_archive(config, database), Credentials(database, TokenBackend(database)), rooms)
+    credentials = Credentials(database, TokenBackend(database))
+    return make_app(open_archive(config, database), credentials, rooms, open_desk_rooms(config, database))
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from catalog.audit import Keeper
+from catalog.audit import Actor, Keeper
 from catalog.database import Database, shape
+from catalog.gate.desk import Desk
 from catalog.gate.drops.inboxes import Inboxes
 from catalog.gate.drops.ledger import Limits
 from catalog.gate.drops.partials import Partials
@@ -24,6 +25,7 @@ from gateway.config import Config, read_secret
 
 if TYPE_CHECKING:
     from catalog.gate.worker import Worker
+    from gateway.http.desk import DeskRooms
     from gateway.http.staging import Rooms
 
 
@@ -97,6 +99,14 @@ def open_staging_rooms(config: Config, database: Database) -> "Rooms":
         # A quarter of the threads is never taken by bodies that come in, however slowly.
         at_once=max(1, config.http.threads * 3 // 4),
     )
+
+
+def open_desk_rooms(config: Config, database: Database) -> "DeskRooms":
+    """Open what the web desk works on, in this process."""
+    from gateway.http.desk import DeskRooms  # late: only who serves HTTP needs it
+
+    staging = open_staging(config)
+    return DeskRooms(lambda principal: Desk(database, staging, Actor(principal.login), principal))
 
 
 def open_worker(config: Config, database: Database) -> "Worker":

@@ -28,7 +28,10 @@ STAYS_OUT = ("bad", "unpacked")
 
 @dataclass(frozen=True, slots=True)
 class BatchInfo:
-    """A batch as a list shows it. No identities. Times are seconds since 1970 UTC."""
+    """A batch as a list shows it. No identities. Times are seconds since 1970 UTC.
+
+    `uploader` brought it, '' if a scanner did; `dropped`: into a folder, which its uploader can open again.
+    """
 
     id: int
     state: State
@@ -45,6 +48,8 @@ class BatchInfo:
     last_write: int
     decided_by: str
     decided: int | None
+    uploader: str
+    dropped: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,11 @@ class Overview:
             raise NotFound(f"there is no batch {batch_id}; see `archimed staging list`")
         return _info(row)
 
+    def followers(self, batch_id: int) -> Sequence[int]:
+        """Return the batches that may be seen and are late for this one, or hold what is left over of it."""
+        rows = self._database.rows(self._visible().where(batches.c.follows == batch_id).order_by(batches.c.id))
+        return [row.id for row in rows]
+
     def show(self, batch_id: int) -> BatchDetails:
         """Return all a reviewer needs to decide on a batch.
 
@@ -182,6 +192,20 @@ class Overview:
         for row in rows:
             found.setdefault(row.series, []).append(row.id)
         return dict(found)
+
+    def names(self, batch_id: int, numbers: Collection[int]) -> dict[int, str]:
+        """Return the original names of files of a batch, which may identify, where they came with one.
+
+        Raises:
+            NotFound: as `info`.
+        """
+        self.info(batch_id)
+        columns = staged_files.c
+        rows = self._database.rows(
+            sa.select(columns.id, columns.file).where(columns.batch_id == batch_id, columns.id.in_(numbers))
+        )
+        named = ((row.id, self._staging.name_of(row.file)) for row in rows)
+        return {number: name for number, name in named if name}
 
     def staged(self, batch_id: int, number: int | None) -> Path:
         """Return where the bytes of a batch's staged file are: for a reviewer's own eyes.
@@ -252,4 +276,6 @@ def _info(row: Row) -> BatchInfo:
         last_write=row.last_write,
         decided_by=row.decided_by,
         decided=row.decided,
+        uploader=row.uploader or "",
+        dropped=row.drop_folder is not None,
     )

@@ -122,6 +122,11 @@ _WHAT_TO_DO = {
 }
 
 
+def allowed(state: State, event: Event) -> bool:
+    """Whether the event can happen in this state."""
+    return event in _TRANSITIONS[state]
+
+
 def transition(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
     """Return the state after the event and what to queue with it.
 

@@ -49,7 +49,7 @@ def _http(config: Config) -> Part:
     from gateway.health import Readiness
     from gateway.http import server
     from gateway.http.app import WSGIApplication, make_app
-    from gateway.wiring import open_archive, open_database, open_staging_rooms
+    from gateway.wiring import open_archive, open_database, open_desk_rooms, open_staging_rooms
 
     listener = listen(config.http.host, config.http.port, "[http] port")
     credentials = Opener(config)
@@ -60,7 +60,8 @@ def _http(config: Config) -> Part:
         keeper.start()
         return make_app(
             open_archive(config, database, keeper), credentials.open(database, keeper.refusals),
-            open_staging_rooms(config, database), Readiness(config, database).look, at_end=keeper.stop,
+            open_staging_rooms(config, database), open_desk_rooms(config, database),
+            Readiness(config, database).look, at_end=keeper.stop,
         )  # fmt: skip
 
     def run(ready: Callable[[], None], alive: Callable[[], None]) -> None:

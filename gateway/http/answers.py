@@ -54,9 +54,14 @@ def text(status: int, sentence: str, **headers: str) -> Response:
     return answer
 
 
+def status_of(error: ArchimedError) -> int:
+    """Return the HTTP status that an error of the archive becomes."""
+    return next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
+
+
 def failure(error: ArchimedError) -> Response:
     """Return what an error of the archive is over HTTP."""
-    status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
+    status = status_of(error)
     if status == 401:
         return text(status, str(error), WWW_Authenticate=CHALLENGE)
     if status == 503:

@@ -3,13 +3,14 @@
     /              OPTIONS and PROPFIND, for Windows, which looks here first
     /archive/...   the read-only archive
     /staging/...   the gated way in
+    /desk/...      the web desk, where reviewers decide
     /healthz       alive?
     /readyz        could it serve, or what is away?
     /metrics       figures, for a monitoring system
 
 The last three ask for no login, as such systems expect; nor does OPTIONS of `/`, which says what any server of this kind would.
 They count methods, statuses and parts, never a person, a path or a code. A proxy that lets strangers in should keep them to
-itself. New parts (`/desk/`) are entries of `_Front._parts`.
+itself. New parts are entries of `_Front._parts`.
 """
 
 import logging
@@ -28,6 +29,7 @@ from catalog.view import Archive
 from gateway.credentials import Authenticator
 from gateway.http import answers, service
 from gateway.http.answers import Answer
+from gateway.http.desk import DESK, DeskPart, DeskRooms
 from gateway.http.metrics import Metrics
 from gateway.http.readonly import ARCHIVE, ROOT_CAPABILITIES, Tree
 from gateway.http.requests import Environ, first_name, has_body, is_probe, method_of, segments
@@ -53,6 +55,7 @@ def make_app(
     archive: Archive,
     authenticator: Authenticator,
     staging: Rooms,
+    desk: DeskRooms,
     look: service.Look = dict,
     at_end: Callable[[], None] = lambda: None,
 ) -> WSGIApplication:
@@ -62,17 +65,25 @@ def make_app(
         archive: what is read.
         authenticator: who asks.
         staging: what is dropped into.
+        desk: where batches are decided.
         look: looks whether all that requests need is there.
         at_end: called when the process has answered its last request.
     """
-    return _Front(archive, authenticator, staging, look, at_end)
+    return _Front(archive, authenticator, staging, desk, look, at_end)
 
 
 class _Front:
     def __init__(
-        self, archive: Archive, authenticator: Authenticator, staging: Rooms, look: service.Look, at_end: Callable[[], None]
+        self,
+        archive: Archive,
+        authenticator: Authenticator,
+        staging: Rooms,
+        desk: DeskRooms,
+        look: service.Look,
+        at_end: Callable[[], None],
     ) -> None:
         self._staging = staging
+        self._desk = desk
         self._at_end = at_end
         self._archive = archive
         self._authenticator = authenticator
@@ -83,6 +94,7 @@ class _Front:
             "": _Part(None, tree.answer),
             ARCHIVE: _Part(Scope.READ, tree.answer),
             STAGING: _Part(Scope.STAGING, StagingPart(staging).answer, names_in),
+            DESK: _Part(Scope.STAGING, DeskPart(desk).answer),
         }
 
     def at_end(self) -> None:

@@ -132,7 +132,7 @@ class _Anybody:
 
 def test_a_request_that_fails_writes_where_and_not_what(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    app = make_app(_Failing(), _Anybody(), _Rooms())  # type: ignore[arg-type]  # what it asks of them
+    app = make_app(_Failing(), _Anybody(), _Rooms(), _Rooms())  # type: ignore[arg-type]  # what it asks of them
     answered: list[str] = []
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": f"/archive/{SECRET}", "HTTP_AUTHORIZATION": "Basic x"}
     body = b"".join(app(environ, lambda status, *_: answered.append(status)))

@@ -18,7 +18,7 @@ def make() -> Any:
     from gateway.config import load
     from gateway.credentials import Credentials, TokenBackend
     from gateway.http.app import make_app
-    from gateway.wiring import open_archive, open_database, open_staging_rooms
+    from gateway.wiring import open_archive, open_database, open_desk_rooms, open_staging_rooms
 
     config = load(Path(sys.argv[1], "archimed.toml"))
     database = open_database(config)
@@ -26,7 +26,8 @@ def make() -> Any:
     keeper = Keeper(database)
     keeper.start()
     credentials = Credentials(database, TokenBackend(database), refusals=keeper.refusals)
-    return make_app(open_archive(config, database, keeper), credentials, rooms, at_end=keeper.stop)
+    desk = open_desk_rooms(config, database)
+    return make_app(open_archive(config, database, keeper), credentials, rooms, desk, at_end=keeper.stop)
 
 
 def main(factory: Callable[[], Any] = make) -> None:

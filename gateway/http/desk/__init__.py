@@ -1,0 +1,15 @@
+"""The web desk: `/desk/`, where reviewers look at what waits at the gate and decide on it.
+
+part       what every request passes: no page of another site may have a browser decide; bounded bodies, careful headers
+pages      what is shown: the list, a batch
+deciding   what a form asks for, done through `Desk`
+forms      fields of a form -> what `Desk.accept` takes
+words      states, times, sizes and findings in plain words
+
+Nothing here decides who sees a batch or what may be done with it: that is `catalog.gate.desk`. No page needs a script.
+"""
+
+from gateway.http.desk.part import DESK, DeskPart
+from gateway.http.desk.rooms import DeskRooms
+
+__all__ = ["DESK", "DeskPart", "DeskRooms"]

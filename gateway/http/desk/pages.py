@@ -1,0 +1,158 @@
+"""What is shown: the list of batches, a batch with all that its reviewer needs. Nothing is changed here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from flask import Blueprint, jsonify, render_template, request
+from flask.typing import ResponseReturnValue
+
+from catalog import clock
+from catalog.gate.desk import Desk
+from catalog.gate.overview import BatchInfo
+from catalog.pure.access import Action
+from catalog.pure.batches import Event, State, allowed
+from catalog.pure.expectations import expectations
+from gateway.http.desk import words
+from gateway.http.desk.forms import Acceptance, seen
+from gateway.http.desk.rooms import DeskRooms, principal
+
+LARGEST = (1 << 53) - 1
+NUMBER = f"<int(max={LARGEST}):number>"
+WAITING = (State.CHECKED, State.FAILED)
+RUNNING = (State.SEALED, State.ACCEPTED)
+_ROWS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """Some of the batches, by their states; none: all."""
+
+    key: str
+    title: str
+    states: tuple[State, ...]
+    empty: str
+
+
+TABS = (
+    Tab("waiting", "Waiting for you", WAITING, "Nothing waits for your decision."),
+    Tab("open", "Open", (State.OPEN,), "No batch is open. What is sent or dropped into a folder appears here."),
+    Tab("working", "In work", RUNNING, "Nothing is being checked or published."),
+    Tab("published", "Published", (State.PUBLISHED,), "Nothing was published yet."),
+    Tab("rejected", "Rejected", (State.REJECTED, State.ERASED), "Nothing was rejected."),
+    Tab("all", "All", (), "There is no batch that you may see."),
+)
+
+
+def make(rooms: DeskRooms) -> Blueprint:
+    """Return the pages that only show."""
+    blueprint = Blueprint("pages", __name__)
+
+    @blueprint.get("/")
+    def batches() -> ResponseReturnValue:
+        return _list(rooms.desks(principal()))
+
+    @blueprint.get(f"/batches/{NUMBER}")
+    def batch(number: int) -> ResponseReturnValue:
+        return show(rooms.desks(principal()), number)
+
+    @blueprint.get(f"/batches/{NUMBER}/progress")
+    def progress(number: int) -> ResponseReturnValue:
+        desk = rooms.desks(principal())
+        info = desk.info(number)
+        done, error = desk.progress(number)
+        return jsonify(state=info.state, files=info.files, done=done, error=error)
+
+    return blueprint
+
+
+def _list(desk: Desk) -> ResponseReturnValue:
+    if not principal().may(Action.IMPORT):
+        return render_template("no_role.html", role=principal().role)
+    tab = next((tab for tab in TABS if tab.key == request.args.get("show")), TABS[0])
+    before = request.args.get("before", type=int)
+    before = before if before is not None and 0 < before <= LARGEST else None
+    rows = desk.list(tab.states, before=before, most=_ROWS + 1)
+    older = rows[1].id if len(rows) > _ROWS else None
+    counts = desk.counts()
+    numbers = {each.key: sum(counts.get(state, 0) for state in each.states or State) for each in TABS}
+    shown = rows[-_ROWS:]
+    if tab.key != "waiting":
+        shown.reverse()
+    return render_template(
+        "list.html", tab=tab, tabs=TABS, numbers=numbers, batches=shown, older=older, now=clock.now(),
+        severities=words.severities,
+    )  # fmt: skip
+
+
+def show(desk: Desk, number: int, entered: Acceptance | None = None, problem: str = "", status: int = 200) -> tuple[str, int]:
+    """Return the page of a batch.
+
+    Args:
+        desk: the gate as the principal sees it.
+        number: the batch.
+        entered: a form that could not be done, to be filled in again.
+        problem: why not.
+        status: the page's HTTP status.
+
+    Raises:
+        NotFound: there is none of that number, or it may not be seen.
+    """
+    info = desk.info(number)
+    about = desk.about(number)
+    done, error = desk.progress(number)
+    studies = desk.studies()
+    page = render_template(
+        "batch.html", batch=info, about=about, series=_series(info, about), groups=words.grouped(info.findings),
+        report=desk.report(number), done=done, error=error, studies=studies, now=clock.now(), seen=seen(info),
+        entered=_filled(info, entered), problem=words.for_the_web(problem), can=_possible(info), running=info.state in RUNNING,
+        followers=desk.followers(number), next=_next(desk, number), names=desk.names(number, _named(info)),
+        pattern=_pattern(desk, info), checks={finding["check"] for finding in info.findings},
+        blocked=any(finding["severity"] == "blocking" for finding in info.findings),
+    )  # fmt: skip
+    return page, status
+
+
+def _series(info: BatchInfo, about: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the batch's series: what the catalogue keeps of them, what the scanner called them, what cleaning would do."""
+    told = {one["label"]: one for one in about.get("series", ()) if "label" in one}
+    cleaned = {one["label"]: one for one in about.get("preview", ())}
+    return [
+        {**one, "description": told.get(one["label"], {}).get("description", ""), "preview": cleaned.get(one["label"])}
+        for one in info.summary
+        if "label" in one
+    ]
+
+
+def _possible(info: BatchInfo) -> set[str]:
+    """Return what the batch's state lets somebody do; who may is decided when they do it."""
+    names = {
+        "seal": Event.SEAL, "reject": Event.REJECT, "recheck": Event.RECHECK, "restore": Event.RESTORE, "reopen": Event.REOPEN,
+    }  # fmt: skip
+    possible = {name for name, event in names.items() if allowed(info.state, event)}
+    if allowed(info.state, Event.ACCEPT) or allowed(info.state, Event.RETRY):
+        possible.add("accept")
+    if not (info.dropped and info.uploader == principal().login):
+        possible.discard("reopen")
+    return possible
+
+
+def _filled(info: BatchInfo, entered: Acceptance | None) -> Acceptance:
+    if entered is not None:
+        return entered
+    return replace(Acceptance(), study=info.study, exam=info.exam)
+
+
+def _pattern(desk: Desk, info: BatchInfo) -> str:
+    return expectations(desk.profile(info.study)).exam if any(one.code == info.study for one in desk.studies()) else ""
+
+
+def _named(info: BatchInfo) -> Sequence[int]:
+    """Return the files that findings speak of."""
+    return [finding["file"] for finding in info.findings if finding["file"] is not None]
+
+
+def _next(desk: Desk, number: int) -> int | None:
+    """Return the next batch that waits: the one behind this, else the first."""
+    waiting = [info.id for info in desk.list(WAITING) if info.id != number]
+    return next((found for found in waiting if found > number), waiting[0] if waiting else None)

@@ -1,0 +1,135 @@
+"""What every request to the desk passes, whichever page it is for.
+
+Browsers send Basic credentials with whatever another site makes them ask for. So only a page of the desk itself may change
+anything: the browser says where a request comes from (Sec-Fetch-Site, Origin), and what does not say so changes nothing.
+"""
+
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, redirect, render_template, request
+from markupsafe import Markup
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
+
+from catalog.pure.errors import ArchimedError, Refused
+from gateway.http import answers
+from gateway.http.answers import Answer
+from gateway.http.desk import deciding, pages, words
+from gateway.http.desk.rooms import DeskRooms
+from gateway.http.requests import Environ
+
+DESK = "desk"
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_OWN = frozenset({"same-origin", "none"})
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_LARGEST_FORM = 1 << 20
+_MOST_FIELDS = 5000
+_STATIC_SECONDS = 3600
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
+        "frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # Not no-referrer: with that, browsers say of our own forms that they come from nowhere (`Origin: null`).
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+class DeskPart:
+    """The pages. One a process, shared by its threads."""
+
+    def __init__(self, rooms: DeskRooms) -> None:
+        self._app = _make_app(rooms)
+
+    def answer(self, _names: list[str], environ: Environ) -> Answer:
+        """Return the answer to a request for something below `desk/`, by the principal in `archimed.principal`."""
+        return Response.from_app(self._app.wsgi_app, environ)
+
+
+def _make_app(rooms: DeskRooms) -> Flask:
+    app = Flask("gateway.http.desk", static_url_path=f"/{DESK}/static")
+    # What fails unexpectedly goes up to the front, whose log line repeats nothing of the request.
+    app.config.update(
+        PROPAGATE_EXCEPTIONS=True, MAX_CONTENT_LENGTH=_LARGEST_FORM, MAX_FORM_MEMORY_SIZE=_LARGEST_FORM,
+        MAX_FORM_PARTS=_MOST_FIELDS, SEND_FILE_MAX_AGE_DEFAULT=_STATIC_SECONDS,
+    )  # fmt: skip
+    app.jinja_options = {"finalize": _shown, "trim_blocks": True, "lstrip_blocks": True}
+    app.jinja_env.filters.update(words.FILTERS)
+    app.url_map.strict_slashes = False
+    app.before_request(_refuse_strangers)
+    app.after_request(_add_headers)
+    app.register_error_handler(ArchimedError, _failed)
+    app.register_error_handler(HTTPException, _refused)
+    app.add_url_rule(f"/{DESK}", "enter", lambda: redirect(f"/{DESK}/", 308))
+    app.register_blueprint(pages.make(rooms), url_prefix=f"/{DESK}")
+    app.register_blueprint(deciding.make(rooms), url_prefix=f"/{DESK}")
+    return app
+
+
+def _shown(value: object) -> object:
+    """Return a value as a page may hold it: whatever a scanner or a client wrote, it steers neither page nor reader."""
+    return words.plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _refuse_strangers() -> None:
+    if request.method in _SAFE:
+        return
+    # Read before anything is refused: a browser that still sends would not get to read why.
+    _ = request.form
+    request.environ["archimed.body_read"] = True
+    if not is_own(request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin"), request.host):
+        raise Refused(
+            "this did not come from a page of the desk, so nothing was changed. Open the desk and do it there; programs use "
+            "the command line"
+        )
+
+
+def is_own(site: str | None, origin: str | None, host: str) -> bool:
+    """Whether a browser says that a request comes from a page of this very server.
+
+    Args:
+        site: header Sec-Fetch-Site, which browsers send over TLS and to this machine itself.
+        origin: header Origin, which they send with every form.
+        host: header Host.
+    """
+    if site is not None:
+        return site in _OWN
+    if not origin or origin == "null":
+        return False
+    try:
+        asked = urlsplit(origin)
+        default = _DEFAULT_PORTS[asked.scheme]
+        # The scheme is the proxy's affair: before it, the same host may well have been asked over TLS.
+        served = urlsplit(f"//{host}")
+        places = {(each.hostname, each.port or default) for each in (asked, served)}
+    except (KeyError, ValueError):
+        return False
+    return len(places) == 1
+
+
+def _add_headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        if not (name == "Cache-Control" and request.endpoint == "static" and response.status_code == 200):
+            response.headers[name] = value
+    return response
+
+
+def _failed(error: ArchimedError) -> tuple[str, int]:
+    return render_template("failed.html", message=words.for_the_web(str(error))), _status(error)
+
+
+def _status(error: ArchimedError) -> int:
+    return answers.status_of(error)
+
+
+def _refused(error: HTTPException) -> AnyResponse | tuple[str, int] | HTTPException:
+    if error.code is None or error.code < 400:
+        return error
+    message = words.HTTP_ERRORS.get(error.code, "the desk cannot answer that")
+    return render_template("failed.html", message=message), error.code

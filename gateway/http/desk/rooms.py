@@ -1,0 +1,22 @@
+"""What the desk works with, handed in by who wires the archive together."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import request
+
+from catalog.gate.desk import Desk
+from catalog.pure.access import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class DeskRooms:
+    """`desks` gives the gate as a principal sees it."""
+
+    desks: Callable[[Principal], Desk]
+
+
+def principal() -> Principal:
+    """Return who asks; the front put it there."""
+    found: Principal = request.environ["archimed.principal"]
+    return found

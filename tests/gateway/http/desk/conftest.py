@@ -1,0 +1,73 @@
+"""The desk of a gate, asked as a browser asks: `desk` on each database."""
+
+import re
+from collections.abc import Mapping
+from html import unescape
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from werkzeug.test import Client, TestResponse
+
+from catalog.administration import Scope
+from gateway.config import load
+from gateway.credentials import Credentials, TokenBackend
+from gateway.http.app import make_app
+from gateway.wiring import open_desk_rooms, open_staging_rooms
+from tests.catalog.gate.conftest import Gate, gate, intake, staging  # noqa: F401 - fixtures
+from tests.gateway.http.serving import basic, new_token
+
+OWN = MappingProxyType({"Sec-Fetch-Site": "same-origin"})
+
+
+class Browser:
+    """A reviewer's browser, without scripts."""
+
+    def __init__(self, gate: Gate) -> None:  # noqa: F811 - the fixture's value
+        self.gate = gate
+        config = load(gate.built.config)
+        credentials = Credentials(gate.database, TokenBackend(gate.database))
+        app = make_app(
+            gate.built.archive, credentials, open_staging_rooms(config, gate.database), open_desk_rooms(config, gate.database)
+        )
+        self.app = app
+        self._client = Client(app)
+        self._tokens: dict[str, str] = {}
+
+    def credentials(self, login: str, *scopes: Scope) -> str:
+        if login not in self._tokens:
+            self._tokens[login] = new_token(self.gate.built, login, *(scopes or (Scope.STAGING,)))
+        return basic(login, self._tokens[login])
+
+    def get(self, path: str = "", login: str = "ada", **headers: str) -> TestResponse:
+        answer = self._client.get(f"/desk/{path}", headers={"Authorization": self.credentials(login), **headers})
+        answer.get_data()
+        answer.close()
+        return answer
+
+    def post(
+        self, path: str, form: Mapping[str, Any] | None = None, login: str = "ada", headers: Mapping[str, str] = OWN
+    ) -> TestResponse:
+        return self._client.post(
+            f"/desk/{path}", data=form or {}, headers={"Authorization": self.credentials(login), **headers}
+        )
+
+    def seen(self, batch: int, login: str = "ada") -> str:
+        """Return the mark that the forms of a batch's page carry."""
+        found = re.search(r'name="seen" value="(\w+)"', self.get(f"batches/{batch}", login).text)
+        assert found is not None
+        return found[1]
+
+    def do(self, batch: int, what: str, login: str = "ada", **form: Any) -> TestResponse:
+        """Open a batch's page, and send one of its forms."""
+        return self.post(f"batches/{batch}/{what}", {"seen": self.seen(batch, login), **form}, login)
+
+
+@pytest.fixture
+def browser(gate: Gate) -> Browser:  # noqa: F811 - the fixture
+    return Browser(gate)
+
+
+def told(answer: TestResponse) -> str:
+    """Return what a person reads on a page."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", answer.text)).split())

@@ -1,0 +1,191 @@
+"""A reviewer's day at the desk: see, seal, accept, reject, take back, lose a race."""
+
+import pytest
+
+from catalog import administration
+from catalog.audit import entries
+from catalog.pure.access import Role
+from catalog.pure.batches import State
+from tests.catalog.gate.conftest import ROOT, STUDY, Gate
+from tests.gateway.http.desk.conftest import Browser, told
+from tests.synthetic import image
+
+
+def two_series() -> list[bytes]:
+    return [image(instance=1), image(instance=2), image(series=4, description="t2_tse", instance=1)]
+
+
+def test_the_list_shows_what_waits_first(gate: Gate, browser: Browser) -> None:
+    batch = gate.checked(*two_series())
+    gate.receive(image(study="2"))
+    page = told(browser.get())
+    assert "Waiting for you 1" in page
+    assert "Open 1" in page
+    assert f"{batch.id} waits for a decision MR1" in page
+    assert "3 files" in page
+    assert "files still come in" in told(browser.get("?show=open"))
+    assert "files still come in" in told(browser.get("?show=all"))
+
+
+def test_an_empty_desk_says_what_to_do(gate: Gate, browser: Browser) -> None:
+    page = told(browser.get())
+    assert "Nothing waits for your decision." in page
+    assert "ask the archive's administrator" in page
+    gate.receive(image())
+    assert "1 batch is open : seal what is complete" in told(browser.get())
+
+
+def test_a_long_list_is_turned_page_by_page(gate: Gate, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.http.desk.pages._ROWS", 2)
+    numbers = [gate.checked(image(study=str(number))).id for number in range(3)]
+    assert [f'aria-label="Open batch {number}"' in browser.get().text for number in numbers] == [False, True, True]
+    older = browser.get(f"?show=waiting&before={numbers[1]}").text
+    assert [f'aria-label="Open batch {number}"' in older for number in numbers] == [True, False, False]
+
+
+def test_a_batch_is_sealed(gate: Gate, browser: Browser) -> None:
+    batch = gate.receive(image())
+    answer = browser.do(batch, "seal")
+    assert (answer.status_code, answer.location) == (303, f"/desk/batches/{batch}")
+    assert "being checked" in told(browser.get(f"batches/{batch}"))
+    assert browser.get(f"batches/{batch}/progress").json == {"state": "sealed", "files": 1, "done": 0, "error": ""}
+    gate.work()
+    assert "waits for a decision" in told(browser.get(f"batches/{batch}"))
+
+
+def test_the_page_tells_what_a_reviewer_must_know(gate: Gate, browser: Browser) -> None:
+    batch = gate.checked(*two_series(), image(patient="Other^One", patient_id="X", series=4, instance=9)).id
+    page = told(browser.get(f"batches/{batch}"))
+    for wanted in ("Doe^Jane", "HOSP-4711", "19610507", "t1_mprage sag", "t2_tse", "DCM_MR", "Several patients"):
+        assert wanted in page, wanted
+    assert "--" not in page.partition("The report")[0]
+    assert "needs a reason" in page
+    gate.desk.recheck(batch, STUDY)
+    gate.work()
+    page = told(browser.get(f"batches/{batch}"))
+    assert "published as DCM_MR t1_mprage" in page
+
+
+def test_a_selection_is_accepted(gate: Gate, browser: Browser) -> None:
+    batch = gate.checked(*two_series()).id
+    answer = browser.do(batch, "accept", study=STUDY, exam="E001", series=["3"], **{"label-3": "t1 new", "label-4": "kept out"})
+    assert answer.status_code == 303, told(answer)
+    gate.work()
+    assert gate.names(f"/{STUDY}/E001") == ["003_DCM_MR_t1_new"]
+    page = told(browser.get(f"batches/{batch}"))
+    assert "published" in page
+    assert f"batch {batch + 1}" in page
+    assert "Doe^Jane" not in page
+    assert gate.desk.info(batch).decided_by == "ada"
+    assert gate.desk.info(batch + 1).state is State.CHECKED
+    (entry,) = [entry for entry in entries(gate.database) if entry.action == "batch.accept"]
+    assert entry.actor == "ada"
+
+
+def test_taking_all_ticks_away_accepts_nothing(gate: Gate, browser: Browser) -> None:
+    batch = gate.checked(image()).id
+    answer = browser.do(batch, "accept", study=STUDY, exam="E001", despite="kept <b>", **{"label-3": "kept too"})
+    assert answer.status_code == 400
+    assert "Choose at least one series" in told(answer)
+    assert 'value="kept &lt;b&gt;"' in answer.text
+    assert 'value="kept too"' in answer.text
+    assert gate.desk.info(batch).state is State.CHECKED
+
+
+@pytest.mark.parametrize(
+    ("form", "why"),
+    [
+        ({"study": "", "exam": "E001"}, "Choose the study"),
+        ({"study": STUDY, "exam": ""}, "Give the exam code"),
+        ({"study": STUDY, "exam": "../x"}, "exam code"),
+        ({"study": "nowhere", "exam": "E001"}, "There is no study nowhere"),
+        ({"study": "other", "exam": "E001"}, "There is no study other"),
+    ],
+)
+def test_what_cannot_be_accepted_says_why(gate: Gate, browser: Browser, form: dict[str, str], why: str) -> None:
+    batch = gate.checked(image()).id
+    answer = browser.do(batch, "accept", series=["3"], **form)
+    assert answer.status_code in {400, 403, 404}
+    assert why in told(answer)
+    assert gate.desk.info(batch).state is State.CHECKED
+
+
+def test_the_pattern_of_the_study_is_told_and_held(gate: Gate, browser: Browser) -> None:
+    profile = '[expect]\nexam = "E[0-9]{3}"\n'
+    administration.create_study(gate.database, gate.store, ROOT, "2011-0001", profile=profile)
+    administration.add_grant(gate.database, ROOT, "ada", "2011-0001")
+    batch = gate.checked(image()).id
+    assert "2011-0001 expects E[0-9]{3}" in told(browser.get(f"batches/{batch}"))
+    answer = browser.do(batch, "accept", study="2011-0001", exam="X1", series=["3"])
+    assert answer.status_code == 403
+    assert "The study expects exam codes like E[0-9]{3}, and X1 is none" in told(answer)
+    assert browser.do(batch, "accept", study="2011-0001", exam="X1", series=["3"], despite="pilot").status_code == 303
+
+
+def test_a_batch_is_rejected_restored_and_checked_again(gate: Gate, browser: Browser) -> None:
+    batch = gate.checked(image()).id
+    answer = browser.do(batch, "reject", reason=" ")
+    assert (answer.status_code, "Say why" in told(answer)) == (400, True)
+    assert browser.do(batch, "reject", reason="wrong <patient>").status_code == 303
+    page = browser.get(f"batches/{batch}")
+    assert "wrong &lt;patient&gt;" in page.text
+    assert browser.do(batch, "restore").status_code == 303
+    gate.work()
+    assert browser.do(batch, "recheck", study=STUDY, exam="E009").status_code == 303
+    gate.work()
+    info = gate.desk.info(batch)
+    assert (info.state, info.study, info.exam) == (State.CHECKED, STUDY, "E009")
+    actions = [entry.action for entry in entries(gate.database) if entry.actor == "ada"]
+    assert sorted(actions) == ["batch.recheck", "batch.reject", "batch.restore"]
+
+
+def test_of_two_reviewers_one_wins_and_the_other_reads_who(gate: Gate, browser: Browser) -> None:
+    administration.set_reviewers(gate.database, ROOT, "MR1", ["ada", "bob"])
+    batch = gate.checked(image()).id
+    late = browser.seen(batch, "bob")
+    assert browser.do(batch, "accept", study=STUDY, exam="E001", series=["3"]).status_code == 303
+    answer = browser.post(f"batches/{batch}/reject", {"seen": late, "reason": "no"}, "bob")
+    assert answer.status_code == 409
+    page = told(answer)
+    assert "ada decided on it just now" in page
+    assert "being published" in page
+    assert f"{STUDY}/E001" in page
+    assert "UTC" in page
+    assert gate.desk.info(batch).state is State.ACCEPTED
+
+
+def test_findings_that_changed_since_are_read_before_anything_is_accepted(gate: Gate, browser: Browser) -> None:
+    batch = gate.checked(image()).id
+    late = browser.seen(batch)
+    gate.desk.recheck(batch, STUDY, "E002")
+    gate.work()
+    answer = browser.post(f"batches/{batch}/accept", {"seen": late, "study": STUDY, "exam": "E001", "series": "3"})
+    assert answer.status_code == 409
+    assert "Nothing of what you just asked for was done" in told(answer)
+
+
+def test_what_may_not_be_seen_is_not_there(gate: Gate, browser: Browser) -> None:
+    batch = gate.checked(image()).id
+    for path in (f"batches/{batch}", f"batches/{batch}/progress", "batches/999", f"batches/{2**70}", "nowhere"):
+        answer = browser.get(path, "bob")
+        assert answer.status_code == 404, path
+        assert "Doe" not in answer.text
+    for what in ("seal", "accept", "reject", "recheck", "restore", "reopen"):
+        assert browser.post(f"batches/{batch}/{what}", {"reason": "x"}, "bob").status_code == 404
+    assert "Doe" not in browser.get("?show=all", "bob").text
+
+
+def test_a_role_that_imports_nothing_is_told(gate: Gate, browser: Browser) -> None:
+    gate.checked(image())
+    page = told(browser.get(login="lea"))
+    assert "Your role, limited , reads what is archived" in page
+
+
+def test_what_is_taken_away_counts_with_the_next_request(gate: Gate, browser: Browser) -> None:
+    batch = gate.checked(image()).id
+    mark = browser.seen(batch)
+    administration.set_role(gate.database, ROOT, "ada", Role.LIMITED)
+    assert browser.get(f"batches/{batch}").status_code == 404
+    assert browser.post(f"batches/{batch}/reject", {"seen": mark, "reason": "x"}).status_code == 404
+    administration.remove_user(gate.database, ROOT, "ada")
+    assert browser.get().status_code == 401
