@@ -3,6 +3,7 @@
 One machine for all, in this order: a later test stands on what an earlier one left, as on a server.
 """
 
+import base64
 import re
 import shutil
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from tests.deploy import deployed
 from tests.deploy.ansible import TOP, Site
 from tests.deploy.deployed import STUDY, UNITS, accept, curl, listed, modes, outside, send
+from tests.deploy.machine import Machine
 
 VARIABLES = {
     "archimed_postgresql": True, "archimed_nginx": True, "archimed_nftables": True, "archimed_pam": True, "archimed_sftp": True,
@@ -97,6 +99,13 @@ def test_owners_and_modes(site: Site) -> None:
     assert site.machine.run("man", "-w", "archimed-mount", check=False).returncode in {0, 127}
 
 
+def read_through_the_mount(machine: Machine, login: str, name: str) -> bytes | None:
+    """Return a file as a Unix user has it from her folder; None if she has no such file."""
+    done = machine.run("sh", "-c", f"cat '/srv/archive/{login}/{name}' | base64", user=login)
+    assert done.stderr == "" or "No such file or directory" in done.stderr, done.stderr
+    return base64.b64decode(done.stdout) if done.stderr == "" else None
+
+
 def test_what_a_scanner_sends_is_read_by_those_who_may(site: Site, place: Path, authority: Path) -> None:
     machine = site.machine
     send(machine, place / "sent", "1")
@@ -108,9 +117,14 @@ def test_what_a_scanner_sends_is_read_by_those_who_may(site: Site, place: Path, 
     assert machine.run("ls", "/srv/archive/ada", user="lea", check=False).returncode != 0
     copied = place / "by-webdav.dcm"
     assert curl(machine, authority, f"/archive/{name}", "ada", "--fail", "--output", str(copied)).returncode == 0
-    digest = machine.run("sha256sum", f"/srv/archive/ada/{name}", user="ada").stdout.split()[0]
-    assert outside(machine, "sha256sum", copied).stdout.split()[0] == digest
-    assert "Doe" not in copied.read_bytes().decode("latin-1")
+    archived = copied.read_bytes()
+    assert b"Doe" not in archived
+    assert read_through_the_mount(machine, "ada", name) == archived
+    assert read_through_the_mount(machine, "lea", name) is None
+    machine.run(deployed.ARCHIMED, "grant", "add", "lea", STUDY)
+    machine.wait(lambda: read_through_the_mount(machine, "lea", name) == archived)
+    machine.run(deployed.ARCHIMED, "grant", "remove", "lea", STUDY)
+    machine.wait(lambda: read_through_the_mount(machine, "lea", name) is None)
     refused = curl(machine, authority, f"/archive/{name}", "lea", "--output", "/dev/null", "--write-out", "%{http_code}")
     assert refused.stdout == "404"
 
