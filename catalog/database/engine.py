@@ -9,6 +9,7 @@ import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
@@ -21,6 +22,7 @@ from catalog.pure.errors import OutOfSpace, Unavailable
 Row: TypeAlias = sa.Row[*tuple[Any, ...]]
 
 _BUSY_SECONDS = 30
+_MOST_KNOWN = 256
 _WRITE = "archimed_write"
 _POSTGRESQL_DISK_FULL = "53100"
 _POSTGRESQL_TURN = 0x6172636869  # "archi": any number that no other program uses in this database
@@ -30,6 +32,14 @@ _TOLD = {
     "SQLITE_NOTADB": "the catalogue's file is no database; see `url` under [catalog] in the configuration",
     "SQLITE_CORRUPT": "the catalogue's file is damaged; stop the archive and restore a backup",
 }
+
+
+@dataclass(slots=True)
+class _Known:
+    """What one thread's reader answered while the database had this version."""
+
+    version: int
+    answers: dict[tuple[Any, ...], Sequence[Row]]
 
 
 class Database:
@@ -74,6 +84,47 @@ class Database:
         Raises:
             Unavailable: the database does not answer.
         """
+        return self._ask(statement, values)
+
+    def same_rows(self, statement: sa.Executable, values: Mapping[str, Any]) -> Sequence[Row]:
+        """Return what `rows` returns, for a statement that is asked over and over: a constant, its values hashable.
+
+        SQLite tells in a moment whether anybody has committed anything since; if nobody has, this thread's last answer is
+        still the answer, and to ask anew would cost twenty times as much. PostgreSQL is asked each time.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        version = self._version() if self.is_sqlite else None
+        if version is None:
+            return self._ask(statement, values)
+        known: _Known | None = getattr(self._local, "known", None)
+        if known is None or known.version != version or len(known.answers) >= _MOST_KNOWN:
+            known = self._local.known = _Known(version, {})
+        key = (statement, *values.items())
+        answer = known.answers.get(key)
+        if answer is None:
+            answer = known.answers[key] = self._ask(statement, values)
+        return answer
+
+    def same_row(self, statement: sa.Executable, values: Mapping[str, Any]) -> Row | None:
+        """Return the first row of `same_rows`, or None."""
+        rows = self.same_rows(statement, values)
+        return rows[0] if rows else None
+
+    def _version(self) -> int | None:
+        """Return a number that changes when anybody but this thread's reader commits; None if it cannot be told."""
+        connection = getattr(self._local, "reader", None)
+        driver = connection.connection.driver_connection if connection is not None else None
+        if driver is None:
+            return None
+        try:
+            found: int = driver.execute("PRAGMA data_version").fetchone()[0]
+        except sqlite3.Error:
+            return None  # the question itself will say what is wrong
+        return found
+
+    def _ask(self, statement: sa.Executable, values: Mapping[str, Any] | None) -> Sequence[Row]:
         for attempt in (1, 2):
             connection = getattr(self._local, "reader", None)
             if connection is None:
@@ -99,7 +150,7 @@ class Database:
     def drop_reader(self) -> None:
         """Close this thread's reading connection; the next read opens another."""
         connection = getattr(self._local, "reader", None)
-        self._local.reader = None
+        self._local.reader = self._local.known = None
         if connection is not None:
             connection.close()
 

@@ -103,6 +103,48 @@ def test_an_error_quotes_no_value(database: Database) -> None:
     assert "business" not in str(caught.value)
 
 
+CODE = sa.select(studies.c.id).where(studies.c.code == sa.bindparam("code"))
+
+
+def has(database: Database, code: str) -> bool:
+    return database.same_row(CODE, {"code": code}) is not None
+
+
+def test_what_is_asked_over_and_over_is_answered_as_it_is_now(database: Database) -> None:
+    """By whomever it was committed: this thread, another, another process."""
+    other = Database(database.url.render_as_string(hide_password=False))
+    try:
+        assert not has(database, "S1")
+        put(database, "S1")
+        assert has(database, "S1")
+        assert not has(database, "S2")
+        put(other, "S2")
+        assert has(database, "S2")
+        with other.write() as connection:
+            connection.execute(studies.delete())
+            assert has(database, "S1"), "not committed yet"
+        assert not has(database, "S1")
+        thread = threading.Thread(target=lambda: put(database, "S3"))
+        thread.start()
+        thread.join()
+        assert has(database, "S3")
+        database.drop_reader()
+        assert [has(database, code) for code in ("S1", "S3")] == [False, True]
+    finally:
+        other.close()
+
+
+def test_what_nobody_has_changed_is_not_asked_again(sqlite_database: Database) -> None:
+    asked = []
+    sa.event.listen(sqlite_database.engine, "before_cursor_execute", lambda *args: asked.append(args[2]))
+    for _ in range(1000):
+        has(sqlite_database, "S1")
+    assert len(asked) <= 2, "once to find a version, once to have it with that version"
+    for number in range(1000):
+        has(sqlite_database, f"S{number}")
+    assert len(asked) <= 1002, "what is kept is bounded, and nothing is asked twice at once"
+
+
 def test_a_reader_sees_what_others_committed_and_nothing_else(database: Database) -> None:
     other = Database(database.url.render_as_string(hide_password=False))
     try:
