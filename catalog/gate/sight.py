@@ -3,17 +3,17 @@
 import sqlalchemy as sa
 
 from catalog.database.tables import batches, source_reviewers, users
-from catalog.granted import granted
+from catalog.granted import UserId, granted
 from catalog.pure.access import Action, roles_allowing
 
 
-def may_import(user_id: int) -> sa.ColumnElement[bool]:
+def may_import(user_id: UserId) -> sa.ColumnElement[bool]:
     """Whether the user's role, as it is now, lets them bring and review files at all."""
     me = users.alias()
     return sa.exists().where(me.c.id == user_id, me.c.role.in_(roles_allowing(Action.IMPORT)))
 
 
-def visible(user_id: int) -> sa.ColumnElement[bool]:
+def visible(user_id: UserId) -> sa.ColumnElement[bool]:
     """Whether the user sees a batch: their own, one uploaded for a study they have, one of a source they review."""
     reviews = sa.exists().where(source_reviewers.c.source_id == batches.c.source_id, source_reviewers.c.user_id == user_id)
     has_study = granted(batches.c.study_id, user_id)

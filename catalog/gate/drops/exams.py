@@ -17,6 +17,41 @@ from catalog.pure.batches import State
 from catalog.pure.drops import REVIEWED, SHOWN
 from catalog.pure.errors import Conflict, NotFound
 
+_ME = sa.bindparam("user", type_=sa.BigInteger)
+_CODE = sa.bindparam("study", type_=sa.String)
+_EXAM_CODE = sa.bindparam("exam", type_=sa.String)
+_HAS_STUDY = granted(studies.c.id, _ME)
+_MINE = sa.and_(
+    batches.c.study_id == studies.c.id,
+    batches.c.uploader_id == _ME,
+    batches.c.drop_folder.is_not(None),
+    batches.c.state.in_(SHOWN),
+)
+_STUDIES = sa.select(studies.c.id, studies.c.code, studies.c.created).where(_HAS_STUDY, may_import(_ME))
+_STUDY = _STUDIES.where(studies.c.code == _CODE)
+_ALL_STUDIES = _STUDIES.order_by(studies.c.code_key)
+_EXAM = (
+    sa.select(studies.c.id.label("study"), batches.c.id, batches.c.drop_folder, batches.c.state, batches.c.opened)
+    .select_from(studies.outerjoin(batches, sa.and_(_MINE, batches.c.exam_code == _EXAM_CODE)))
+    .where(studies.c.code == _CODE, _HAS_STUDY, may_import(_ME))
+    .order_by(batches.c.id)
+)
+_EXAMS = (
+    sa.select(batches.c.exam_code, sa.func.max(batches.c.opened).label("opened"))
+    .select_from(batches.join(studies, _MINE))
+    .where(studies.c.code == _CODE, _HAS_STUDY, may_import(_ME))
+    .group_by(batches.c.exam_code)
+)
+_REVIEWS = (
+    sa.select(batches.c.id, batches.c.drop_folder, batches.c.opened)
+    .select_from(batches.join(studies, studies.c.id == batches.c.study_id))
+    .where(
+        studies.c.code == _CODE, _HAS_STUDY, visible(_ME), batches.c.state.in_(REVIEWED),
+        batches.c.uploader_id.is_distinct_from(_ME),
+    )
+    .order_by(batches.c.id)
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
@@ -62,41 +97,10 @@ class Exams:
     def __init__(self, database: Database, principal: Principal) -> None:
         self._database = database
         self._user = principal.user_id
-        has_study = granted(studies.c.id, self._user)
-        self._mine = sa.and_(
-            batches.c.study_id == studies.c.id, batches.c.uploader_id == self._user, batches.c.drop_folder.is_not(None),
-            batches.c.state.in_(SHOWN),
-        )  # fmt: skip
-        code = sa.bindparam("study", type_=sa.String)
-        self._studies = sa.select(studies.c.id, studies.c.code, studies.c.created).where(has_study, may_import(self._user))
-        self._study = self._studies.where(studies.c.code == code)
-        self._exam = (
-            sa.select(studies.c.id.label("study"), batches.c.id, batches.c.drop_folder, batches.c.state, batches.c.opened)
-            .select_from(
-                studies.outerjoin(batches, sa.and_(self._mine, batches.c.exam_code == sa.bindparam("exam", type_=sa.String)))
-            )
-            .where(studies.c.code == code, has_study, may_import(self._user))
-            .order_by(batches.c.id)
-        )
-        self._exams = (
-            sa.select(batches.c.exam_code, sa.func.max(batches.c.opened).label("opened"))
-            .select_from(batches.join(studies, self._mine))
-            .where(studies.c.code == code, has_study, may_import(self._user))
-            .group_by(batches.c.exam_code)
-        )
-        self._reviews = (
-            sa.select(batches.c.id, batches.c.drop_folder, batches.c.opened)
-            .select_from(batches.join(studies, studies.c.id == batches.c.study_id))
-            .where(
-                studies.c.code == code, has_study, visible(self._user), batches.c.state.in_(REVIEWED),
-                batches.c.uploader_id.is_distinct_from(self._user),
-            )
-            .order_by(batches.c.id)
-        )  # fmt: skip
 
     def studies(self) -> list[tuple[str, int, int]]:
         """Return code, time of making and row of each study that the user may import into."""
-        return [(row.code, row.created, row.id) for row in self._database.rows(self._studies.order_by(studies.c.code_key))]
+        return [(row.code, row.created, row.id) for row in self._database.rows(_ALL_STUDIES, {"user": self._user})]
 
     def study(self, code: str) -> tuple[int, int]:
         """Return row and time of making of a study.
@@ -104,14 +108,14 @@ class Exams:
         Raises:
             NotFound: there is none that the user may import into.
         """
-        row = self._database.row(self._study, {"study": code})
+        row = self._database.same_row(_STUDY, {"user": self._user, "study": code})
         if row is None:
             raise NotFound("there is no such file or folder")
         return row.id, row.created
 
     def exams(self, study: str) -> list[tuple[str, int]]:
         """Return the codes of the exams that the user brought something for, each with its newest batch's time."""
-        return [(row.exam_code, row.opened) for row in self._database.rows(self._exams, {"study": study})]
+        return [(row.exam_code, row.opened) for row in self._database.rows(_EXAMS, {"user": self._user, "study": study})]
 
     def exam(self, study: str, code: str) -> ExamRow:
         """Return an exam; without batches, its folder is not there.
@@ -119,7 +123,7 @@ class Exams:
         Raises:
             NotFound: no such study that the user may import into.
         """
-        rows = self._database.rows(self._exam, {"study": study, "exam": code})
+        rows = self._database.same_rows(_EXAM, {"user": self._user, "study": study, "exam": code})
         if not rows:
             raise NotFound("there is no such file or folder")
         found = [Dropped(row.id, row.drop_folder, row.state == State.OPEN, row.opened) for row in rows if row.id is not None]
@@ -159,7 +163,10 @@ class Exams:
 
     def reviews(self, study: str) -> list[ReviewRow]:
         """Return the sealed batches of others that the user reviews in a study."""
-        return [ReviewRow(row.id, row.drop_folder, row.opened) for row in self._database.rows(self._reviews, {"study": study})]
+        return [
+            ReviewRow(row.id, row.drop_folder, row.opened)
+            for row in self._database.rows(_REVIEWS, {"user": self._user, "study": study})
+        ]
 
     def received(self, batch: int) -> list[ReceivedFile]:
         """Return the files of a received batch that `reviews` gave."""
