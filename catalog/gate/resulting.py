@@ -20,17 +20,13 @@ from catalog import clock
 from catalog.database import Row
 from catalog.database.tables import batches, files, folders, series, users
 from catalog.database.tables import results as results_table
-from catalog.filetypes import Sample, recognise
-from catalog.filetypes.dicom import read_facts
+from catalog.filetypes.dicom import NotDicom, read_facts
 from catalog.pure.errors import Held, Invalid
 from catalog.pure.names import folded, nested_folder, nested_key, series_name, unique_name
 from catalog.pure.results import FILE_TYPE, Lineage, ResultPath, placed, read_lineage
 
-_DICOM = "DCM"
 _LARGEST_LINEAGE = 1 << 16
 _IDENTITY_BYTES = 16
-
-
 _RESULT = (series.c.id, series.c.name, series.c.identity)
 
 
@@ -62,15 +58,27 @@ def take(source: Path, target: BufferedRandom, made: ResultPath, exam: str) -> N
     """
     if made.is_lineage:
         lineage_of(source)
-    elif (kind := recognise(Sample(source))) is not None and kind.name == _DICOM:
-        facts = read_facts(source)
-        if facts.patient_id != exam:
-            raise Held(
-                "it is DICOM whose patient ID is not this exam's code, so it may be of somebody else or not be de-identified: "
-                "make results from archived images, or bring it as images"
-            )
+    elif _is_dicom_of_another(source, exam):
+        raise Held(
+            "it is DICOM whose patient ID is not this exam's code, so it may be of somebody else or not be de-identified: "
+            "make results from archived images, or bring it as images"
+        )
     with source.open("rb") as file:
         shutil.copyfileobj(file, target, 1 << 20)
+
+
+def _is_dicom_of_another(source: Path, exam: str) -> bool:
+    """Whether a file is DICOM, whatever a site's own file type takes it for, and not of this exam.
+
+    Raises:
+        Unreadable: it is broken DICOM.
+    """
+    if source.stat().st_size == 0:
+        return False  # programs leave empty files behind as marks
+    try:
+        return read_facts(source).patient_id != exam
+    except NotDicom:
+        return False
 
 
 def lineage_of(path: Path) -> Lineage:

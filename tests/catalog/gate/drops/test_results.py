@@ -9,6 +9,8 @@ import pytest
 
 from catalog.audit import entries
 from catalog.database.tables import batches
+from catalog.filetypes import Sample, recognise, registry
+from catalog.filetypes.model import Plain
 from catalog.gate.drops.inbox import Inbox
 from catalog.pure.batches import State
 from catalog.pure.errors import Conflict, NotFound
@@ -184,6 +186,28 @@ def test_dicom_that_is_not_of_the_exam_is_held(scanned: Gate, inbox: Inbox, cont
     rest = scanned.desk.list()[-1]
     assert why in rest.findings[-1]["message"]
     assert "Doe" not in json.dumps(rest.findings)
+
+
+class Greedy(Plain):
+    """A site's type that claims everything, before any other is asked."""
+
+    name = "GREEDY"
+    labels = ("GREEDY",)
+
+    def recognise(self, sample: Sample) -> bool:
+        return True
+
+
+def test_a_sites_type_that_claims_dicom_lets_no_other_patient_in(
+    scanned: Gate, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "file_types", lambda: (Greedy(),))
+    kind = recognise(Sample(scanned.built.config))
+    assert kind is not None
+    assert kind.name == "GREEDY", "or it proves nothing"
+    bring(scanned, inbox, result({"seg.dcm": image(), "ok": b"x", "empty": b""}))
+    assert below(scanned, f"{STUDY}/E001/{SEG}") == {"ok": b"x", "empty": b""}
+    assert "patient ID is not this exam's code" in scanned.desk.list()[-1].findings[-1]["message"]
 
 
 def test_odd_names_are_made_so_that_every_face_can_show_them(scanned: Gate, inbox: Inbox) -> None:
