@@ -13,13 +13,14 @@ from catalog import clock
 from catalog.audit import record
 from catalog.changes import announce_gone
 from catalog.database import Database, Row
-from catalog.database.tables import corrections, exams, files, series, studies
+from catalog.database.tables import corrections, exams, files, results, series, studies
 from catalog.gate.checking import Stop
 from catalog.gate.jobs import Job, Queue
 from catalog.pure.corrections import Correction, Moved, Place, described_name, moved_name
 from catalog.pure.errors import Conflict, NotFound
 from catalog.pure.names import folded
 from catalog.pure.nodes import Kind, NodeId
+from catalog.pure.results import FILE_TYPE
 from catalog.store import LocalStore
 
 
@@ -62,7 +63,7 @@ class Corrector:
                 _close(connection, asked, "refused", str(error))
                 return
             self._store.write_correction(asked.code, _name(asked), done.moved)
-            _close(connection, asked, "done", "")
+            _close(connection, asked, "done", "", moved=len(done.moved))
             for folder, name in done.gone:
                 announce_gone(connection, asked.study_id, folder, name)
 
@@ -84,13 +85,14 @@ def _name(asked: Row) -> str:
     return f"{asked.id:08d}-{asked.asked:010d}"
 
 
-def _close(connection: sa.Connection, asked: Row, state: str, problem: str) -> None:
+def _close(connection: sa.Connection, asked: Row, state: str, problem: str, moved: int = 0) -> None:
     connection.execute(
         corrections.update().where(corrections.c.id == asked.id).values(state=state, problem=problem, ended=clock.now())
     )
+    detail = {"correction": asked.id} | ({"problem": problem} if problem else {}) | ({"series": moved} if moved else {})
     record(
         connection, actor="worker", acting_as=asked.asked_by, action=f"correct.{state}", study=asked.code,
-        subject=asked.place, detail={"correction": asked.id} | ({"problem": problem} if problem else {}),
+        subject=asked.place, detail=detail,
     )  # fmt: skip
 
 
@@ -107,26 +109,56 @@ def _rename_exam(connection: sa.Connection, asked: Row) -> _Done:
 
 
 def _move_series(connection: sa.Connection, asked: Row) -> _Done:
+    """Move a series, and what was made of it: results stand beside their series."""
     one = _series(connection, asked.series_id)
     former = _exam(connection, one.exam_id)
     target = _exam_of_code(connection, asked.study_id, asked.value)
     if target is not None and target.id == former.id:
         raise Conflict("the series is in that exam already")
-    if target is not None and _has_identity(connection, target.id, one.identity):
-        raise Conflict(f"exam {target.code} has files of this very series already; it stays where it is")
-    name = moved_name(one.name, _names(connection, target.id) if target is not None else ())
+    moving = [one, *_results_of(connection, one)]
+    for each in moving:
+        if target is not None and _has_identity(connection, target.id, each.identity):
+            what = "this very series" if each.id == one.id else f"its result {each.name}"
+            raise Conflict(f"exam {target.code} has files of {what} already; it stays where it is")
     code = asked.value if target is None else target.code
     number = _make_exam(connection, asked, one.acquired) if target is None else target.id
-    moved = Moved(_batches(connection, one.id), Place(former.code, one.name), Place(code, name))
-    connection.execute(series.update().where(series.c.id == one.id).values(exam_id=number, name=name, name_key=folded(name)))
-    gone = [(NodeId(Kind.EXAM, former.id), one.name)]
+    moved = [_put(connection, each, former.code, number, code) for each in moving]
+    if one.file_type == FILE_TYPE:
+        _relink(connection, one, number)
+    gone = [(NodeId(Kind.EXAM, former.id), each.name) for each in moving]
     if _names(connection, former.id):
         _date_exam(connection, former.id)
     else:
         connection.execute(exams.delete().where(exams.c.id == former.id))
         gone.append((NodeId(Kind.STUDY, asked.study_id), former.code))
     _date_exam(connection, number)
-    return _Done([moved], gone)
+    return _Done(moved, gone)
+
+
+def _put(connection: sa.Connection, one: Row, former: str, exam: int, code: str) -> Moved:
+    """Move one series' row to an exam, under a name that is free there."""
+    name = moved_name(one.name, _names(connection, exam))
+    connection.execute(series.update().where(series.c.id == one.id).values(exam_id=exam, name=name, name_key=folded(name)))
+    return Moved(_batches(connection, one.id), Place(former, one.name), Place(code, name))
+
+
+def _results_of(connection: sa.Connection, one: Row) -> Sequence[Row]:
+    """Return the results that were made of a series and stand in its exam, in the order of their names."""
+    return connection.execute(
+        sa.select(series)
+        .join(results, results.c.series_id == series.c.id)
+        .where(results.c.source_id == one.id, series.c.exam_id == one.exam_id)
+        .order_by(series.c.name_key)
+    ).all()
+
+
+def _relink(connection: sa.Connection, result: Row, exam: int) -> None:
+    """Let a result that was moved by itself be one of the series of its number in the exam where it stands now."""
+    same = sa.select(sa.func.min(series.c.id)).where(
+        series.c.exam_id == exam, series.c.number == result.number, series.c.file_type != FILE_TYPE
+    )
+    of = connection.execute(same).scalar()
+    connection.execute(results.update().where(results.c.series_id == result.id).values(source_id=of))
 
 
 def _describe_series(connection: sa.Connection, asked: Row) -> _Done:

@@ -203,7 +203,7 @@ def test_a_worker_that_dies_before_its_commit_leaves_it_to_the_next(archived: Ga
     class Died(BaseException):
         pass
 
-    def die(*_args: object) -> None:
+    def die(*_args: object, **_more: object) -> None:
         raise Died
 
     with monkeypatch.context() as patch:
