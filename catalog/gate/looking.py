@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from catalog.database import Row
-from catalog.filetypes.dicom import DicomFacts, Index, NotDicom, read_facts
+from catalog.filetypes.dicom import DicomFacts, Index, read_facts
+from catalog.filetypes.part10 import NotDicom
 from catalog.gate.deidentification import Cleaner
 from catalog.gate.staging import Staging
 from catalog.gate.trees import Tree

@@ -20,7 +20,8 @@ from catalog import clock
 from catalog.database import Row
 from catalog.database.tables import batches, files, folders, series, users
 from catalog.database.tables import results as results_table
-from catalog.filetypes.dicom import NotDicom, read_facts
+from catalog.filetypes.dicom import read_facts
+from catalog.filetypes.part10 import NotDicom
 from catalog.pure.errors import Held, Invalid
 from catalog.pure.names import folded, nested_folder, nested_key, series_name, unique_name
 from catalog.pure.results import FILE_TYPE, Lineage, ResultPath, placed, read_lineage

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from catalog.filetypes import dicom
+from catalog.filetypes import part10
 from catalog.filetypes.dicom import DicomFacts, read_facts
 from catalog.pure.errors import Unavailable, Unreadable
 from tests.catalog.filetypes.part10 import (
@@ -158,7 +158,7 @@ def test_a_few_levels_of_nesting_are_normal(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("body", [bytes(64 * MEGABYTE), dataset() + explicit((0x40, 0xA160), "UT", bytes(64 * MEGABYTE))])
 def test_a_deflate_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
-    monkeypatch.setattr(dicom, "_LARGEST_INFLATED", 8 * MEGABYTE)
+    monkeypatch.setattr(part10, "_LARGEST_INFLATED", 8 * MEGABYTE)
     content = meta(DEFLATED) + deflated(body)
     tracemalloc.start()
     assert "larger than 1 GiB when inflated" in reason(tmp_path, content)
@@ -173,7 +173,7 @@ def test_a_header_of_millions_of_parts_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, packed: bool
 ) -> None:
     """Each is 8 bytes in the file and hundreds in memory; the bound must be on what they really cost."""
-    monkeypatch.setattr(dicom, "_LARGEST_HEADER", 16 * MEGABYTE)
+    monkeypatch.setattr(part10, "_LARGEST_HEADER", 16 * MEGABYTE)
     if what == "items":
         body = dataset() + explicit((8, 0x1140), "SQ", b"", UNDEFINED) + implicit(ITEM, b"") * 100_000
     else:
