@@ -1,7 +1,7 @@
 """The check job: read every file of a sealed batch, run the rules, leave the findings for a reviewer.
 
-Files are looked at in chunks, and little of each is kept, so that a batch of any size is checked in the same memory. May live
-here: the order of the steps, and writing down what the rules say. The rules are in `catalog.pure.checks`.
+Files are looked at in chunks, and about a kilobyte of each is kept, mostly its name (benchmarks/checks.md).
+May live here: the order of the steps, and writing down what the rules say. The rules are in `catalog.pure.checks`.
 """
 
 import json
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from catalog import clock
 from catalog.database import Database, Row
 from catalog.database.tables import batches, staged_files, studies
+from catalog.gate import discs
 from catalog.gate.deidentification import NO_EXAM_YET, Cleaner, Deidentification
 from catalog.gate.drops import sealing
 from catalog.gate.jobs import Job, Queue
@@ -215,6 +216,8 @@ class Checker:
                 Finding("profile", Severity.WARNING, f"{this.trouble}; nothing can be published before that is mended")
             )
         findings += self._asides(this.id)
+        of_discs, about["missing"] = discs.compared(self._database, self._staging, this.id)
+        findings += of_discs
         self._staging.write_about(this.id, about)
         return findings
 

@@ -50,7 +50,15 @@ class Told:
 
 def report(told: Told) -> str:
     """Return the text of `_REPORT.txt`."""
-    parts = [_head(told), _patients(told.about), _series(told.about), *_findings(told), _preview(told.about), _end()]
+    parts = [
+        _head(told),
+        _patients(told.about),
+        _series(told.about),
+        *_findings(told),
+        _missing(told.about),
+        _preview(told.about),
+        _end(),
+    ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -79,6 +87,11 @@ def _patients(about: Mapping[str, Any]) -> str:
 def _series(about: Mapping[str, Any]) -> str:
     keys = ("label", "file_type", "description", "files")
     return _table("Series", keys, about.get("series", ()))
+
+
+def _missing(about: Mapping[str, Any]) -> str:
+    rows = [{"file": name} for name in about.get("missing", ())]
+    return _table("Missing, as the index of the disc has it", ("file",), rows)
 
 
 def _preview(about: Mapping[str, Any]) -> str:
