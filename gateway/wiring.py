@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from gateway.http.staging import Rooms
 
 
+_DRAWERS = 2
+
+
 def database_url(config: Config) -> str:
     """Return the catalogue's URL with its password, if it has one: hand it to `Database` and to nobody else.
 
@@ -103,10 +106,15 @@ def open_staging_rooms(config: Config, database: Database) -> "Rooms":
 
 def open_desk_rooms(config: Config, database: Database) -> "DeskRooms":
     """Open what the web desk works on, in this process."""
-    from gateway.http.desk import DeskRooms  # late: only who serves HTTP needs it
+    from gateway.drawing.processes import Drawing  # late: only who serves HTTP needs it
+    from gateway.http.desk import DeskRooms
 
     staging = open_staging(config)
-    return DeskRooms(lambda principal: Desk(database, staging, Actor(principal.login), principal))
+    return DeskRooms(
+        lambda principal: Desk(database, staging, Actor(principal.login), principal),
+        # Whoever waits for a picture holds a thread: most of them stay free for everything else.
+        Drawing(_DRAWERS, waiting=max(1, config.http.threads // 4)),
+    )
 
 
 def open_worker(config: Config, database: Database) -> "Worker":

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import BinaryIO
 
-from catalog.filetypes.model import Field, Plain, Preview, Value
-from catalog.filetypes.picture import MOST_BYTES, preview_of
+from catalog.filetypes.model import Field, Look, Plain, Preview, Value
 from catalog.filetypes.sample import Sample
 
 _PREFIX_END = 132
@@ -56,15 +55,8 @@ class Dicom(Plain):
         """Return nothing: see the class."""
         return {}
 
-    def preview(self, file: BinaryIO) -> Preview | None:
-        """Show the frame in the middle."""
-        import pydicom  # late: looking at names must not wait for it
-        from pydicom.pixels.utils import pixel_array
+    def preview(self, file: BinaryIO, look: Look) -> Preview | None:
+        """Show one of its frames."""
+        from catalog.filetypes.dicom_picture import preview  # late: looking at names must not wait for pydicom
 
-        dataset = pydicom.dcmread(file, stop_before_pixels=True)
-        frames = int(dataset.get("NumberOfFrames", 1) or 1)
-        if dataset.Rows * dataset.Columns * dataset.BitsAllocated // 8 * dataset.get("SamplesPerPixel", 1) > MOST_BYTES:
-            return None
-        file.seek(0)
-        plane = pixel_array(file, index=frames // 2)
-        return preview_of(plane if plane.ndim == 2 else plane.mean(axis=-1))
+        return preview(file, look)

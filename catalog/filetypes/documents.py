@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import BinaryIO
 
-from catalog.filetypes.model import BY_LOOKS, FORMAT, NEVER, Field, Plain, Preview, Value
+from catalog.filetypes.model import BY_LOOKS, FORMAT, NEVER, Field, Look, Plain, Preview, Value
 from catalog.filetypes.sample import HEAD_BYTES, Sample
 
 _SHOWN = 4000
@@ -78,7 +78,7 @@ class Table(Plain):
         kind, columns = table_format(text_of(head, whole), whole)
         return {"Format": kind, **({"NumberOfColumns": columns} if columns else {})} if kind else {}
 
-    def preview(self, file: BinaryIO) -> Preview | None:
+    def preview(self, file: BinaryIO, _look: Look) -> Preview | None:
         """Show its first lines."""
         return _beginning(file)
 
@@ -95,7 +95,7 @@ class Text(Plain):
         text, _ = _text(sample)
         return bool(text) and not Table().recognise(sample)
 
-    def preview(self, file: BinaryIO) -> Preview | None:
+    def preview(self, file: BinaryIO, _look: Look) -> Preview | None:
         """Show its first lines."""
         return _beginning(file)
 

@@ -4,13 +4,19 @@ import struct
 from collections.abc import Mapping
 from typing import BinaryIO
 
-from catalog.filetypes.model import FORMAT, Field, Plain, Preview, Value
+import numpy as np
+
+from catalog.filetypes.model import FORMAT, Field, Look, Plain, Preview, Value
+from catalog.filetypes.picture import MOST_BYTES, preview_of
 from catalog.filetypes.sample import Sample
+from catalog.pure.errors import Unreadable
 
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 _TIFF = {b"II*\0": "<", b"MM\0*": ">", b"II+\0": "<", b"MM\0+": ">"}
 _READ = 1 << 20
-_MOST_SEGMENTS, _MOST_TAGS, _LARGEST_SHOWN = 1000, 1000, 4 << 20
+_GREY_MODES = frozenset({"1", "L", "I", "F", "I;16", "I;16B", "I;16L"})
+_EIGHT_BITS = (127.5, 255.0)
+_MOST_SEGMENTS, _MOST_TAGS = 1000, 1000
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # samples a pixel of PNG's colour types
 _WIDTH, _HEIGHT, _SAMPLES = 256, 257, 277
@@ -43,12 +49,20 @@ class Image(Plain):
             return _jpeg(head)
         return _tiff(head, file)
 
-    def preview(self, file: BinaryIO) -> Preview | None:
-        """Show the picture itself, if browsers can and it is not large."""
-        data = file.read(_LARGEST_SHOWN + 1)
-        if len(data) > _LARGEST_SHOWN or not data.startswith((_PNG, _JPEG)):
-            return None
-        return Preview("image/png" if data.startswith(_PNG) else "image/jpeg", data)
+    def preview(self, file: BinaryIO, look: Look) -> Preview | None:
+        """Show the picture, of a TIFF one of its pages; drawn anew, so that nothing of its own reaches a browser."""
+        import PIL.Image  # late: looking at names must not wait for it
+
+        with PIL.Image.open(file, formats=("PNG", "JPEG", "TIFF")) as image:
+            frames = getattr(image, "n_frames", 1)
+            frame = min(max(0, look.frame), frames - 1) if look.frame is not None else 0
+            image.seek(frame)
+            columns, rows = image.size
+            if columns * rows * len(image.getbands()) > MOST_BYTES:
+                raise Unreadable("it is too large to be shown")
+            grey = image.mode in _GREY_MODES
+            plane = np.asarray(image if grey else image.convert("RGB"))
+        return preview_of(plane, look, frame=frame, frames=frames, window=_EIGHT_BITS if image.mode == "L" else None)
 
 
 def _png(head: bytes) -> dict[str, Value]:

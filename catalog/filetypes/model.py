@@ -40,11 +40,45 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """How somebody wants to look into a file; of what a type knows nothing, it takes no notice.
+
+    Args:
+        frame: which of its pictures, from 0; None for one that tells most, such as that in the middle.
+        side: how many pixels the longer side of a picture has at most; 0: as many as it has.
+        centre: which value becomes medium grey, with `width`; None for what the file itself says, or what shows most of it.
+        width: from black to white.
+        whole: from the darkest to the brightest value, whatever the file says.
+    """
+
+    frame: int | None = None
+    side: int = 256
+    centre: float | None = None
+    width: float | None = None
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
-    """A small look into a file: `data` is a PNG or JPEG, or text in UTF-8, as `media_type` says."""
+    """A look into a file: `data` is a PNG or JPEG, or text in UTF-8, as `media_type` says.
+
+    Args:
+        media_type: what `data` is.
+        data: the bytes.
+        frame: which picture it is, from 0.
+        frames: how many pictures the file has.
+        columns: how wide the picture is in the file, 0 for text.
+        rows: how high.
+        window: centre and width of the values that became grey; None for colours and text.
+    """
 
     media_type: str
     data: bytes
+    frame: int = 0
+    frames: int = 1
+    columns: int = 0
+    rows: int = 0
+    window: tuple[float, float] | None = None
 
 
 class FileType(Protocol):
@@ -82,8 +116,14 @@ class FileType(Protocol):
         Reads a bounded part of it. What the file does not say is left out.
         """
 
-    def preview(self, file: BinaryIO) -> Preview | None:
-        """Return a small look into a file for the web desk, if that is cheap."""
+    def preview(self, file: BinaryIO, look: Look) -> Preview | None:
+        """Return a look into a staged file for the web desk; None if there is nothing to be seen.
+
+        It runs in a process of its own with little memory and time, so a hostile file hurts nobody else.
+
+        Raises:
+            Unreadable: it cannot be shown, and why.
+        """
 
 
 class Plain:
@@ -97,7 +137,7 @@ class Plain:
         """Return nothing."""
         return {}
 
-    def preview(self, file: BinaryIO) -> Preview | None:
+    def preview(self, file: BinaryIO, look: Look) -> Preview | None:
         """Return none."""
         return None
 

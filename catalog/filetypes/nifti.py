@@ -9,9 +9,10 @@ from typing import BinaryIO
 
 import numpy as np
 
-from catalog.filetypes.model import BY_COMPANION, FORMAT, Field, Plain, Preview, Value
+from catalog.filetypes.model import BY_COMPANION, FORMAT, Field, Look, Plain, Preview, Value
 from catalog.filetypes.picture import MOST_BYTES, preview_of
 from catalog.filetypes.sample import Sample
+from catalog.pure.errors import Unreadable
 
 _GZIP = b"\x1f\x8b"
 _HEADER = 1024
@@ -136,20 +137,22 @@ class Nifti(Plain):
             found["RepetitionTime"] = _short(header.spacing[3] * time)
         return found
 
-    def preview(self, file: BinaryIO) -> Preview | None:
-        """Show the slice in the middle of the first volume."""
+    def preview(self, file: BinaryIO, look: Look) -> Preview | None:
+        """Show a slice across the third axis, volume after volume; the one in the middle of the first, unless told."""
         data = _unpacked(file.read(MOST_BYTES), MOST_BYTES)
         header = _parse(data[:_HEADER])
         if header is None or header.pair or header.datatype not in _TYPES or len(header.shape) < 2:
             return None
         columns, rows = header.shape[:2]
-        middle = (header.shape[2] if len(header.shape) > 2 else 1) // 2
+        slices = header.shape[2] if len(header.shape) > 2 else 1
+        frames = math.prod(header.shape[2:])
+        frame = min(max(0, look.frame), frames - 1) if look.frame is not None else slices // 2
         kind = np.dtype(header.order + _TYPES[header.datatype])
-        start = header.offset + middle * columns * rows * kind.itemsize
+        start = header.offset + frame * columns * rows * kind.itemsize
         if start + columns * rows * kind.itemsize > len(data):
-            return None
+            raise Unreadable("it is cut off, or this slice of it lies too far in the file to be shown")
         plane = np.frombuffer(data, kind, columns * rows, start).reshape(rows, columns)
-        return preview_of(plane[::-1])
+        return preview_of(plane[::-1], look, frame=frame, frames=frames)
 
 
 class NiftiImage(Plain):

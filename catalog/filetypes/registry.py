@@ -8,11 +8,12 @@ from pathlib import Path
 
 from catalog import durable
 from catalog.faults import place_of
-from catalog.filetypes.model import FileType, Preview, Value
+from catalog.filetypes.model import FileType, Look, Preview, Value
 from catalog.filetypes.sample import Sample
-from catalog.pure.errors import Invalid
+from catalog.pure.errors import Invalid, Unreadable
 
 GROUP = "archimed.filetypes"
+SMALL = Look()
 _SHIPPED = "archimed"
 _log = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Z][A-Z0-9_]{0,31}")
@@ -94,17 +95,24 @@ def values_of(kind: FileType, path: Path) -> dict[str, Value]:
     return {}
 
 
-def preview_of(kind: FileType, path: Path) -> Preview | None:
-    """Return a small look into a file; none if its type has none or fails at it.
+def preview_of(kind: FileType, path: Path, look: Look = SMALL) -> Preview | None:
+    """Return a look into a file; none if there is nothing to be seen in its type.
 
     Raises:
+        Unreadable: its type fails at it, and why.
         Unavailable: the disk does not give its bytes.
     """
     try:
         with path.open("rb") as file:
-            return kind.preview(file)
+            return kind.preview(file, look)
+    except Unreadable:
+        raise
+    except MemoryError:
+        raise Unreadable("it takes too much memory to show it") from None
     except OSError as error:
+        if error.errno is None:  # not the disk's: what libraries raise of files that they do not understand
+            raise Unreadable(f"it cannot be shown ({type(error).__name__})") from None
         raise durable.as_archimed_error(error, "a file cannot be read") from None
     except Exception as error:  # noqa: BLE001 - as in recognise
         _log.info("the file type %s failed to show a file: %s", kind.name, place_of(error))
-    return None
+        raise Unreadable(f"it cannot be shown ({type(error).__name__})") from None

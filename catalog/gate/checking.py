@@ -177,6 +177,7 @@ class Checker:
                 {
                     "row": one.row.id, "new_state": state, "new_reason": why,
                     "new_series": one.series.label if one.series else "", "new_identity": one.identity,
+                    "new_number": one.number,
                 }
             )  # fmt: skip
         return outcomes
@@ -272,5 +273,6 @@ _OUTCOME = (
         reason=sa.bindparam("new_reason"),
         series=sa.bindparam("new_series"),
         identity=sa.bindparam("new_identity"),
+        number=sa.bindparam("new_number"),
     )
 )

@@ -27,6 +27,7 @@ _MOST_LISTED = 200
 """So many patients, descriptions and dates a reviewer is shown: a batch with more is a mistake that these make clear."""
 
 _LARGEST_TRIED = 64 << 20
+_LARGEST_NUMBER = (1 << 63) - 1
 _NUMBERED = re.compile(r"(\d{1,8})_")
 
 BurnedIn = Callable[[Mapping[str, str], bool], str]
@@ -51,6 +52,12 @@ class Seen:
     identity: bytes | None = None
     is_foreign: bool = False
     is_aside: bool = False
+
+    @property
+    def number(self) -> int | None:
+        """Its instance number, if it has one that a catalogue can keep."""
+        number = self.facts.number if self.facts is not None else None
+        return number if number is not None and abs(number) <= _LARGEST_NUMBER else None
 
 
 @dataclass(slots=True)

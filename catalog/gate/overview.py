@@ -176,7 +176,7 @@ class Overview:
         return (job.done, job.error) if job else (0, "")
 
     def series_files(self, batch_id: int) -> dict[str, Sequence[int]]:
-        """Return the numbers of the files of each series that the checks found, in order.
+        """Return the numbers of the files of each series that the checks found, as they follow one another in it.
 
         Raises:
             NotFound: as `info`.
@@ -186,7 +186,7 @@ class Overview:
         rows = self._database.rows(
             sa.select(columns.series, columns.id)
             .where(columns.batch_id == batch_id, columns.series != "", columns.state != "unpacked")
-            .order_by(columns.id)
+            .order_by(columns.number.is_(None), columns.number, columns.id)
         )
         found: dict[str, list[int]] = {}
         for row in rows:

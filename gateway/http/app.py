@@ -100,6 +100,7 @@ class _Front:
     def at_end(self) -> None:
         """End what runs in this process beside requests; it has answered the last one."""
         self._staging.inboxes.close()
+        self._desk.drawing.close()
         self._at_end()
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:

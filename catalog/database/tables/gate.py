@@ -141,6 +141,12 @@ staged_files = Table(
         nullable=True,
         comment="keyed digest of the original SOP instance UID that the checks found in it; null before, and where there is none",
     ),
+    Column(
+        "number",
+        BigInteger,
+        nullable=True,
+        comment="its instance number, by which a reviewer turns the pages of a series; null before the checks, and without one",
+    ),
     UniqueConstraint("batch_id", "instance", "variant"),
     Index("ix_staged_files_identity", "identity"),
     comment="files of a batch; rows go when the batch is published or erased",

@@ -3,6 +3,7 @@
 part       what every request passes: no page of another site may have a browser decide; bounded bodies, careful headers
 pages      what is shown: the list, a batch
 deciding   what a form asks for, done through `Desk`
+viewing    looking through the images of a series
 forms      fields of a form -> what `Desk.accept` takes
 words      states, times, sizes and findings in plain words
 

@@ -101,12 +101,13 @@ def show(desk: Desk, number: int, entered: Acceptance | None = None, problem: st
     info = desk.info(number)
     about = desk.about(number)
     done, error = desk.progress(number)
-    studies = desk.studies()
+    studies, files = desk.studies(), desk.series_files(number)
     page = render_template(
         "batch.html", batch=info, about=about, series=_series(info, about), groups=words.grouped(info.findings),
         report=desk.report(number), done=done, error=error, studies=studies, now=clock.now(), seen=seen(info),
         entered=_filled(info, entered), problem=words.for_the_web(problem), can=_possible(info), running=info.state in RUNNING,
-        followers=desk.followers(number), next=_next(desk, number), names=desk.names(number, _named(info)),
+        files=files, shown={file for each in files.values() for file in each}, followers=desk.followers(number),
+        next=_next(desk, number), names=desk.names(number, _named(info)),
         pattern=_pattern(desk, info), checks={finding["check"] for finding in info.findings},
         blocked=any(finding["severity"] == "blocking" for finding in info.findings),
     )  # fmt: skip

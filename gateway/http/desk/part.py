@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from catalog.pure.errors import ArchimedError, Refused
 from gateway.http import answers
 from gateway.http.answers import Answer
-from gateway.http.desk import deciding, pages, words
+from gateway.http.desk import deciding, pages, viewing, words
 from gateway.http.desk.rooms import DeskRooms
 from gateway.http.requests import Environ
 
@@ -68,6 +68,7 @@ def _make_app(rooms: DeskRooms) -> Flask:
     app.register_error_handler(HTTPException, _refused)
     app.add_url_rule(f"/{DESK}", "enter", lambda: redirect(f"/{DESK}/", 308))
     app.register_blueprint(pages.make(rooms), url_prefix=f"/{DESK}")
+    app.register_blueprint(viewing.make(rooms), url_prefix=f"/{DESK}")
     app.register_blueprint(deciding.make(rooms), url_prefix=f"/{DESK}")
     return app
 

@@ -7,13 +7,15 @@ from flask import request
 
 from catalog.gate.desk import Desk
 from catalog.pure.access import Principal
+from gateway.drawing.processes import Drawing
 
 
 @dataclass(frozen=True, slots=True)
 class DeskRooms:
-    """`desks` gives the gate as a principal sees it."""
+    """`desks` gives the gate as a principal sees it; `drawing` shows staged files."""
 
     desks: Callable[[Principal], Desk]
+    drawing: Drawing
 
 
 def principal() -> Principal:

@@ -1,7 +1,7 @@
 """The desk of a gate, asked as a browser asks: `desk` on each database."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from html import unescape
 from types import MappingProxyType
 from typing import Any
@@ -64,8 +64,10 @@ class Browser:
 
 
 @pytest.fixture
-def browser(gate: Gate) -> Browser:  # noqa: F811 - the fixture
-    return Browser(gate)
+def browser(gate: Gate) -> Iterator[Browser]:  # noqa: F811 - the fixture
+    opened = Browser(gate)
+    yield opened
+    opened.app.at_end()  # type: ignore[attr-defined] # the front's, which a server calls
 
 
 def told(answer: TestResponse) -> str:

@@ -1,0 +1,127 @@
+"""The desk's side of the processes that draw: a few of them, each for one file at a time, and few who wait for one."""
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from catalog.filetypes.model import Look, Preview
+from catalog.pure.errors import Unavailable, Unreadable
+from gateway.drawing import limits
+
+_COMMAND = (sys.executable, "-P", "-m", "gateway.drawing.child")
+_HANDED_ON = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
+_OURS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+_PATIENCE_SECONDS = 2 * limits.SECONDS
+_TEXT = "text/plain"
+
+
+class Drawing:
+    """Draws staged files. One a process, shared by its threads.
+
+    Args:
+        processes: how many files are drawn at a time.
+        waiting: how many more may wait for that; what comes then is sent away.
+    """
+
+    def __init__(self, processes: int, waiting: int) -> None:
+        self._slots = threading.BoundedSemaphore(processes + waiting)
+        self._idle: queue.LifoQueue[subprocess.Popen[bytes] | None] = queue.LifoQueue()
+        for _ in range(processes):
+            self._idle.put(None)
+        self._closed = False
+
+    def draw(self, path: Path, file_type: str, look: Look) -> Preview:
+        """Return a look into a staged file.
+
+        Args:
+            path: where its bytes are.
+            file_type: the type of its series, which tells that it is DICOM; of all else the content tells.
+            look: how somebody wants it.
+
+        Raises:
+            Unreadable: it cannot be shown, and why.
+            Unavailable: too many pictures are being drawn.
+        """
+        with self._drawer() as drawer:
+            order = {"path": str(path.absolute()), "type": file_type, "look": asdict(look)}
+            told, data = _ask(drawer, order)
+        if "why" in told:
+            raise Unreadable(told["why"])
+        window = (told["window"][0], told["window"][1]) if told["window"] else None
+        return Preview(told["media_type"], data, told["frame"], told["frames"], told["columns"], told["rows"], window)
+
+    def close(self) -> None:
+        """End the processes that draw nothing at the moment; the others end with their picture."""
+        self._closed = True
+        with suppress(queue.Empty):
+            while True:
+                _end(self._idle.get_nowait())
+
+    @contextmanager
+    def _drawer(self) -> Iterator[subprocess.Popen[bytes]]:
+        if not self._slots.acquire(blocking=False):
+            raise Unavailable("too many pictures are being drawn at the moment; load the page again")
+        try:
+            drawer = self._idle.get()
+            sound = False
+            try:
+                if drawer is None or drawer.poll() is not None:
+                    _end(drawer)
+                    drawer = _start()
+                yield drawer
+                sound = not self._closed
+            finally:
+                if not sound:
+                    _end(drawer)
+                self._idle.put(drawer if sound else None)
+        finally:
+            self._slots.release()
+
+
+def is_text(preview: Preview) -> bool:
+    """Whether it is to be read, not seen."""
+    return preview.media_type.partition(";")[0] == _TEXT
+
+
+def _start() -> subprocess.Popen[bytes]:
+    environment = {name: os.environ[name] for name in _HANDED_ON if name in os.environ} | _OURS
+    return subprocess.Popen(  # noqa: S603 - a module of ours, no shell
+        _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, cwd="/",
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def _end(drawer: subprocess.Popen[bytes] | None) -> None:
+    if drawer is not None:
+        drawer.kill()
+        with drawer:
+            pass
+
+
+def _ask(drawer: subprocess.Popen[bytes], order: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    hears, says = drawer.stdin, drawer.stdout
+    if hears is None or says is None:  # never: both are asked for
+        raise TypeError
+    clock = threading.Timer(_PATIENCE_SECONDS, drawer.kill)
+    clock.daemon = True
+    clock.start()
+    try:
+        hears.write(json.dumps(order).encode() + b"\n")
+        hears.flush()
+        line = says.readline()
+        if not line:
+            raise Unreadable("the process that draws it broke down")
+        told: dict[str, Any] = json.loads(line)
+        return told, says.read(told["length"])
+    except OSError:
+        raise Unreadable("the process that draws it broke down") from None
+    finally:
+        clock.cancel()

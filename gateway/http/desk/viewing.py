@@ -1,0 +1,193 @@
+"""Looking through the images of a series: a page for one image after the other, and the pictures themselves.
+
+A picture is drawn from the staged file when it is asked for, and kept nowhere. What cannot be drawn is a picture that says why.
+"""
+
+import math
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from catalog.filetypes.model import Look, Preview
+from catalog.gate.desk import Desk
+from catalog.gate.overview import BatchInfo
+from catalog.pure.errors import NotFound, Unavailable, Unreadable
+from gateway.drawing.processes import is_text
+from gateway.http.desk import words
+from gateway.http.desk.pages import LARGEST, NUMBER
+from gateway.http.desk.rooms import DeskRooms, principal
+
+_SIDES = (0, 160)
+_MOST_LISTED = 5000
+_MOST_FRAMES = 100_000
+_LONGEST_WORDS = 34
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Where a reviewer is in a series: the file at `at` (from 1) of `files`, and which frame of it (from 0)."""
+
+    label: str
+    file_type: str
+    files: Sequence[int]
+    at: int
+
+    @property
+    def file(self) -> int:
+        """The number of the file."""
+        return self.files[self.at - 1]
+
+
+def make(rooms: DeskRooms) -> Blueprint:
+    """Return the viewer."""
+    blueprint = Blueprint("viewing", __name__)
+
+    @blueprint.get(f"/batches/{NUMBER}/series/<label>")
+    def series(number: int, label: str) -> ResponseReturnValue:
+        at = request.args.get("at", 1, type=int)
+        return redirect(url_for("viewing.image", number=number, label=label, at=max(1, min(at, LARGEST)), **_kept()), 303)
+
+    @blueprint.get(f"/batches/{NUMBER}/series/<label>/<int(max={LARGEST}):at>")
+    def image(number: int, label: str, at: int) -> ResponseReturnValue:
+        desk = rooms.desks(principal())
+        info = desk.info(number)
+        return _page(rooms, desk, info, _place(desk, info, label, at))
+
+    @blueprint.get(f"/batches/{NUMBER}/files/<int(max={LARGEST}):file>")
+    def find(number: int, file: int) -> ResponseReturnValue:
+        for label, files in rooms.desks(principal()).series_files(number).items():
+            if file in files:
+                return redirect(url_for("viewing.image", number=number, label=label, at=files.index(file) + 1), 303)
+        raise NotFound("that file is in no series that can be shown")
+
+    @blueprint.get(f"/batches/{NUMBER}/files/<int(max={LARGEST}):file>/picture")
+    def picture(number: int, file: int) -> ResponseReturnValue:
+        desk = rooms.desks(principal())
+        path = desk.staged(number, file)
+        kinds = {one.get("label"): one.get("file_type", "") for one in desk.info(number).summary}
+        return _picture(rooms, path, kinds.get(request.args.get("series"), ""))
+
+    return blueprint
+
+
+def _place(desk: Desk, info: BatchInfo, label: str, at: int) -> Shown:
+    files = desk.series_files(info.id).get(label, ())
+    if not 1 <= at <= len(files):
+        raise NotFound("there is no such image in this batch; if it is decided, its files are not at the gate any more")
+    kinds = {one.get("label"): one.get("file_type", "") for one in info.summary}
+    return Shown(label, kinds.get(label, ""), files, at)
+
+
+def _picture(rooms: DeskRooms, path: Path, file_type: str) -> Response:
+    try:
+        preview = rooms.drawing.draw(path, file_type, _look())
+    except Unreadable as error:
+        return _placeholder(str(error), 422)
+    except Unavailable as error:
+        answer = _placeholder(str(error), 503)
+        answer.headers["Retry-After"] = "2"
+        return answer
+    if is_text(preview):
+        return _placeholder("this is text: open it to read it", 200)
+    return Response(preview.data, mimetype=preview.media_type)
+
+
+def _placeholder(why: str, status: int) -> Response:
+    lines = textwrap.wrap(words.plain(words.sentence(why)), _LONGEST_WORDS)
+    return Response(render_template("placeholder.svg", lines=lines), status, mimetype="image/svg+xml")
+
+
+def _page(rooms: DeskRooms, desk: Desk, info: BatchInfo, shown: Shown) -> ResponseReturnValue:
+    look, problem, text = _look(), "", ""
+    preview: Preview | None = None
+    try:
+        preview = rooms.drawing.draw(desk.staged(info.id, shown.file), shown.file_type, replace(look, side=_SIDES[1]))
+    except (Unreadable, Unavailable) as error:
+        problem = str(error)
+    if preview is not None and is_text(preview):
+        text, preview = preview.data.decode("utf-8", "replace"), None
+    frames, frame = (preview.frames, preview.frame) if preview is not None else (1, 0)
+    told = {one["label"]: one for one in desk.about(info.id).get("series", ()) if "label" in one}
+    return render_template(
+        "viewer.html", batch=info, shown=shown, preview=preview, problem=problem, text=text, frames=frames, frame=frame,
+        kept=_kept(), address=_address(info, shown, frame if frames > 1 else None), steps=_steps(info, shown, frame, frames),
+        description=told.get(shown.label, {}).get("description", ""), script=_script(info, shown, frames),
+        labels=[one["label"] for one in info.summary if "label" in one], original=request.args.get("size") == "original",
+    )  # fmt: skip
+
+
+def _steps(info: BatchInfo, shown: Shown, frame: int, frames: int) -> dict[str, str]:
+    """Return the pages before and behind this one, through the frames of a file and on to the next file."""
+    steps = {}
+    if frames > 1 and frame > 0:
+        steps["previous"] = _page_of(info, shown, shown.at, frame - 1)
+    elif shown.at > 1:
+        steps["previous"] = _page_of(info, shown, shown.at - 1)
+    if frames > 1 and frame < frames - 1:
+        steps["next"] = _page_of(info, shown, shown.at, frame + 1)
+    elif shown.at < len(shown.files):
+        steps["next"] = _page_of(info, shown, shown.at + 1)
+    return steps
+
+
+def _page_of(info: BatchInfo, shown: Shown, at: int, frame: int | None = None) -> str:
+    more = _kept() | ({"frame": str(frame)} if frame is not None else {})
+    return url_for("viewing.image", number=info.id, label=shown.label, at=at, **more)
+
+
+def _address(info: BatchInfo, shown: Shown, frame: int | None) -> str:
+    more = _window_asked() | ({"frame": frame} if frame is not None else {})
+    return url_for("viewing.picture", number=info.id, file=shown.file, series=shown.label, **more)
+
+
+def _script(info: BatchInfo, shown: Shown, frames: int) -> dict[str, str]:
+    """Return what a script needs to turn pages without loading them: places of pictures and of pages, with a gap for a number.
+
+    The pages are frames if the file has several, else the files.
+    """
+    if frames > 1:
+        picture, page = _address(info, shown, None), _page_of(info, shown, shown.at)
+        return {"kind": "frames", "picture": _with_gap(picture, "frame"), "page": _with_gap(page, "frame")}
+    if len(shown.files) > _MOST_LISTED:
+        return {}
+    picture = _address(info, replace(shown, files=(LARGEST,), at=1), None).replace(str(LARGEST), "{}")
+    page = _page_of(info, shown, LARGEST).replace(str(LARGEST), "{}")
+    return {"kind": "files", "picture": picture, "page": page, "files": " ".join(map(str, shown.files))}
+
+
+def _with_gap(address: str, name: str) -> str:
+    return f"{address}{'&' if '?' in address else '?'}{name}={{}}"
+
+
+def _look() -> Look:
+    """Return how a picture is asked for; what makes no sense counts as not said."""
+    frame = request.args.get("frame", type=int)
+    side = request.args.get("side", 0, type=int)
+    centre, width = _number("centre"), _number("width")
+    both = centre is not None and width is not None and width > 0
+    return Look(
+        frame=frame if frame is not None and 0 <= frame < _MOST_FRAMES else None,
+        side=side if side in _SIDES else 0,
+        centre=centre if both else None,
+        width=width if both else None,
+        whole=request.args.get("range") == "whole",
+    )
+
+
+def _number(name: str) -> float | None:
+    found = request.args.get(name, type=float)
+    return found if found is not None and math.isfinite(found) and abs(found) < 1e12 else None
+
+
+def _window_asked() -> dict[str, Any]:
+    return {name: request.args[name] for name in ("centre", "width", "range") if request.args.get(name)}
+
+
+def _kept() -> dict[str, Any]:
+    """Return what a reviewer set and wants to keep from image to image."""
+    return _window_asked() | ({"size": "original"} if request.args.get("size") == "original" else {})
