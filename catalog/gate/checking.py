@@ -76,6 +76,7 @@ class Checker:
             lambda headers, framed: self._burned_in(this, headers, framed=framed),
             this.cleaner or self._default(),
             self._vouched(this),
+            this.exam,
         )
         precedents = self._precedents(this)
         checks = Checks()

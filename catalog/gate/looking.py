@@ -16,7 +16,7 @@ from catalog.filetypes.part10 import NotDicom
 from catalog.gate.deidentification import Cleaner
 from catalog.gate.staging import Staging
 from catalog.gate.trees import Tree
-from catalog.pure.checks import CheckedFile
+from catalog.pure.checks import CheckedFile, sidecars
 from catalog.pure.checks.complete import position_of
 from catalog.pure.checks.names import tells, words_of
 from catalog.pure.checks.series import Series, SeriesTable
@@ -40,7 +40,7 @@ class Seen:
 
     `problem` says why it cannot be read, `held` why it could not be published, `waits` why somebody must vouch for it. `facts`
     is None if it is no DICOM, which `is_foreign` says, or cannot be read. `is_aside`: it is taken for what it holds or names,
-    and is not checked itself.
+    and is not checked itself. `tells` names what in the text of a result may identify somebody.
     """
 
     row: Row
@@ -52,6 +52,7 @@ class Seen:
     identity: bytes | None = None
     is_foreign: bool = False
     is_aside: bool = False
+    tells: str = ""
 
     @property
     def number(self) -> int | None:
@@ -90,12 +91,20 @@ class Looking:
         burned_in: tells why an image would be held.
         cleaner: of the study, or by the default profile where that is not known; None if there is none.
         vouched: the same when a reviewer vouches for what it cannot look through; None where nobody may.
+        exam: the exam code that the batch is meant for; '' if nobody said.
     """
 
     def __init__(
-        self, staging: Staging, tree: Tree, burned_in: BurnedIn, cleaner: Cleaner | None, vouched: Cleaner | None
+        self,
+        staging: Staging,
+        tree: Tree,
+        burned_in: BurnedIn,
+        cleaner: Cleaner | None,
+        vouched: Cleaner | None,
+        exam: str,
     ) -> None:
         self._staging = staging
+        self._exam = exam
         self._tree = tree
         self._burned_in = burned_in
         self._cleaner = cleaner
@@ -108,7 +117,7 @@ class Looking:
     def at(self, row: Row) -> Seen:
         """Read a staged file."""
         if made := result_path(self._staging.name_of(row.file)):
-            return Seen(row, series=self._result(row, made))
+            return Seen(row, series=self._result(row, made), tells=self._tells(row))
         try:
             facts = read_facts(self._staging.path(row.file))
         except NotDicom:
@@ -181,6 +190,14 @@ class Looking:
         self._named.append((row.id, row.file, series.label))
         return series
 
+    def _tells(self, row: Row) -> str:
+        if row.size > sidecars.LARGEST or not self._staging.name_of(row.file).lower().endswith(".json"):
+            return ""
+        try:
+            return ", ".join(sidecars.keys_that_tell(self._staging.path(row.file).read_bytes(), self._exam))
+        except OSError:
+            return ""  # publishing reads it again, and says so
+
     def checked(self, seen: Seen, elsewhere: int | None, archived: str) -> CheckedFile:
         """Return what the rules see of a file.
 
@@ -195,7 +212,7 @@ class Looking:
         if facts is None or seen.identity is None:
             return CheckedFile(
                 seen.row.id, waits=seen.waits, series=seen.series.label, file_type=seen.series.file_type,
-                is_unfinished=unfinished,
+                is_unfinished=unfinished, text_tells=seen.tells,
             )  # fmt: skip
         return CheckedFile(
             file=seen.row.id,

@@ -8,6 +8,7 @@ is shown one file after the other and keeps a hundred bytes or two of each, so t
 * `together`: rules on what the files of a batch have in common: patient, DICOM study, instances, pixels that may show text.
 * `complete`: rules on what is missing within a series.
 * `expected`: what a study expects, from its profile's ``[expect]`` and from its other exams.
+* `sidecars`: whether JSON that programs lay beside images tells whose they are.
 * `discs`: whether what the index of a disc names is there.
 * `series`: which series a batch holds, and by which label a reviewer chooses one.
 * `run`: all of them over one batch.

@@ -45,7 +45,8 @@ class CheckedFile:
     its series in the batch, `number` its instance number. `elsewhere` is another batch that has the same instance, None if
     there is none; `archived` the exam of the study that has it already, '' if none. `held` says why it could not be published,
     whoever vouched for it, `waits` why it is held unless a reviewer vouches,
-    `burned_in` why its pixels may show an identity. `name_tells`: its original name looks as if it held one.
+    `burned_in` why its pixels may show an identity. `name_tells`: its original name looks as if it held one; `text_tells`
+    names what in the text of a result may.
     `is_unfinished`: whoever wrote it ended before closing it.
     """
 
@@ -66,6 +67,7 @@ class CheckedFile:
     waits: str = ""
     burned_in: str = ""
     name_tells: bool = False
+    text_tells: str = ""
     is_unfinished: bool = False
 
 

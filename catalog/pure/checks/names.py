@@ -21,7 +21,12 @@ def words_of(identities: Iterable[str]) -> frozenset[str]:
 def tells(name: str, words: frozenset[str]) -> bool:
     """Whether a name holds one of the words, or what looks like a date."""
     plain = _plain(name)
-    return _DATE.search(plain) is not None or not words.isdisjoint(_BETWEEN.split(plain))
+    return has_date(plain) or not words.isdisjoint(_BETWEEN.split(plain))
+
+
+def has_date(text: str) -> bool:
+    """Whether a text holds what looks like a date."""
+    return _DATE.search(text) is not None
 
 
 def _plain(text: str) -> str:

@@ -20,6 +20,7 @@ RULES: tuple[type[Rule], ...] = (
     single.Consistent,
     single.HasPixels,
     single.NameTells,
+    single.ResultTells,
     complete.Gaps,
     complete.Slices,
 )

@@ -5,112 +5,128 @@ from collections.abc import Iterator
 from catalog.pure.checks.model import CheckedFile, Finding, Rule, Severity
 
 
-class Readable(Rule):
+class FileRule(Rule):
+    """A rule that says at most one thing of a file, whatever the others are."""
+
+    def see(self, file: CheckedFile) -> Iterator[Finding]:
+        """Say it."""
+        if message := self.message(file):
+            yield self.says(message, file.file, file.series)
+
+    def message(self, file: CheckedFile) -> str:
+        """Return what is to be said of a file, '' for nothing."""
+        raise NotImplementedError
+
+
+class Readable(FileRule):
     """Each file must be whole and of its kind."""
 
     name = "readable"
     severity = Severity.ERROR
 
-    def see(self, file: CheckedFile) -> Iterator[Finding]:
+    def message(self, file: CheckedFile) -> str:
         """A file that cannot be read stays out, and its reason says what to do."""
-        if file.problem:
-            yield self.says(f"{file.problem}; it stays out: send it again, or leave it", file.file)
+        return f"{file.problem}; it stays out: send it again, or leave it" if file.problem else ""
 
 
-class Publishable(Rule):
+class Publishable(FileRule):
     """De-identification must know how to clean each file."""
 
     name = "publishable"
     severity = Severity.ERROR
 
-    def see(self, file: CheckedFile) -> Iterator[Finding]:
+    def message(self, file: CheckedFile) -> str:
         """What would be held when it is published stays out now."""
-        if file.held:
-            yield self.says(
-                f"it would be held when it is published: {file.held}; it stays out. Mend it and check the batch again",
-                file.file,
-                file.series,
-            )
+        if not file.held:
+            return ""
+        return f"it could not be published: {file.held}; it stays out. Mend it and check the batch again"
 
 
-class Vouched(Rule):
+class Vouched(FileRule):
     """What nothing can look through needs somebody's word."""
 
     name = "vouched"
     severity = Severity.WARNING
 
-    def see(self, file: CheckedFile) -> Iterator[Finding]:
+    def message(self, file: CheckedFile) -> str:
         """The reviewer may give it; so may the study's profile."""
-        if file.waits:
-            yield self.says(
-                f"it is held when it is published, unless somebody vouches for it: {file.waits}. Accept it with "
-                "--pixels-approved if you looked at the images, with --attest REASON if you know what is in it",
-                file.file,
-                file.series,
-            )
+        if not file.waits:
+            return ""
+        return (
+            f"it is published only if somebody vouches for it: {file.waits}. Accept it with "
+            "--pixels-approved if you looked at the images, with --attest REASON if you know what is in it"
+        )
 
 
-class Finished(Rule):
+class Finished(FileRule):
     """A file that was dropped must have been closed by the program that wrote it."""
 
     name = "finished"
     severity = Severity.WARNING
 
-    def see(self, file: CheckedFile) -> Iterator[Finding]:
+    def message(self, file: CheckedFile) -> str:
         """What a killed program or mount leaves is as long as it happens to be."""
-        if file.is_unfinished:
-            yield self.says(
-                "the program that wrote it ended before it closed it, so it may be cut off; compare it with where it came "
-                "from, or reject it and have it brought again",
-                file.file,
-                file.series,
-            )
+        if not file.is_unfinished:
+            return ""
+        return (
+            "the program that wrote it ended before it closed it, so it may be cut off; compare it with where it came "
+            "from, or reject it and have it brought again"
+        )
 
 
-class Consistent(Rule):
+class Consistent(FileRule):
     """What the sender called the instance must be what the data set says it is."""
 
     name = "consistent"
     severity = Severity.WARNING
 
-    def see(self, file: CheckedFile) -> Iterator[Finding]:
+    def message(self, file: CheckedFile) -> str:
         """The data set's own name counts."""
-        if not file.same_in_meta:
-            yield self.says(
-                "the sender announced another instance UID than the data set holds; the data set's counts",
-                file.file,
-                file.series,
-            )
+        if file.same_in_meta:
+            return ""
+        return "the sender announced another instance UID than the data set holds; the data set's counts"
 
 
-class HasPixels(Rule):
+class HasPixels(FileRule):
     """An image without pixels may be the first half of a file."""
 
     name = "has_pixels"
     severity = Severity.WARNING
 
-    def see(self, file: CheckedFile) -> Iterator[Finding]:
+    def message(self, file: CheckedFile) -> str:
         """Files that are cut off between two elements look like that."""
-        if file.lacks_pixels:
-            yield self.says(
-                "it is an image by its SOP class but has no pixels: cut off, or sent without them; look at it before accepting",
-                file.file,
-                file.series,
-            )
+        if not file.lacks_pixels:
+            return ""
+        return "it is an image by its SOP class but has no pixels: cut off, or sent without them; look at it before accepting"
 
 
-class NameTells(Rule):
+class NameTells(FileRule):
     """A file's own name may hold a name or a date; in a tree of results, names are kept."""
 
     name = "name_tells"
     severity = Severity.WARNING
 
-    def see(self, file: CheckedFile) -> Iterator[Finding]:
+    def message(self, file: CheckedFile) -> str:
         """What looks like one is shown to the reviewer, who sees the name."""
-        if file.name_tells:
-            yield self.says(
-                "its name holds a patient's name or number, or what looks like a date; rename it and seal the batch "
-                "again if it is a result, whose names are kept",
-                file.file,
-                file.series,
-            )
+        if not file.name_tells:
+            return ""
+        return (
+            "its name holds a patient's name or number, or what looks like a date; rename it and seal the batch "
+            "again if it is a result, whose names are kept"
+        )
+
+
+class ResultTells(FileRule):
+    """Results are archived as they are, so what their text says of people and days is archived too."""
+
+    name = "result_tells"
+    severity = Severity.WARNING
+
+    def message(self, file: CheckedFile) -> str:
+        """Made from archived images it tells shifted dates and codes; made from others it tells whose it is."""
+        if not file.text_tells:
+            return ""
+        return (
+            f"it is archived as it is and holds {file.text_tells}: harmless if it was made from archived images, whose dates "
+            "are shifted; otherwise have it made again from those, or without these values (dcm2niix -ba y)"
+        )

@@ -33,7 +33,7 @@ MEANINGS = {
 }
 TITLES = {
     "readable": "Cannot be read",
-    "publishable": "Would be held when it is published",
+    "publishable": "Cannot be published",
     "vouched": "Somebody must vouch for it",
     "finished": "Perhaps cut off",
     "one_patient": "Several patients",
@@ -43,12 +43,14 @@ TITLES = {
     "consistent": "Announced as another instance",
     "has_pixels": "An image without pixels",
     "name_tells": "The file's name may tell who it is",
+    "result_tells": "The result's text may tell who it is",
     "gaps": "Missing from the numbering",
     "slices": "Missing slices",
     "exam_code": "An unusual exam code",
     "protocol": "Not as the study expects",
     "siblings": "Smaller than in other exams",
     "profile": "The study's profile cannot be used",
+    "disc": "Not as the disc's index says",
     "unpacked": "Archives were unpacked",
     "publish": "Held when it was published",
 }
