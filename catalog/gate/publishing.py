@@ -43,6 +43,10 @@ from catalog.store import Deposit, LocalStore
 _CHUNK_FILES = 64
 _CHUNK_BYTES = 256 << 20
 _CHECK = "publish"
+_UNORDERED = (
+    "its number has more digits than the names in its series have, so by name it would stand among the first: "
+    "bring the whole series into an exam of its own"
+)
 _CONTRADICTS = "an instance of this UID is archived already, with other content"
 
 
@@ -214,6 +218,7 @@ class Publisher:
             entries = chain(_manifest(connection, this, placed), made.entries)
             self._store.write_manifest(this.study, _manifest_name(this.batch), entries)
             taken |= dict.fromkeys((file.staged for file in placed.contradicting), _CONTRADICTS)
+            taken |= dict.fromkeys((file.staged for file in placed.unordered), _UNORDERED)
             taken |= dict.fromkeys(made.contradicting, "the result has another file of that name already")
             left = self._leave_behind(connection, this, taken)
             connection.execute(batches.update().where(batches.c.id == job.batch_id).values(summary=gathered.summary))

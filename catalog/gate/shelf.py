@@ -6,10 +6,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from catalog import clock
+from catalog.database import Row
 from catalog.database.tables import exams, files, series
 from catalog.metadata.keeping import keep
 from catalog.pure.filing import KnownSeries, Plan, PlannedFile, PlannedSeries
-from catalog.pure.names import folded
+from catalog.pure.names import FEWEST_DIGITS, folded
 
 _ROWS_AT_ONCE = 1000
 
@@ -29,14 +30,20 @@ def known_series(connection: sa.Connection, exam_id: int | None) -> list[KnownSe
     if exam_id is None:
         return []
     rows = connection.execute(sa.select(series.c.id, series.c.name, series.c.identity).where(series.c.exam_id == exam_id))
-    return [KnownSeries(row.id, row.name, row.identity, _known_files(connection, row.id)) for row in rows.all()]
+    return [_known(connection, row) for row in rows.all()]
 
 
-def _known_files(connection: sa.Connection, series_id: int) -> dict[bytes, tuple[bytes, int]]:
-    rows = connection.execute(
-        sa.select(files.c.identity, files.c.sha256, files.c.name_key).where(files.c.series_id == series_id)
-    )
-    return {row.identity: (row.sha256, _number(row.name_key)) for row in rows}
+def _known(connection: sa.Connection, row: Row) -> KnownSeries:
+    found: dict[bytes, tuple[bytes, int]] = {}
+    digits = FEWEST_DIGITS
+    for file in connection.execute(
+        sa.select(files.c.identity, files.c.sha256, files.c.name_key).where(files.c.series_id == row.id)
+    ):
+        stem = file.name_key.partition(".")[0]
+        is_number = stem.isdecimal()
+        found[file.identity] = (file.sha256, int(stem) if is_number else 0)
+        digits = max(digits, len(stem) if is_number else 0)
+    return KnownSeries(row.id, row.name, row.identity, found, digits)
 
 
 def put(
@@ -93,8 +100,3 @@ def _rows(members: Sequence[PlannedFile], series_id: int, batch_id: int, now: in
         }
         for file in members
     ]  # fmt: skip
-
-
-def _number(name_key: str) -> int:
-    stem = name_key.partition(".")[0]
-    return int(stem) if stem.isdecimal() else 0

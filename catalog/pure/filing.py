@@ -6,7 +6,7 @@ The decision depends on nothing but what is handed in, so that a publish job tha
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from catalog.pure.names import file_name, folded, number_files, series_name, unique_name
+from catalog.pure.names import FEWEST_DIGITS, file_name, folded, number_files, series_name, unique_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,16 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class KnownSeries:
-    """A series the exam has already: `files` maps the identity of each file to its digest and its number."""
+    """A series the exam has already: `files` maps the identity of each file to its digest and its number.
+
+    `digits` is how many the names of its files have, the longest's.
+    """
 
     row: int
     name: str
     identity: bytes
     files: Mapping[bytes, tuple[bytes, int]] = field(default_factory=dict)
+    digits: int = FEWEST_DIGITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +74,22 @@ class PlannedSeries:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Where everything goes. `known` are archived already, byte for byte; `contradicting` are, with other bytes."""
+    """Where everything goes. `known` are archived already, byte for byte; `contradicting` are, with other bytes.
+
+    `unordered` came late to a series and have numbers longer than the names in it: by name they would stand among the first.
+    """
 
     series: tuple[PlannedSeries, ...]
     known: tuple[StoredFile, ...]
     contradicting: tuple[StoredFile, ...]
+    unordered: tuple[StoredFile, ...] = ()
 
 
 def plan(files: Sequence[StoredFile], exam: Sequence[KnownSeries]) -> Plan:
     """Decide where files go in an exam that has these series already.
 
     Files of one series keep the order of their instance numbers; a number that is missing or taken is replaced by the next
-    free one above all others.
+    free one above all others. Names have as many digits as the largest number needs, so that their order is that of numbers.
     """
     by_series: dict[bytes, list[StoredFile]] = {}
     for file in files:
@@ -91,19 +99,19 @@ def plan(files: Sequence[StoredFile], exam: Sequence[KnownSeries]) -> Plan:
     planned: list[PlannedSeries] = []
     known: list[StoredFile] = []
     contradicting: list[StoredFile] = []
+    unordered: list[StoredFile] = []
     for identity, members in sorted(by_series.items(), key=lambda item: _order_of_series(item[1])):
         series = known_series.get(identity)
         fresh = _fresh(members, series, known, contradicting)
-        if not fresh:
+        named = _named(fresh, series, unordered)
+        if not named:
             continue
-        first = fresh[0].description
+        first = named[0].stored.description
         name = series.name if series else unique_name(_name(first), taken_names)
         taken_names.add(folded(name))
-        moments = [file.description.acquired for file in fresh if file.description.acquired is not None]
-        planned.append(
-            PlannedSeries(series.row if series else None, name, first, min(moments, default=None), _named(fresh, series))
-        )
-    return Plan(tuple(planned), tuple(known), tuple(contradicting))
+        moments = [file.stored.description.acquired for file in named if file.stored.description.acquired is not None]
+        planned.append(PlannedSeries(series.row if series else None, name, first, min(moments, default=None), named))
+    return Plan(tuple(planned), tuple(known), tuple(contradicting), tuple(unordered))
 
 
 def _fresh(
@@ -122,15 +130,19 @@ def _fresh(
     return fresh
 
 
-def _named(files: Sequence[StoredFile], series: KnownSeries | None) -> tuple[PlannedFile, ...]:
+def _named(files: Sequence[StoredFile], series: KnownSeries | None, unordered: list[StoredFile]) -> tuple[PlannedFile, ...]:
+    """Return the files with their names; those that cannot have one in order go to the list."""
     taken = {number for _, number in series.files.values()} if series else set()
     groups = _groups(files)
     numbers = number_files([members[0].description.number for members in groups], taken)
-    return tuple(
-        PlannedFile(file, file_name(number, file.description.extension))
-        for members, number in zip(groups, numbers, strict=True)
-        for file in members
-    )
+    digits = series.digits if series else max(FEWEST_DIGITS, len(str(max(numbers, default=0))))
+    named: list[PlannedFile] = []
+    for members, number in zip(groups, numbers, strict=True):
+        if len(str(number)) > digits:
+            unordered += members
+        else:
+            named += [PlannedFile(file, file_name(number, file.description.extension, digits)) for file in members]
+    return tuple(named)
 
 
 def _groups(files: Sequence[StoredFile]) -> list[list[StoredFile]]:

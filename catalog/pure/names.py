@@ -14,6 +14,7 @@ MAX_NAME_BYTES = 255
 BEHIND_ALL_NAMES = "\U0010ffff"
 _DESCRIPTION_CHARACTERS = 64
 _LARGEST_NUMBER = 99_999_999
+FEWEST_DIGITS = 5
 
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\..*)?", re.IGNORECASE | re.DOTALL)
@@ -120,9 +121,9 @@ def series_name(number: int, file_type: str, description: str) -> str:
     return f"{number:03d}_{file_type}_{label}" if label else f"{number:03d}_{file_type}"
 
 
-def file_name(number: int, extension: str) -> str:
-    """Return the name of the `number`-th file of a series, five digits at least, lower case: `00001.dcm`."""
-    return f"{number:05d}{extension.lower()}"
+def file_name(number: int, extension: str, digits: int = FEWEST_DIGITS) -> str:
+    """Return the name of the `number`-th file of a series, of so many digits at least, lower case: `00001.dcm`."""
+    return f"{number:0{digits}d}{extension.lower()}"
 
 
 def unique_name(name: str, taken: set[str]) -> str:

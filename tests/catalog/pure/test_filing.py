@@ -48,7 +48,8 @@ def placed(done: Plan, before: Sequence[KnownSeries] = ()) -> list[KnownSeries]:
         files = dict(known.files) if known else {}
         files |= {one.stored.description.identity: (one.stored.digest, int(one.name.partition(".")[0])) for one in series.files}
         row = series.row if series.row is not None else len(exam) + 1
-        exam[series.first.series] = KnownSeries(row, series.name, series.first.series, files)
+        digits = max(len(one.name.partition(".")[0]) for one in series.files)
+        exam[series.first.series] = KnownSeries(row, series.name, series.first.series, files, digits)
     return list(exam.values())
 
 
@@ -186,3 +187,26 @@ def test_a_thousand_series_of_one_name_get_names_of_their_own() -> None:
     found = {series.name for series in plan(files, []).series}
     assert len(found) == 1000
     assert {"000_DCM_MR", "000_DCM_MR_2", "000_DCM_MR_1000"} <= found
+
+
+@given(st.lists(st.integers(1, 3_000_000), unique=True, min_size=1, max_size=20), st.integers(0, 20))
+def test_files_stand_in_the_order_of_their_numbers_however_many_digits_these_have(numbers: list[int], late: int) -> None:
+    files = [stored(staged, described(staged, 1, number)) for staged, number in enumerate(numbers, 1)]
+    first = plan(files[late:], [])
+    assert first.unordered == ()
+    second = plan(files[:late], placed(first))
+    names = [
+        (one.name, one.stored.description.number) for done in (first, second) for each in done.series for one in each.files
+    ]
+    assert [number for _, number in sorted(names)] == sorted(number for _, number in names)
+    assert len(names) + len(second.unordered) == len(files)
+    longest = max((len(name) for name, _ in names), default=0)
+    assert all(len(f"{file.description.number}.dcm") > longest for file in second.unordered)
+
+
+def test_the_hundred_thousandth_file_stands_last() -> None:
+    files = [stored(number, described(number, 1, number)) for number in (99_998, 99_999, 100_000)]
+    (series,) = plan(files, []).series
+    assert [one.name for one in series.files] == ["099998.dcm", "099999.dcm", "100000.dcm"]
+    late = plan(files[2:], placed(plan(files[:2], [])))
+    assert (late.series, late.unordered) == ((), (files[2],))
