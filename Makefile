@@ -30,7 +30,7 @@ test-ad:
 	$(BIN)/python -m pytest $(ARGS) tests/gateway/credentials/active_directory.py
 
 test-deploy: check-ansible
-	$(BIN)/python -m pytest --timeout 1800 $(ARGS) tests/deploy
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --timeout 1800 $(ARGS) tests/deploy
 
 check:
 	@.ci/install

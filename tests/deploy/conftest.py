@@ -1,13 +1,15 @@
 """Machines for tests: bare, or with the archive's wheel installed as an administrator would."""
 
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.deploy import appliance, deployed, images, machine
+from tests.deploy import appliance, images, machine
+from tests.deploy.images import TOP
 from tests.deploy.machine import Machine
 
 NewMachine = Callable[..., Machine]
@@ -95,6 +97,19 @@ def new_machine(tmp_path: Path) -> Iterator[NewMachine]:
 
 
 @pytest.fixture(scope="session")
-def packed(debian: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the bundle that `make bundle` packs from this checkout."""
-    return deployed.bundle(tmp_path_factory.mktemp("packed"))
+def dist(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Return what `make bundle` leaves in ./dist, made once for all of pytest's workers."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "dist"
+    with images.locked(folder.with_suffix(".lock")):
+        if not folder.exists():
+            subprocess.run(["make", "--no-print-directory", "bundle"], cwd=TOP, check=True, capture_output=True, timeout=290)
+            shutil.copytree(TOP / "dist", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def packed(debian: list[Path], dist: Path) -> Path:
+    """Return the bundle of this checkout."""
+    (bundle,) = dist.glob("*.tar")
+    return bundle

@@ -9,7 +9,8 @@ from typing import Any
 
 from tests import synthetic
 from tests.deploy import images
-from tests.deploy.ansible import NAME, TOP, Site
+from tests.deploy.ansible import NAME, Site
+from tests.deploy.images import TOP
 from tests.deploy.machine import Machine
 
 PACKAGES = ("nftables", "nginx-light", "openssh-client", "openssh-server", "postgresql")
@@ -31,9 +32,9 @@ PEOPLE: dict[str, Any] = {
 
 
 @contextmanager
-def server(folder: Path, *packages: str) -> Iterator[Machine]:
+def server(folder: Path, *packages: str, suite: images.Suite = images.BOOKWORM) -> Iterator[Machine]:
     """Boot a machine with these packages and the Unix users ada and lea, who have passwords."""
-    with Machine(folder, images.debian(*(packages or PACKAGES))) as machine:
+    with Machine(folder, images.debian(*(packages or PACKAGES), suite=suite)) as machine:
         machine.boot()
         for login in ("ada", "lea"):
             machine.run("useradd", "--create-home", login)
@@ -41,16 +42,19 @@ def server(folder: Path, *packages: str) -> Iterator[Machine]:
         yield machine
 
 
-def bundle(folder: Path, wheel: Path | None = None) -> Path:
-    """Return a bundle of a wheel; without one, `make bundle` packs this checkout's."""
-    if wheel is None:
-        done = subprocess.run(["make", "--no-print-directory", "bundle"], cwd=TOP, capture_output=True, text=True, timeout=290)
-        assert done.returncode == 0, done.stdout + done.stderr
-        (made,) = TOP.joinpath("dist").glob("*.tar")
-        return made.rename(folder / made.name)
+def bundle(folder: Path, wheel: Path) -> Path:
+    """Pack a wheel with all that it needs."""
     done = subprocess.run([TOP / ".ci/bundle", wheel, folder], capture_output=True, text=True, timeout=290)
     assert done.returncode == 0, done.stderr
     return Path(done.stdout.strip())
+
+
+def wheel_of(packed: Path, folder: Path) -> Path:
+    """Take the archive's own wheel out of a bundle."""
+    extract = ["tar", "--extract", "--file", packed, "--directory", folder, "--strip-components", "2"]
+    subprocess.run([*extract, "--wildcards", "*/archimed-*.whl"], check=True)
+    (wheel,) = folder.glob("archimed-*.whl")
+    return wheel
 
 
 def outside(machine: Machine, *command: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -76,11 +80,17 @@ def send(machine: Machine, folder: Path, study: str, instances: int = 3) -> None
     outside(machine, "storescu", "-aet", "MR_SENDER", "-aec", "ARCHIMED", "127.0.0.1", "11112", "+sd", folder)
 
 
-def accept(machine: Machine, exam: str) -> None:
-    """Accept the newest batch into the study, as its reviewer, and wait until it is published."""
+def seal_newest(machine: Machine) -> str:
+    """Seal the newest batch as its reviewer, wait until it is checked, and return its number."""
     batch = str(max(found["id"] for found in listed(machine, "staging", "list", "--as", "ada")))
     machine.run(ARCHIMED, "staging", "seal", batch, "--as", "ada")
     machine.wait(lambda: listed(machine, "staging", "show", batch, "--as", "ada")["state"] != "checking", 100)
+    return batch
+
+
+def accept(machine: Machine, exam: str) -> None:
+    """Accept the newest batch into the study, as its reviewer, and wait until it is published."""
+    batch = seal_newest(machine)
     machine.run(ARCHIMED, "staging", "accept", batch, "--study", STUDY, "--exam", exam, "--wait", "--as", "ada", timeout=200)
 
 

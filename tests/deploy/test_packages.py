@@ -10,18 +10,9 @@ import tomllib
 import zipfile
 from pathlib import Path
 
-import pytest
-
 TOP = Path(__file__).parents[2]
 PACKAGES = {"archimedfs", "catalog", "deid", "gateway"}
 VERSION = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]["version"]
-
-
-@pytest.fixture(scope="module")
-def dist() -> Path:
-    """Return ./dist as `make bundle` leaves it."""
-    subprocess.run(["make", "--no-print-directory", "bundle"], cwd=TOP, check=True, capture_output=True, timeout=280)
-    return TOP / "dist"
 
 
 def tracked() -> set[str]:
