@@ -12,7 +12,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -225,6 +225,20 @@ class Machine:
             folder.mkdir()
         return ["sh", "-c", 'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs"; shift; done; shift; exec "$@"', "sh",
                 *map(str, folders), "--"]  # fmt: skip
+
+
+def wire(ends: Mapping[Machine, str]) -> None:
+    """Lay a wire between two machines that are on, which lasts until one is off; each end gets the address that is given."""
+    (one, other) = ends
+    _ip(one, "link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns", str(other.leader))
+    for machine, address in ends.items():
+        _ip(machine, "address", "add", f"{address}/24", "dev", "wire")
+        _ip(machine, "link", "set", "wire", "up")
+
+
+def _ip(machine: Machine, *words: str) -> None:
+    # From outside, where the other machine's processes have numbers too.
+    subprocess.run(["nsenter", "-t", str(machine.leader), "-n", "--", "ip", *words], check=True)
 
 
 def why_not() -> str:

@@ -72,6 +72,23 @@ def test_an_expired_certificate(site: Site, place: Path) -> None:
     )  # fmt: skip
 
 
+def test_a_certificate_that_is_not_for_this_server(site: Site, place: Path) -> None:
+    for name, host in (("one", "other.example.org"), ("two", "archive.example.org")):
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-days", "9", "-subj",
+             f"/CN={host}", "-keyout", place / f"{name}.key", "-out", place / f"{name}.pem"],
+            check=True, capture_output=True,
+        )  # fmt: skip
+    for certificate, key, said in (
+        ("one.pem", "one.key", "one.pem is not for the name archive.example.org"),
+        ("two.pem", "one.key", "two.pem, or has a passphrase"),
+    ):
+        _refused(
+            site, said, archimed_nginx=True, archimed_tls_certificate_file=str(place / certificate),
+            archimed_tls_key_file=str(place / key),
+        )  # fmt: skip
+
+
 def test_a_machine_without_fuse(place: Path, packed: Path) -> None:
     with Machine(place / "without-fuse", images.debian(*deployed.PACKAGES), fuse=False) as made:
         made.boot()

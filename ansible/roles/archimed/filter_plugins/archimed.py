@@ -1,9 +1,10 @@
-"""Filters of the role: settings as TOML, and which variables nobody knows. No dependency beyond Python."""
+"""Filters of the role: settings as TOML, which variables nobody knows, what folders lie on. No dependency beyond Python."""
 
 import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -14,7 +15,7 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Return the filters by name."""
-        return {"archimed_toml": to_toml, "archimed_unknown": unknown}
+        return {"archimed_toml": to_toml, "archimed_unknown": unknown, "archimed_way_to": way_to}
 
 
 def to_toml(settings: Mapping[str, Any]) -> str:
@@ -29,6 +30,12 @@ def unknown(names: Sequence[str], known: Sequence[str]) -> list[str]:
         nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
         found.append(f"{name}: unknown variable; the nearest known one is {nearest[0]}")
     return found
+
+
+def way_to(folders: Sequence[str]) -> list[str]:
+    """Return the folders themselves and all above them but the root."""
+    found = {str(above) for folder in folders for above in (PurePosixPath(folder), *PurePosixPath(folder).parents)}
+    return sorted(found - {"/"})
 
 
 def _section(path: tuple[str, ...], table: Mapping[str, Any]) -> Iterator[str]:
