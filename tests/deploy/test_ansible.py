@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.deploy import deployed
-from tests.deploy.ansible import TOP, Site
-from tests.deploy.deployed import STUDY, UNITS, accept, curl, listed, modes, outside, send
+from tests.deploy.ansible import NAME, TOP, Site
+from tests.deploy.deployed import STUDY, UNITS, accept, curl, listed, modes, outside, seal_newest, send
 from tests.deploy.machine import Machine
 
 VARIABLES = {
@@ -22,6 +22,7 @@ VARIABLES = {
     **deployed.PEOPLE,
 }  # fmt: skip
 SERIES = f"{STUDY}/E001/003_DCM_MR_t1_mprage_sag"
+PLACES = ("/etc", "/opt", "/usr/local")
 pytestmark = pytest.mark.timeout(900)
 
 
@@ -37,17 +38,23 @@ def site(place: Path, packed: Path) -> Iterator[Site]:
     shutil.rmtree(place / "machine")
 
 
+@pytest.fixture(scope="module")
+def fresh(site: Site) -> dict[str, str]:
+    """Return owners and modes as they are before the role runs for the first time."""
+    return modes(site.machine, *PLACES)
+
+
 @pytest.fixture
 def authority(site: Site) -> Path:
     return site.machine.root / "etc/archimed/tls/ca.pem"
 
 
-def test_a_dry_run_on_a_fresh_machine_goes_through_and_changes_nothing(site: Site) -> None:
-    before = modes(site.machine, "/etc", "/opt", "/usr/local", "/srv")
+def test_a_dry_run_on_a_fresh_machine_goes_through_and_changes_nothing(site: Site, fresh: dict[str, str]) -> None:
     played = site.play("--check", "--diff").require()
     assert played.changed > 5
     assert "+[dicom]" in played.output or "[dicom]" in played.output
-    assert modes(site.machine, "/etc", "/opt", "/usr/local", "/srv") == before
+    assert modes(site.machine, *PLACES) == fresh
+    assert site.machine.run("ls", "/srv").stdout == ""
 
 
 def test_converges_with_every_unit_at_work(site: Site) -> None:
@@ -70,33 +77,50 @@ def test_a_dry_run_on_the_converged_machine_sees_nothing_to_do(site: Site) -> No
     assert played.what_changed == []
 
 
-def test_owners_and_modes(site: Site) -> None:
-    found = modes(site.machine, "/etc/archimed", "/var/lib/archimed", "/usr/local/share", "/usr/local/bin/archimed")
-    assert {path: found[path] for path in found if path.startswith("/etc/archimed")} == {
-        "/etc/archimed": "root:archimed 750",
-        "/etc/archimed/archimed.toml": "root:archimed 640",
-        "/etc/archimed/archimed.nft": "root:root 644",
-        "/etc/archimed/deid.key": "root:root 600",
-        "/etc/archimed/ldap-password": "root:archimed 640",
-        "/etc/archimed/tls": "root:root 755",
-        "/etc/archimed/tls/ca.key": "root:root 600",
-        "/etc/archimed/tls/ca.pem": "root:root 644",
-        "/etc/archimed/tls/server.ext": "root:root 644",
-        "/etc/archimed/tls/server.key": "root:root 600",
-        "/etc/archimed/tls/server.pem": "root:root 644",
-    }
+# Whatever the role brings matches a line of this: where, whose, how open.
+BROUGHT = [
+    (r"/etc/archimed", "root:archimed 750"),
+    (r"/etc/archimed/(archimed[.]toml|ldap-password)", "root:archimed 640"),
+    (r"/etc/archimed/(deid[.]key|tls/(ca|server)[.]key)", "root:root 600"),
+    (r"/etc/archimed/tls", "root:root 755"),
+    (r"/etc/archimed/(archimed[.]nft|tls/((ca|server)[.]pem|server[.]ext))", "root:root 644"),
+    (r"/etc/systemd/system/[^/]+[.](d|wants)", "root:root 755"),
+    (
+        r"/etc/systemd/system/[^/]+[.]wants/(archimed[^/]*|nginx.service|ssh.service|postgresql.service)",
+        "root:root 777",
+    ),  # links
+    (r"/etc/systemd/system/(archimed[^/]+|archimed-[^/]+[.]d/site[.]conf)", "root:root 644"),
+    (r"/etc/(pam[.]d/archimed|nginx/conf[.]d/archimed[.]conf|ssh/sshd_config[.]d/archimed[.]conf)", "root:root 644"),
+    (r"/etc/(passwd|group|subuid|subgid)-", "root:root 644"),
+    (r"/etc/g?shadow-", "root:shadow 640"),
+    (r"/opt/archimed", "root:root 777"),  # a link
+    (r"/opt/archimed-releases|/opt/archimed-releases/.*/", "root:root 755"),
+    (r"/opt/archimed-releases/.+", "root:root (644|755|777)"),
+    (r"/usr/local/bin/archimed", "root:root 755"),
+    (r"/usr/local/share/man/man1/archimed[^/]*[.]1", "root:root 644"),
+    (r"/usr/local/share/.*/(_?archimed|archimed[.]fish|windows/[^/]+[.](html|reg|cmd|crt))", "root:root 644"),
+    (r"/usr/local/share/.+", "root:root 755"),  # folders
+]
+
+
+def test_owners_and_modes(site: Site, fresh: dict[str, str]) -> None:
+    found = modes(site.machine, *PLACES, "/var/lib/archimed")
+    brought = {path: what for path, what in found.items() if path not in fresh and not path.startswith("/var/lib/archimed")}
+    assert {path: what for path, what in brought.items() if not _is_as_it_should_be(path, what)} == {}
+    assert {pattern for pattern, _ in BROUGHT if not any(re.fullmatch(pattern, path) for path in brought)} <= {
+        r"/etc/(passwd|group|subuid|subgid)-", r"/etc/g?shadow-",
+    }  # fmt: skip
+    assert {path: what for path, what in fresh.items() if found.get(path) != what} == {}  # nothing else was touched
     assert found["/var/lib/archimed"] == "archimed:archimed 711"
     state = {path: what for path, what in found.items() if path.startswith("/var/lib/archimed/")}
     assert {what.split()[0] for what in state.values()} == {"archimed:archimed"}
     assert {path: what for path, what in state.items() if int(what.split()[1], 8) & 0o077} == {}
-    assert found["/usr/local/bin/archimed"] == "root:root 755"
-    pages = [what for path, what in found.items() if path.startswith("/usr/local/share/man/man1/")]
-    assert len(pages) > 40
-    assert set(pages) == {"root:root 644"}
-    program = modes(site.machine, "/opt/archimed-releases", "/etc/systemd/system", "/etc/pam.d/archimed")
-    assert {what.split()[0] for what in program.values()} == {"root:root"}
-    assert [path for path, what in program.items() if int(what.split()[1], 8) & 0o022 and not what.endswith(" 777")] == []
-    assert site.machine.run("man", "-w", "archimed-mount", check=False).returncode in {0, 127}
+    assert len([path for path in brought if path.startswith("/usr/local/share/man/man1/")]) > 40
+
+
+def _is_as_it_should_be(path: str, what: str) -> bool:
+    """Whether what the role brought is as the first line that it matches says."""
+    return next((re.fullmatch(wanted, what) is not None for pattern, wanted in BROUGHT if re.fullmatch(pattern, path)), False)
 
 
 def read_through_the_mount(machine: Machine, login: str, name: str) -> bytes | None:
@@ -135,6 +159,23 @@ def test_the_certificate_is_verified(site: Site, authority: Path) -> None:
     assert other.returncode == 60  # curl's word for a certificate that nobody vouches for
     wrong = curl(site.machine, authority, "/archive/", "ada", "--user", "ada:wrong", "-o", "/dev/null", "-w", "%{http_code}")
     assert wrong.stdout == "401"
+
+
+def test_a_batch_is_decided_at_the_desk(site: Site, place: Path, authority: Path) -> None:
+    send(site.machine, place / "for-the-desk", "2")
+    batch = seal_newest(site.machine)
+    page = curl(site.machine, authority, f"/desk/batches/{batch}", "ada", "--fail").stdout
+    (seen,) = set(re.findall(r'name="seen" value="(\w+)"', page))
+
+    def reject(login: str, origin: str) -> str:
+        form = ["--data", f"seen={seen}&reason=a+test", "--header", f"Origin: {origin}"]
+        told = ["--output", "/dev/null", "--write-out", "%{http_code} %header{location}"]
+        return curl(site.machine, authority, f"/desk/batches/{batch}/reject", login, *form, *told).stdout.strip()
+
+    assert reject("ada", "https://elsewhere.example.org") == "403"
+    assert reject("lea", f"https://{NAME}") == "404"
+    assert reject("ada", f"https://{NAME}") == f"303 /desk/batches/{batch}"
+    assert listed(site.machine, "staging", "show", batch, "--as", "ada")["state"] == "rejected"
 
 
 def test_every_line_of_the_page_for_clients_runs(site: Site, place: Path, authority: Path) -> None:

@@ -215,12 +215,15 @@ def test_nothing_is_written_where_the_disk_is_away(site: Site) -> None:
     machine.run("systemctl", "stop", "data.mount")
     machine.run("chown", "archimed:archimed", "/data")  # the worst case: they could write there
     # Without the unit that mounts it nothing brings it back.
-    machine.run("systemctl", "mask", "--runtime", "data.mount")
+    machine.run("rm", "/etc/systemd/system/data.mount")
+    machine.run("systemctl", "daemon-reload")
     machine.run("systemctl", "start", "archimed.target", timeout=120)
     for unit in UNITS[:-1]:
-        machine.wait(lambda unit=unit: machine.unit(unit, "ActiveState") in {"inactive", "failed"})
+        machine.wait(lambda unit=unit: machine.unit(unit, "AssertResult") == "no")
+        assert machine.unit(unit, "ActiveState") in {"inactive", "failed"}
     assert machine.run("ls", "-A", "/data").stdout == ""
-    machine.run("systemctl", "unmask", "--runtime", "data.mount")
+    machine.write("/etc/systemd/system/data.mount", _DISK)
+    machine.run("systemctl", "daemon-reload")
     machine.run("systemctl", "start", "data.mount", "archimed.target", timeout=120)
     machine.wait(lambda: active(machine), 100)
     assert is_readable(machine)

@@ -45,6 +45,17 @@ def test_the_doctor_finds_nothing_wrong(running: Machine) -> None:
     assert {f"{unit}.service is active" for unit in UNITS} <= {entry["says"] for entry in found}
 
 
+def test_what_runs_daily_runs_in_its_sandbox_and_its_failure_shows(running: Machine) -> None:
+    for name in ("archimed-doctor", "archimed-audit-verify"):
+        assert running.unit(f"{name}.timer", "ActiveState") == "active"
+        running.run("systemctl", "start", f"{name}.service", timeout=120)
+    running.run("chmod", "o+r", "/etc/archimed/deid.key")
+    assert running.run("systemctl", "start", "archimed-doctor", check=False, timeout=120).returncode != 0
+    assert "archimed-doctor.service" in running.run("systemctl", "--failed", "--plain", "--no-legend").stdout
+    running.run("chmod", "o-r", "/etc/archimed/deid.key")
+    running.run("systemctl", "start", "archimed-doctor", timeout=120)
+
+
 def test_users_see_the_mount_of_a_daemon_in_a_sandbox(running: Machine) -> None:
     assert running.run("ls", f"{ARCHIVE}/ada", user="ada").stdout == "S\n"
     assert running.run("ls", f"{ARCHIVE}/ben", user="ben").stdout == ""
