@@ -112,8 +112,8 @@ def open_desk_rooms(config: Config, database: Database) -> "DeskRooms":
     staging = open_staging(config)
     return DeskRooms(
         lambda principal: Desk(database, staging, Actor(principal.login), principal),
-        # Whoever waits for a picture holds a thread: most of them stay free for everything else.
-        Drawing(_DRAWERS, waiting=max(1, config.http.threads // 4)),
+        # Whoever waits for a picture holds a thread: some of them stay free for everything else.
+        Drawing(_DRAWERS, waiting=config.http.threads // 2),
     )
 
 

@@ -72,7 +72,9 @@ def _tell(console: Console, place: DemoFolder, addresses: dict[str, str], tokens
     lines += ["", f"  over WebDAV, at http://{addresses['http']}/archive/ with login and token:"]
     lines += [f"    curl -u {login}:{token} http://{addresses['http']}/archive/{STUDY}/" for login, token in tokens.items()]
     lines += [
-        "", f"  at the gate, as {REVIEWER}:",
+        "", f"  at the gate, as {REVIEWER}: in a browser, where a batch waits for somebody to look at its images,",
+        f"    http://{addresses['http']}/desk/   login {REVIEWER}, password {tokens[REVIEWER]}",
+        "  or in a terminal:",
         f"    export ARCHIMED_CONFIG={place.config}",
         f"    {_program()} staging list --as {REVIEWER}",
         "", f"  send to it as a scanner: {CALLING} -> {CALLED} at {addresses['dicom']}",

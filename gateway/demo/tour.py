@@ -55,7 +55,8 @@ class Tour:
         for login, study in ((REVIEWER, STUDY), (REVIEWER, OTHER_STUDY), (RESEARCHER, STUDY)):
             run("grant", "add", login, study)
         run("source", "add", "demo-scanner", "--ae", CALLING, "--host", "127.0.0.1", "--reviewer", REVIEWER)
-        self.tokens = {login: run("token", "create", login, "--expires", "30d").strip() for login in (REVIEWER, RESEARCHER)}
+        scopes = {REVIEWER: ("--scope", "read", "--scope", "staging"), RESEARCHER: ("--scope", "read")}
+        self.tokens = {login: run("token", "create", login, *of, "--expires", "30d").strip() for login, of in scopes.items()}
         self._say(f"an archive with two studies, {REVIEWER} (standard, reviews what comes in) and {RESEARCHER} (limited)")
 
     def send(self, scanner: Scanner, folder: Path) -> None:

@@ -101,7 +101,9 @@ def show(desk: Desk, number: int, entered: Acceptance | None = None, problem: st
     info = desk.info(number)
     about = desk.about(number)
     done, error = desk.progress(number)
-    studies, files = desk.studies(), desk.series_files(number)
+    studies = desk.studies()
+    # What is being published is erased any moment now.
+    files = desk.series_files(number) if info.state is not State.ACCEPTED else {}
     page = render_template(
         "batch.html", batch=info, about=about, series=_series(info, about), groups=words.grouped(info.findings),
         report=desk.report(number), done=done, error=error, studies=studies, now=clock.now(), seen=seen(info),

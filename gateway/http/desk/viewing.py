@@ -88,10 +88,6 @@ def _picture(rooms: DeskRooms, path: Path, file_type: str) -> Response:
         preview = rooms.drawing.draw(path, file_type, _look())
     except Unreadable as error:
         return _placeholder(str(error), 422)
-    except Unavailable as error:
-        answer = _placeholder(str(error), 503)
-        answer.headers["Retry-After"] = "2"
-        return answer
     if is_text(preview):
         return _placeholder("this is text: open it to read it", 200)
     return Response(preview.data, mimetype=preview.media_type)

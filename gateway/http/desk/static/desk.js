@@ -88,6 +88,19 @@ const turnPages = (viewer, slider) => {
   });
 };
 
+// The server draws few pictures at a time, and sends away who comes when too many wait already: they ask again.
+const TRIES = 8;
+const askAgain = (image) => {
+  let tries = 0;
+  const again = () => {
+    tries += 1;
+    if (tries <= TRIES) setTimeout(() => { image.src = image.src; }, 500 * tries);
+  };
+  image.addEventListener("error", again);
+  if (image.complete && image.src && !image.naturalWidth) again();
+};
+document.querySelectorAll("img").forEach(askAgain);
+
 const progress = document.getElementById("progress");
 if (progress) followProgress(progress);
 const viewer = document.querySelector(".viewer[data-kind]");
