@@ -37,19 +37,11 @@ _GROWN = batches.update().values(
 _CORRECT = _GROWN.where(batches.c.id == sa.bindparam("batch"))
 
 
-def _grow_one(*of: sa.ColumnElement[bool]) -> sa.UpdateBase:
-    one = sa.select(sa.func.min(batches.c.id)).where(batches.c.state == State.OPEN, *of).scalar_subquery()
-    # The state once more: where another sealed the batch while we waited for its row, there is no open one.
-    return _GROWN.where(batches.c.id == one, batches.c.state == State.OPEN).returning(batches.c.id)
-
-
-_GROW_OF_SOURCE = _grow_one(batches.c.source_id == sa.bindparam("of_source", type_=sa.BigInteger))
-_GROW_OF_UPLOADER = _grow_one(
-    batches.c.source_id.is_(None),
-    batches.c.uploader_id.is_not_distinct_from(sa.bindparam("of_uploader", type_=sa.BigInteger)),
-    batches.c.study_id.is_not_distinct_from(sa.bindparam("of_study", type_=sa.BigInteger)),
-    batches.c.exam_code == sa.bindparam("of_exam"),
+_OPEN_ONE = sa.select(sa.func.min(batches.c.id)).where(
+    batches.c.state == State.OPEN, batches.c.source_id == sa.bindparam("of_source", type_=sa.BigInteger)
 )
+# The state once more: where another sealed the batch while we waited for its row, there is no open one.
+_GROW_OPEN = _GROWN.where(batches.c.id == _OPEN_ONE.scalar_subquery(), batches.c.state == State.OPEN).returning(batches.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +51,6 @@ class SourceRef:
     id: int
     name: str
     study: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where files come from and are meant to go: what decides which open batch they join."""
-
-    source: int | None = None
-    uploader: int | None = None
-    study: int | None = None
-    exam: str = ""
 
 
 class Intake:
@@ -117,17 +99,9 @@ class Intake:
         Raises:
             OutOfSpace, Unavailable: the disk refused.
         """
-        return self.begin_for(Origin(source=source.id, study=source.study))
-
-    def begin_for(self, origin: Origin) -> "Incoming":
-        """Begin to receive one file from anywhere.
-
-        Raises:
-            OutOfSpace, Unavailable: the disk refused.
-        """
         with durable.translated(_BUSY):
             file, fd = self._session.create()
-        return Incoming(self, origin, file, fd)
+        return Incoming(self, source, file, fd)
 
     def touch(self, source: SourceRef) -> None:
         """Say that the source still sends, so that its open batch is not sealed for being quiet."""
@@ -149,7 +123,7 @@ class Intake:
             os.fdatasync(incoming.fd)
             self._session.wait_for_name(incoming.file)
             size = os.fstat(incoming.fd).st_size
-        row = _Row(incoming.origin, incoming.file, self._staging.digest(instance), size)
+        row = _Row(incoming.source, incoming.file, self._staging.digest(instance), size)
         self._insert(row)
         while row.rival is not None:
             with durable.translated(_BUSY):
@@ -158,7 +132,7 @@ class Intake:
                 self._session.remove(incoming.file)
                 return
             # Other bytes under the same UID: both are kept, and the checks tell the reviewer.
-            row = _Row(row.origin, row.file, row.instance, row.size, variant=row.variant + 1)
+            row = _Row(row.source, row.file, row.instance, row.size, variant=row.variant + 1)
             self._insert(row)
 
     def _insert(self, row: "_Row") -> None:
@@ -190,9 +164,11 @@ class Intake:
     def _insert_together(self, group: Sequence["_Row"]) -> None:
         now = clock.now()
         with self._database.write() as connection:
-            for origin, found in itertools.groupby(sorted(group, key=_by_origin), key=lambda row: row.origin):
+            for _, found in itertools.groupby(sorted(group, key=_by_source), key=_by_source):
                 rows = list(found)
-                batch = self._grow(connection, origin, {"count": len(rows), "size": sum(row.size for row in rows), "now": now})
+                batch = self._grow(
+                    connection, rows[0].source, {"count": len(rows), "size": sum(row.size for row in rows), "now": now}
+                )
                 twice = [row.size for row in rows if not self._insert_row(connection, batch, row, now)]
                 if twice:
                     connection.execute(_CORRECT, {"batch": batch, "count": -len(twice), "size": -sum(twice), "now": now})
@@ -206,30 +182,28 @@ class Intake:
         row.rival = connection.execute(_RIVAL, key).scalar_one()
         return False
 
-    def _grow(self, connection: sa.Connection, origin: Origin, by: Mapping[str, int]) -> int:
-        """Count files into the open batch that files of this origin join, made if there is none; return it."""
-        grow = _GROW_OF_SOURCE if origin.source is not None else _GROW_OF_UPLOADER
-        of = {"of_source": origin.source, "of_uploader": origin.uploader, "of_study": origin.study, "of_exam": origin.exam}
-        values = {**of, **by}
-        found = connection.execute(grow, values).scalar()
+    def _grow(self, connection: sa.Connection, source: SourceRef, by: Mapping[str, int]) -> int:
+        """Count files into the open batch of a source, made if there is none; return it."""
+        values = {"of_source": source.id, **by}
+        found = connection.execute(_GROW_OPEN, values).scalar()
         if found is None:
             fresh = {
-                "state": State.OPEN, "source_id": origin.source, "uploader_id": origin.uploader, "study_id": origin.study,
-                "exam_code": origin.exam, "files": 0, "bytes": 0, "findings": "[]", "summary": "[]", "reason": "",
-                "approved": 0, "decided_by": "", "opened": by["now"], "last_write": by["now"],
+                "state": State.OPEN, "source_id": source.id, "study_id": source.study, "exam_code": "", "files": 0, "bytes": 0,
+                "findings": "[]", "summary": "[]", "reason": "", "approved": 0, "decided_by": "",
+                "opened": by["now"], "last_write": by["now"],
             }  # fmt: skip
             # Another process may have made it meanwhile: then this makes none.
             connection.execute(self._insert_batch, fresh)
-            found = connection.execute(grow, values).scalar_one()
+            found = connection.execute(_GROW_OPEN, values).scalar_one()
         return int(found)
 
 
 class Incoming:
     """One file on its way in: write the bytes to `fd`, then `commit` or `discard`, once."""
 
-    def __init__(self, intake: Intake, origin: Origin, file: str, fd: int) -> None:
+    def __init__(self, intake: Intake, source: SourceRef, file: str, fd: int) -> None:
         self._intake = intake
-        self.origin = origin
+        self.source = source
         self.file = file
         self.fd = fd
 
@@ -261,7 +235,7 @@ class Incoming:
 class _Row:
     """A row that waits to be inserted, and what became of it: not kept, until somebody says that it was."""
 
-    origin: Origin
+    source: SourceRef
     file: str
     instance: bytes
     size: int
@@ -273,6 +247,5 @@ class _Row:
     )
 
 
-def _by_origin(row: _Row) -> tuple[int, int, int, str]:
-    origin = row.origin
-    return (origin.source or 0, origin.uploader or 0, origin.study or 0, origin.exam)
+def _by_source(row: _Row) -> int:
+    return row.source.id

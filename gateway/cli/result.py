@@ -1,29 +1,23 @@
 """`archimed result`: what a program made of archived series, brought back to stand beside them."""
 
-import contextlib
 import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from catalog.administration import principal
 from catalog.gate.desk import Desk
-from catalog.gate.drops.inbox import Inbox
-from catalog.gate.overview import BatchInfo
-from catalog.pure.access import Principal
-from catalog.pure.errors import Conflict, Invalid, Refused
+from catalog.gate.drops import bringing
+from catalog.pure.errors import Invalid
 from catalog.pure.nodes import Kind
 from catalog.pure.results import LINEAGE, folder_name
 from catalog.view import View
 from gateway.cli.administering import actor, catalogue
+from gateway.cli.bring import bring_as
 from gateway.cli.common import configuration, json_option
 from gateway.cli.output import print_json
-from gateway.cli.progress import bar
-from gateway.wiring import open_archive, open_inboxes, open_staging
+from gateway.wiring import open_archive, open_staging
 
-_CHUNK = 1 << 20
 _PARTS = 3
 
 
@@ -65,16 +59,12 @@ def add(
     study, exam, name = _place(series)
     with catalogue() as database:
         user = principal(database, acting_as)
-        number = _number(open_archive(configuration(), database).view(user), study, exam, (name, *also_from))
-        folder = folder_name(number, label)
+        series_number = _number(open_archive(configuration(), database).view(user), study, exam, (name, *also_from))
+        folder = folder_name(series_number, label)
         lineage = json.dumps({"program": program, "sources": [name, *also_from]}).encode()
-        inboxes = open_inboxes(configuration(), database)
-        try:
-            _bring(inboxes.of(user), (study, exam, folder), files, lineage)
-        finally:
-            inboxes.close()
-        desk = Desk(database, open_staging(configuration()), actor(acting_as), user)
-        batch = _batch_of(desk, user, study, exam)
+        brought = [found for file in files for found in bringing.below(file)]
+        number = bring_as(database, user, acting_as, (study, exam, folder), brought, {LINEAGE: lineage})
+        batch = Desk(database, open_staging(configuration()), actor(acting_as), user).info(number)
     if as_json:
         print_json({"batch": batch.id, "state": batch.state, "folder": f"{study}/{exam}/{folder}", "files": batch.files})
     else:
@@ -94,60 +84,3 @@ def _number(view: View, study: str, exam: str, names: tuple[str, ...]) -> int:
     if any(node.id.kind is not Kind.SERIES for node in found):
         raise Invalid("a result is made of series: name their folders")
     return int(found[0].name.partition("_")[0])
-
-
-def _bring(inbox: Inbox, folder: tuple[str, ...], files: tuple[Path, ...], lineage: bytes) -> None:
-    found = [(path, name) for file in files for path, name in _below(file)]
-    made: set[tuple[str, ...]] = set()
-    with bar("bringing files", len(found)) as advance:
-        for count, (path, names) in enumerate(found, 1):
-            place = (*folder, *names)
-            for depth in range(2, len(place)):
-                _make_folder(inbox, place[:depth], made)
-            _upload(inbox, place, path)
-            advance(count)
-    upload = inbox.upload((*folder, LINEAGE))
-    upload.write(lineage)
-    upload.commit()
-
-
-def _below(path: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
-    """Yield a file, or all below a folder, each with its way from there; what the folder itself is called does not count."""
-    if not path.is_dir():
-        yield path, (path.name,)
-        return
-    for found in sorted(path.rglob("*")):
-        if found.is_file():
-            yield found, found.relative_to(path).parts
-
-
-def _make_folder(inbox: Inbox, place: tuple[str, ...], made: set[tuple[str, ...]]) -> None:
-    if place not in made:
-        with contextlib.suppress(Conflict):
-            inbox.make_folder(place)
-        made.add(place)
-
-
-def _upload(inbox: Inbox, place: tuple[str, ...], path: Path) -> None:
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise Refused(f"a file cannot be read: {os.strerror(error.errno or 0)}; nothing of it was taken") from None
-    with file:
-        upload = inbox.upload(place)
-        try:
-            while chunk := file.read(_CHUNK):
-                upload.write(chunk)
-            upload.commit()
-        except BaseException:
-            upload.discard()
-            raise
-
-
-def _batch_of(desk: Desk, user: Principal, study: str, exam: str) -> BatchInfo:
-    mine = [
-        info for info in desk.list() if (info.study, info.exam) == (study, exam) and info.source == f"upload by {user.login}"
-    ]
-    if not mine:
-        raise Refused("the batch was decided on while files came in; see `archimed staging list`")
-    return mine[-1]

@@ -13,17 +13,19 @@ from catalog import administration, durable
 from catalog.database import Database
 from catalog.gate.deidentification import NO_EXAM_YET
 from catalog.gate.desk import Desk
+from catalog.gate.drops import bringing
 from catalog.gate.overview import BatchDetails, BatchInfo
-from catalog.gate.upload import upload
+from catalog.granted import study_of
 from catalog.pure.batches import State
 from catalog.pure.errors import Invalid, Refused
 from gateway.cli.administering import actor
+from gateway.cli.bring import bring_as
 from gateway.cli.common import as_option, configuration, json_option
 from gateway.cli.output import print_records
 from gateway.cli.progress import bar
 from gateway.cli.showing import print_details, print_state, record
 from gateway.cli.waiting import wait
-from gateway.wiring import open_database, open_intake, open_staging
+from gateway.wiring import open_database, open_staging
 
 _COLUMNS = ("id", "state", "source", "study", "exam", "files", "problems", "last_write")
 _FIRST = 0
@@ -254,36 +256,31 @@ def reopen(batch: int, acting_as: str, as_json: bool) -> None:
 
 @staging.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--study", default="", metavar="CODE", help="The study it is meant for.")
-@click.option("--exam", default="", metavar="CODE", help="The exam it is meant for.")
+@click.option("--study", required=True, metavar="CODE", help="The study it is for.")
+@click.option("--exam", required=True, metavar="CODE", help="The exam it is for.")
 @click.option("--as", "acting_as", metavar="LOGIN", required=True, help="Whose upload it is.")
 @json_option
 def add(files: tuple[Path, ...], study: str, exam: str, acting_as: str, as_json: bool) -> None:
-    """Bring files of this machine to the gate, folders with all below them.
+    """Bring files of this machine to the gate, folders by their names with all below them.
+
+    They lie in your staging folder, as if copied there (docs/staging.md), and wait in your open batch for that exam. If it was
+    cut short, run it again: what is there already is not read again.
 
     \b
     Example:
       archimed staging add ./from-disc --study 2008-0003 --exam E001 --as ada
     """
-    found = [path for file in files for path in _below(file)]
     with _gate(acting_as) as gate:
-        principal = administration.principal(gate.database, acting_as)
-        intake = open_intake(configuration(), gate.database)
-        try:
-            with bar("bringing files", len(found)) as advance:
-                number = upload(
-                    gate.database, intake, actor(acting_as), principal, found, study=study, exam=exam, progress=advance
-                )
-        finally:
-            intake.close()
+        user = administration.principal(gate.database, acting_as)
+        found = [(path, (*_own_name(file), *names)) for file in files for path, names in bringing.below(file)]
+        code = study_of(gate.database, study, user.user_id).code
+        number = bring_as(gate.database, user, acting_as, (code, exam), found)
         print_state(gate.desk.info(number), as_json=as_json)
 
 
-def _below(path: Path) -> Iterator[Path]:
-    if path.is_dir():
-        yield from (found for found in sorted(path.rglob("*")) if found.is_file())
-    else:
-        yield path
+def _own_name(path: Path) -> tuple[str, ...]:
+    """Return a folder's own name, also of `.`; a file brings its name itself."""
+    return (path.resolve().name,) if path.is_dir() else ()
 
 
 def _preview(gate: _Gate, details: BatchDetails, study: str) -> list[dict[str, Any]]:

@@ -54,6 +54,15 @@ class Inbox(ShownTree):
         """Return size and free space: of the quota, where there is one that is smaller than the disk."""
         return capacity(self._staging.capacity(), self._ledger.limit(), self._ledger.left(self._user))
 
+    def batch(self, place: Place) -> int:
+        """Return the number of the batch that files of an exam are in: the open one, else the newest.
+
+        Raises:
+            NotFound: there is none.
+        """
+        found = self._row(place).batches
+        return next((batch.id for batch in found if batch.is_open), found[-1].id)
+
     # What changes.
 
     def write(self, place: Place, *, create: bool = False, exclusive: bool = False, append: bool = False) -> Writing:

@@ -10,6 +10,8 @@ import pytest
 from catalog import administration
 from catalog.audit import Actor
 from catalog.gate.desk import Desk
+from catalog.gate.drops.inboxes import Inboxes
+from catalog.gate.drops.ledger import Limits
 from catalog.gate.intake import Intake, SourceRef
 from catalog.gate.overview import BatchInfo
 from catalog.gate.staging import Staging
@@ -67,6 +69,18 @@ class Gate:
             os.write(incoming.fd, content)
             incoming.commit(f"{number} {hash(content)}")
         return self.desk.list()[-1].id
+
+    def bring(self, *contents: bytes, exam: str = "E001", login: str = "ada") -> int:
+        """Bring files as a user does, and return their batch."""
+        inboxes = Inboxes(self.database, self.staging, Limits())
+        inbox = inboxes.of(administration.principal(self.database, login))
+        inbox.make_folder((STUDY, exam))
+        for number, content in enumerate(contents):
+            upload = inbox.upload((STUDY, exam, f"brought-{number}"))
+            upload.write(content)
+            upload.commit()
+        inboxes.close()
+        return inbox.batch((STUDY, exam))
 
     def work(self) -> None:
         """Run all jobs that may run now."""

@@ -6,7 +6,6 @@ import sqlalchemy as sa
 from catalog import administration
 from catalog.audit import entries
 from catalog.database.tables import staged_files
-from catalog.gate.upload import upload
 from catalog.pure.access import Role
 from catalog.pure.batches import State
 from catalog.pure.errors import Conflict, Invalid, NotFound, Refused
@@ -34,20 +33,13 @@ def test_a_reviewer_whose_role_falls_sees_nothing_any_more(gate: Gate) -> None:
         desk.seal(batch)
 
 
-def test_uploads_are_seen_by_the_uploader_and_who_may_import_into_the_study(gate: Gate, tmp_path) -> None:
-    (tmp_path / "a.dcm").write_bytes(image())
-    ada = administration.principal(gate.database, "ada")
-    batch = upload(gate.database, gate.intake, ROOT, ada, [tmp_path / "a.dcm"], study=STUDY, exam="E1")
-    private = upload(gate.database, gate.intake, ROOT, ada, [tmp_path / "a.dcm"])
-    assert [info.id for info in gate.desk_of("ada").list()] == [batch, private]
+def test_uploads_are_seen_by_the_uploader_and_who_may_import_into_the_study(gate: Gate) -> None:
+    batch = gate.bring(image(), exam="E1")
+    assert [info.id for info in gate.desk_of("ada").list()] == [batch]
     assert [info.id for info in gate.desk_of("bob").list()] == [batch]
     assert gate.desk_of("lea").list() == []
-
-
-def test_a_limited_user_brings_nothing(gate: Gate, tmp_path) -> None:
-    (tmp_path / "a.dcm").write_bytes(image())
-    with pytest.raises(Refused):
-        upload(gate.database, gate.intake, ROOT, administration.principal(gate.database, "lea"), [tmp_path / "a.dcm"])
+    administration.remove_grant(gate.database, ROOT, "bob", STUDY)
+    assert gate.desk_of("bob").list() == []
 
 
 def test_a_batch_is_accepted_only_into_a_study_that_is_granted(gate: Gate) -> None:

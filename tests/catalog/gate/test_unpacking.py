@@ -17,15 +17,13 @@ import pytest
 import sqlalchemy as sa
 from pydicom.dataset import Dataset
 
-from catalog import administration
 from catalog.database.tables import jobs, staged_files
 from catalog.gate.staging import Session
 from catalog.gate.unpacking import tars, zips
 from catalog.gate.unpacking.limits import Budget, Limits, member_name
-from catalog.gate.upload import upload
 from catalog.pure.batches import State
 from catalog.pure.errors import OutOfSpace, Unreadable
-from tests.catalog.gate.conftest import ROOT, STUDY, Gate
+from tests.catalog.gate.conftest import STUDY, Gate
 from tests.synthetic import image, part10
 
 SMALL = Limits(files=50, bytes=8 << 20, ratio=20, free_bytes=1 << 20, depth=2, index_bytes=8 << 10)
@@ -51,14 +49,9 @@ def tarred(files: dict[str, bytes], mode: str = "w", **more: object) -> bytes:
     return buffer.getvalue()
 
 
-def brought(gate: Gate, tmp_path: Path, *contents: bytes) -> int:
+def brought(gate: Gate, *contents: bytes) -> int:
     """Bring files as a user does, have them checked, and return their batch."""
-    files = []
-    for number, content in enumerate(contents):
-        files.append(tmp_path / f"brought-{number}")
-        files[-1].write_bytes(content)
-    ada = administration.principal(gate.database, "ada")
-    batch = upload(gate.database, gate.intake, ROOT, ada, files, study=STUDY, exam="E001")
+    batch = gate.bring(*contents)
     gate.desk.seal(batch)
     gate.work()
     return batch
@@ -68,8 +61,8 @@ DICOM = {f"study/IM{number}": image(instance=number) for number in (1, 2, 3)}
 
 
 @pytest.mark.parametrize("pack", [zipped, tarred, lambda files: tarred(files, "w:gz")], ids=["zip", "tar", "tar.gz"])
-def test_the_files_of_an_archive_join_the_batch(gate: Gate, tmp_path: Path, pack: Callable[[dict[str, bytes]], bytes]) -> None:
-    batch = brought(gate, tmp_path, pack(DICOM), image(instance=4))
+def test_the_files_of_an_archive_join_the_batch(gate: Gate, pack: Callable[[dict[str, bytes]], bytes]) -> None:
+    batch = brought(gate, pack(DICOM), image(instance=4))
     info = gate.desk.info(batch)
     assert (info.state, info.files, [one["files"] for one in info.summary]) == (State.CHECKED, 5, [4])
     assert [finding["check"] for finding in info.findings] == ["unpacked"]
@@ -83,24 +76,24 @@ def test_the_files_of_an_archive_join_the_batch(gate: Gate, tmp_path: Path, pack
     assert {path.name for path in left} <= {".lock"}
 
 
-def test_names_of_members_stay_in_staging(gate: Gate, tmp_path: Path) -> None:
-    batch = brought(gate, tmp_path, zipped({"Doe_Jane/IM1": image()}))
+def test_names_of_members_stay_in_staging(gate: Gate) -> None:
+    batch = brought(gate, zipped({"Doe_Jane/IM1": image()}))
     files = [row.file for row in gate.database.rows(sa.select(staged_files.c.file).where(staged_files.c.batch_id == batch))]
-    assert sorted(gate.staging.name_of(file) for file in files) == ["", "Doe_Jane/IM1"]
+    assert sorted(gate.staging.name_of(file) for file in files) == ["Doe_Jane/IM1", "brought-0"]
     assert "Doe" not in repr(gate.database.rows(sa.select(staged_files)))
 
 
-def test_archives_in_archives_are_unpacked_to_a_depth(gate: Gate, tmp_path: Path) -> None:
+def test_archives_in_archives_are_unpacked_to_a_depth(gate: Gate) -> None:
     content = image()
     for _ in range(5):
         content = zipped({"inner.zip": content}, zipfile.ZIP_STORED)
-    info = gate.desk.info(brought(gate, tmp_path, content))
+    info = gate.desk.info(brought(gate, content))
     (error,) = [finding for finding in info.findings if finding["severity"] == "error"]
     assert "archives lie in archives" in error["message"]
 
 
-def test_checking_again_unpacks_nothing_twice(gate: Gate, tmp_path: Path) -> None:
-    batch = brought(gate, tmp_path, zipped(DICOM))
+def test_checking_again_unpacks_nothing_twice(gate: Gate) -> None:
+    batch = brought(gate, zipped(DICOM))
     gate.desk.recheck(batch)
     gate.work()
     info = gate.desk.info(batch)
@@ -108,10 +101,10 @@ def test_checking_again_unpacks_nothing_twice(gate: Gate, tmp_path: Path) -> Non
     assert [finding["check"] for finding in info.findings] == ["unpacked"]
 
 
-def test_a_disc_comes_with_its_index(gate: Gate, tmp_path: Path) -> None:
+def test_a_disc_comes_with_its_index(gate: Gate) -> None:
     directory = Dataset()
     directory.SOPClassUID, directory.SOPInstanceUID = "1.2.840.10008.1.3.10", "1.2.3"
-    info = gate.desk.info(brought(gate, tmp_path, image(), part10(directory)))
+    info = gate.desk.info(brought(gate, image(), part10(directory)))
     assert [(finding["check"], finding["severity"]) for finding in info.findings] == [("unpacked", "note")]
 
 
@@ -218,14 +211,13 @@ def test_what_is_hostile_is_refused_with_a_reason_and_little_memory(tmp_path: Pa
 
 
 @pytest.mark.parametrize("what", ["encrypted", "a name upwards", "tar: a symbolic link", "cut off in the middle"])
-def test_a_refused_archive_stays_out_alone_and_leaves_nothing(gate: Gate, tmp_path: Path, what: str) -> None:
-    batch = brought(gate, tmp_path, HOSTILE[what], image())
+def test_a_refused_archive_stays_out_alone_and_leaves_nothing(gate: Gate, what: str) -> None:
+    batch = brought(gate, HOSTILE[what], image())
     info = gate.desk.info(batch)
     errors = [finding for finding in info.findings if finding["severity"] == "error"]
     assert (info.files, len(errors)) == (2, 1)
     assert [file.state for file in gate.desk.show(batch).files] == ["bad", "staged"]
-    numbered = list((gate.built.folder / "var/staging/received").glob("*/[0-9]*"))
-    assert len(numbered) == 2
+    assert list((gate.built.folder / "var/staging/received").glob("*/[0-9]*")) == []
 
 
 def test_damage_anywhere_is_refused_or_unpacked_and_never_more(tmp_path: Path) -> None:
@@ -259,14 +251,14 @@ def test_names_that_are_none(raw: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["Müller", "山田", "a\nb", "caf\u0301e", "\u202eexe"], ids=ascii)
-def test_names_in_every_encoding_are_kept(gate: Gate, tmp_path: Path, name: str) -> None:
-    batch = brought(gate, tmp_path, tarred({f"{name}/x": image()}), zipped({f"{name}/y": image(instance=2)}))
+def test_names_in_every_encoding_are_kept(gate: Gate, name: str) -> None:
+    batch = brought(gate, tarred({f"{name}/x": image()}), zipped({f"{name}/y": image(instance=2)}))
     rows = gate.database.rows(sa.select(staged_files.c.file).where(staged_files.c.batch_id == batch))
     assert {f"{name}/x", f"{name}/y"} <= {gate.staging.name_of(row.file) for row in rows}
 
 
-def test_names_that_are_no_text_are_kept(gate: Gate, tmp_path: Path) -> None:
-    batch = brought(gate, tmp_path, tarred({"\udcff\udcfe/x": image()}))
+def test_names_that_are_no_text_are_kept(gate: Gate) -> None:
+    batch = brought(gate, tarred({"\udcff\udcfe/x": image()}))
     rows = gate.database.rows(sa.select(staged_files.c.file).where(staged_files.c.batch_id == batch))
     assert "\udcff\udcfe/x" in {gate.staging.name_of(row.file) for row in rows}
 
@@ -281,17 +273,17 @@ def test_an_office_document_is_no_archive(tmp_path: Path) -> None:
     assert not zips.is_document(path, Limits())
 
 
-def test_a_full_disk_takes_nothing_and_is_tried_again(gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_takes_nothing_and_is_tried_again(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
 
         def full(_session: Session) -> None:
             raise OutOfSpace("the staging folder cannot be written: the disk is full; free some space and try again")
 
         patch.setattr(Session, "sync", full)
-        batch = brought(gate, tmp_path, zipped(DICOM))
+        batch = brought(gate, zipped(DICOM))
     assert gate.desk.info(batch).state is State.SEALED
     assert "disk is full" in gate.desk.show(batch).job_error
-    assert len(list((gate.built.folder / "var/staging/received").glob("*/[0-9]*"))) == 1
+    assert list((gate.built.folder / "var/staging/received").glob("*/[0-9]*")) == []
     with gate.database.write() as connection:
         connection.execute(jobs.update().values(not_before=0))
     gate.worker.run_one(threading.Event())

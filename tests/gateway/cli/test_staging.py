@@ -1,10 +1,14 @@
 """`archimed staging` as a reviewer runs it: look, compare, choose series, name them, take back."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
+from catalog.gate.intake import Intake
+from tests.behaviour.dropping import staging_of
+from tests.builders import BuiltArchive
 from tests.gateway.cli.conftest import Run, done, refused
 from tests.synthetic import image
 
@@ -13,18 +17,23 @@ EXPECTING = 'schema = 1\n[expect]\nexam = "E[0-9]{3}"\n'
 
 
 @pytest.fixture
-def batch(archimed: Run, tmp_path: Path) -> int:
+def batch(built: BuiltArchive, archimed: Run, tmp_path: Path) -> int:
     """Give a checked batch of two series that belongs to no study yet."""
     done(archimed("init"))
     (tmp_path / "expecting.toml").write_text(EXPECTING)
     done(archimed("study", "create", STUDY, "--profile", "expecting.toml"))
     done(archimed("user", "add", "ada", "--role", "standard"))
     done(archimed("grant", "add", "ada", STUDY))
-    disc = tmp_path / "disc"
-    disc.mkdir()
+    done(archimed("source", "add", "MR1", "--ae", "MR1", "--reviewer", "ada"))
+    intake = Intake(built.database, staging_of(built))
+    source = intake.source_for("MR1", "127.0.0.1")
+    assert source is not None
     for series in (3, 4):
-        (disc / f"IM{series}").write_bytes(image(series=series, description=f"t{series} mprage"))
-    found = json.loads(done(archimed("staging", "add", "disc", "--as", "ada", "--json")))
+        incoming = intake.begin(source)
+        os.write(incoming.fd, image(series=series, description=f"t{series} mprage"))
+        incoming.commit(str(series))
+    intake.close()
+    (found,) = json.loads(done(archimed("staging", "list", "--as", "ada", "--json")))
     done(archimed("staging", "seal", str(found["id"]), "--as", "ada"))
     return int(found["id"])
 
@@ -81,6 +90,37 @@ def test_what_cannot_be_is_told(archimed: Run, batch: int) -> None:
     assert "--study CODE" in refused(archimed("staging", "show", one, "--diff", "--as", "ada"))
     assert "no such file" in refused(archimed("staging", "show", one, "--diff", "99", "--study", STUDY, "--as", "ada"))
     assert "dropped into a folder" in refused(archimed("staging", "reopen", one, "--as", "ada"))
+
+
+def test_files_of_this_machine_lie_in_the_staging_folder_as_if_copied(
+    built: BuiltArchive, archimed: Run, batch: int, tmp_path: Path
+) -> None:
+    stick = tmp_path / "stick"
+    (stick / "sub").mkdir(parents=True)
+    for name in ("a.csv", "sub/b.csv"):
+        (stick / name).write_text("1,2\n")
+    words = ("staging", "add", "stick", "stick/a.csv", "--study", STUDY, "--exam", "E001", "--as", "ada", "--json")
+    told = json.loads(done(archimed(*words)))
+    assert (told["state"], told["study"], told["exam"], told["files"]) == ("open", STUDY, "E001", 3)
+    (drop,) = staging_of(built).all_drops()
+    tree = built.folder / "var" / "staging" / "drops" / drop / "tree"
+    assert sorted(str(path.relative_to(tree)) for path in tree.rglob("*.csv")) == ["a.csv", "stick/a.csv", "stick/sub/b.csv"]
+    assert json.loads(done(archimed(*words)))["id"] == told["id"], "again: it is all there"
+    notes = [note for note in json.loads(done(archimed("audit", "--json"))) if note["action"] == "batch.upload"]
+    assert [note["detail"] for note in notes] == [{"files": 3}, {"files": 0}]
+
+
+def test_what_cannot_be_brought(archimed: Run, batch: int, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("1,2\n")
+    (tmp_path / "empty").mkdir()
+    words = ("staging", "add", "a.csv", "--study", STUDY, "--exam", "E001", "--as", "ada")
+    assert "no study X" in refused(archimed(*words[:4], "X", *words[5:]))
+    assert "there is no file" in refused(archimed("staging", "add", "empty", *words[3:]))
+    assert "exam code" in refused(archimed(*words[:6], "a/b", *words[7:]))
+    done(archimed("user", "add", "lea", "--role", "limited"))
+    done(archimed("grant", "add", "lea", STUDY))
+    assert "takes the role standard" in refused(archimed(*words[:-1], "lea"))
+    assert archimed("staging", "add", "a.csv", "--as", "ada").returncode == 2
 
 
 def test_faults_in_what_a_study_expects_are_told_with_their_line(run: Run, tmp_path: Path) -> None:

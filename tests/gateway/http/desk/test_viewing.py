@@ -9,9 +9,7 @@ import PIL.Image
 import pytest
 from werkzeug.test import TestResponse
 
-from catalog import administration
-from catalog.gate.upload import upload
-from tests.catalog.gate.conftest import ROOT, STUDY, Gate
+from tests.catalog.gate.conftest import STUDY, Gate
 from tests.gateway.http.desk.conftest import Browser, told
 from tests.synthetic import image
 
@@ -112,15 +110,11 @@ def test_a_broken_image_says_why(gate: Gate, browser: Browser, what: dict[str, o
     assert "Doe" not in answer.text
 
 
-def test_other_files_are_drawn_or_read(gate: Gate, browser: Browser, tmp_path: Path) -> None:
+def test_other_files_are_drawn_or_read(gate: Gate, browser: Browser) -> None:
     noise = np.random.default_rng(1).integers(0, 255, (30, 40, 3), np.uint8)
     png = io.BytesIO()
     PIL.Image.fromarray(noise).save(png, "PNG")
-    files = [tmp_path / "one.png", tmp_path / "two.csv"]
-    files[0].write_bytes(png.getvalue())
-    files[1].write_bytes(b"onset,duration\n1,<script>alert(1)</script>\n")
-    ada = administration.principal(gate.database, "ada")
-    batch = upload(gate.database, gate.intake, ROOT, ada, files, study=STUDY, exam="E001")
+    batch = gate.bring(png.getvalue(), b"onset,duration\n1,<script>alert(1)</script>\n")
     gate.desk.seal(batch)
     gate.work()
     labels = {one["file_type"]: one["label"] for one in gate.desk.info(batch).summary}

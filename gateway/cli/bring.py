@@ -1,0 +1,50 @@
+"""Bringing files for a user from the command line, with a bar: `archimed staging add` and `archimed result add`."""
+
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+
+from catalog.database import Database
+from catalog.gate.drops import bringing
+from catalog.pure.access import Action, Principal
+from catalog.pure.drops import Place
+from catalog.pure.errors import Refused
+from gateway.cli.administering import actor
+from gateway.cli.common import configuration
+from gateway.cli.progress import bar
+from gateway.wiring import open_inboxes
+
+
+def bring_as(
+    database: Database,
+    user: Principal,
+    login: str,
+    folder: Place,
+    files: Sequence[bringing.Found],
+    written: Mapping[str, bytes] | None = None,
+) -> int:
+    """Bring files into a folder of a user's staging tree, and return the batch they wait in.
+
+    Args:
+        database: the catalogue.
+        user: whose they become.
+        login: as whom the caller acts.
+        folder: `study/exam/...`.
+        files: which.
+        written: what else is put there, by name.
+
+    Raises:
+        Refused: the role does not allow it.
+        ArchimedError: as `catalog.gate.drops.bringing`.
+    """
+    if not user.may(Action.IMPORT):
+        raise Refused(f"{user.login} may look, not bring files: that takes the role standard or above")
+    inboxes = open_inboxes(configuration(), database)
+    try:
+        inbox = inboxes.of(user)
+        with bar("bringing files", len(files)) as advance:
+            came = bringing.bring(inbox, folder, files, advance)
+        for name, content in (written or {}).items():
+            bringing.put(inbox, (*folder, name), BytesIO(content))
+        return bringing.note(database, inbox, actor(login), folder, came)
+    finally:
+        inboxes.close()
