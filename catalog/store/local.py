@@ -142,10 +142,6 @@ class LocalStore:
     def _correction(self, study: str, name: str) -> Path:
         return self._root / study / "corrections" / f"{name}.jsonl"
 
-    def holds(self, study: str, stored: StoredObject) -> bool:
-        """Whether the object is there with its size (its bytes are not read)."""
-        return _is_there(self._object(study, stored.digest), stored.size)
-
     def capacity(self) -> os.statvfs_result:
         """Return the size and free space of the filesystem the store lies on."""
         try:

@@ -37,6 +37,13 @@ def read(store: LocalStore, digest: bytes, study: str = STUDY) -> bytes:
         return file.read()
 
 
+def is_there(store: LocalStore, stored: StoredObject) -> bool:
+    try:
+        return len(read(store, stored.digest)) == stored.size
+    except Damaged:
+        return False
+
+
 def sha256(content: bytes) -> bytes:
     return hashlib.sha256(content).digest()
 
@@ -54,9 +61,7 @@ def test_what_is_put_in_comes_out(store: LocalStore) -> None:
     found = put(store, contents)
     assert found == [StoredObject(sha256(content), len(content)) for content in contents]
     assert [read(store, one.digest) for one in found] == contents
-    assert all(store.holds(STUDY, one) for one in found)
-    assert not store.holds(STUDY, StoredObject(found[1].digest, 2))
-    assert not store.holds(STUDY, StoredObject(bytes(32), 1))
+    assert not is_there(store, StoredObject(bytes(32), 1))
 
 
 def test_an_object_is_named_by_its_digest_in_its_studys_folder(store: LocalStore, root: Path) -> None:
@@ -93,9 +98,9 @@ def test_nothing_is_in_place_before_it_is_settled(store: LocalStore) -> None:
     file = deposit.new()
     file.write(b"x")
     stored = deposit.add(file)
-    assert not store.holds(STUDY, stored)
+    assert not is_there(store, stored)
     deposit.settle()
-    assert store.holds(STUDY, stored)
+    assert is_there(store, stored)
     deposit.settle()
     assert read(store, stored.digest) == b"x"
     deposit.close()
@@ -143,7 +148,7 @@ def test_settling_that_was_interrupted_can_be_done_again(
     with pytest.raises(Unavailable, match="the store cannot be written: Input/output error"):
         deposit.settle()
     deposit.settle()
-    assert all(store.holds(STUDY, one) for one in stored)
+    assert all(is_there(store, one) for one in stored)
     deposit.close()
     assert list((root / STUDY / "incoming").iterdir()) == []
 
