@@ -159,9 +159,12 @@ class Files:
                 return False
             return bool(session_holds())
 
+        return ArchivedFile(opened, self.watch(environ, may_go_on))
+
+    def watch(self, environ: Environ, may_go_on: Callable[[], bool]) -> Callable[[], None]:
+        """Cut the answer to a request off as soon as it may not go on; what is returned ends that."""
         connection = environ.get("gunicorn.socket")
-        end = self._sending.begin(connection, may_go_on) if connection is not None else lambda: None
-        return ArchivedFile(opened, end)
+        return self._sending.begin(connection, may_go_on) if connection is not None else lambda: None
 
     def _headers(self, environ: Environ) -> tuple[str, list[tuple[str, str]]]:
         got: list[Any] = []

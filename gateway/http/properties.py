@@ -24,6 +24,8 @@ from gateway.http.media import media_type
 _Renderer: TypeAlias = Callable[[Node], str]
 Teller: TypeAlias = Callable[[str], str | None]
 """Called with a property's name; returns its element, or None where there is no such property."""
+Beyond: TypeAlias = Callable[[], Mapping[str, str]]
+"""Returns the properties that only one node has, by name: what clients gave it."""
 
 _DAV = "{DAV:}"
 _LEAN = ("resourcetype", "getcontentlength", "getlastmodified")
@@ -78,12 +80,18 @@ class _Form:
     tail: str
     lacking: tuple[str, ...] = ()
     lenient: bool = True
+    names: bool = False
 
-    def __call__(self, node: Node, tell: Teller | None) -> str:
+    def __call__(self, node: Node, tell: Teller | None, beyond: Beyond | None) -> str:
+        told = {}
         if tell is not None and self.lacking:
             told = {tag: text for tag in self.lacking if (text := tell(tag)) is not None}
-            if told:
-                return self._with(node, told)
+        if beyond is not None and self.names:
+            return self.head + "".join(_empty(tag) for tag in beyond()) + self.tail
+        if beyond is not None and self.lenient:
+            told = {**beyond(), **told}
+        if told:
+            return self._with(node, told)
         return self.head + "".join([renderer(node) for renderer in self.renderers]) + self.tail
 
     def _with(self, node: Node, told: Mapping[str, str]) -> str:
@@ -99,10 +107,17 @@ class Wanted:
         self._folder = folder
         self._file = file
 
-    def response(self, href: str, node: Node, tell: Teller | None = None) -> str:
-        """Return the `response` element of a node; `href` is percent-encoded, `tell` knows properties beyond those of all."""
+    def response(self, href: str, node: Node, tell: Teller | None = None, beyond: Beyond | None = None) -> str:
+        """Return the `response` element of a node.
+
+        Args:
+            href: percent-encoded.
+            node: what is told of.
+            tell: knows properties beyond those that all have, by name.
+            beyond: asked where all are wanted, or their names.
+        """
         form = self._folder if node.is_folder else self._file
-        return f"<D:response><D:href>{href}</D:href>{form(node, tell)}</D:response>"
+        return f"<D:response><D:href>{href}</D:href>{form(node, tell, beyond)}</D:response>"
 
 
 def parse_propfind(body: bytes) -> Wanted:
@@ -187,7 +202,7 @@ def _not_found(tags: list[str]) -> str:
 
 
 def _names_only(known: dict[str, _Renderer]) -> _Form:
-    return _Form(_BEGIN, (), "".join(f"<D:{name}/>" for name in known) + _OK)
+    return _Form(_BEGIN, (), "".join(f"<D:{name}/>" for name in known) + _OK, names=True)
 
 
 def _empty(tag: str) -> str:

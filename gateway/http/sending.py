@@ -23,16 +23,26 @@ _SECONDS = 0.25
 _AT_ONCE = struct.pack("ii", 1, 0)
 
 
-class ArchivedFile(FileIO):
-    """An archived file that is handed to the server, which closes it behind the last byte, or behind the last that went.
+class WatchedFile(FileIO):
+    """A file that is handed to the server, which closes it behind the last byte, or behind the last that went."""
 
-    The first seek says where the answer begins.
-    """
+    def __init__(self, fd: int, on_close: Callable[[], None]) -> None:
+        super().__init__(fd)
+        self._on_close = on_close
+
+    def close(self) -> None:
+        """Close, and say so."""
+        if not self.closed:
+            self._on_close()
+        super().close()
+
+
+class ArchivedFile(WatchedFile):
+    """An archived file on its way; what went is counted. The first seek says where the answer begins."""
 
     def __init__(self, opened: OpenFile, on_close: Callable[[], None]) -> None:
-        super().__init__(opened.fd)
+        super().__init__(opened.fd, on_close)
         self._opened = opened
-        self._on_close = on_close
         self._began: int | None = None
         self._reached = 0
 
@@ -46,7 +56,6 @@ class ArchivedFile(FileIO):
     def close(self) -> None:
         """Close, and count what went."""
         if not self.closed:
-            self._on_close()
             self._opened.count(max(self._reached, self.tell()) - (self._began or 0))
         super().close()
 

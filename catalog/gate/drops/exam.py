@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from catalog.gate.drops.folder import DropFolder
-from catalog.gate.drops.tree import UNFINISHED
+from catalog.gate.drops.tree import UNFINISHED, Tree
 from catalog.pure.drops import Entry, Place, merged
 from catalog.pure.errors import NotADirectory, NotFound
 
@@ -84,10 +84,15 @@ class MergedFolder:
         Raises:
             NotFound: it is not there.
         """
-        for layer in self._layers:
-            if layer.find(names) is not None:
-                return layer.drop.tree.attribute(names)
-        raise NotFound("there is no such file or folder")
+        return self._tree_of(names).attribute(names)
+
+    def digests(self, names: Place) -> str:
+        """Return the digests that a file was uploaded with, empty if none.
+
+        Raises:
+            NotFound: it is not there.
+        """
+        return self._tree_of(names).digests(names)
 
     def open(self, names: Place) -> int:
         """Open a file for reading; return its descriptor.
@@ -95,7 +100,10 @@ class MergedFolder:
         Raises:
             NotFound, IsADirectory: it is not there, or is a folder.
         """
+        return self._tree_of(names).open(names, os.O_RDONLY)
+
+    def _tree_of(self, names: Place) -> Tree:
         for layer in self._layers:
             if layer.find(names) is not None:
-                return layer.drop.tree.open(names, os.O_RDONLY)
+                return layer.drop.tree
         raise NotFound("there is no such file or folder")

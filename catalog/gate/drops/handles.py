@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from catalog.gate.drops.folder import DropFolder
-from catalog.gate.drops.tree import UNFINISHED, translated
+from catalog.gate.drops.tree import UNFINISHED, drop_digests, keep_digests, translated
 from catalog.pure.drops import Place
 from catalog.pure.errors import NotFound
 
@@ -135,6 +135,7 @@ class Writing:
         # Looked at each time: another may have closed the file meanwhile, and so called it whole.
         if not found.st_mode & UNFINISHED:
             os.fchmod(self.fd, found.st_mode & 0o777 | UNFINISHED)
+            drop_digests(self.fd)
         return found
 
     def _sync_name(self) -> None:
@@ -196,6 +197,11 @@ class Upload:
             os.link(path, self._name, dst_dir_fd=self._folder)
             os.close(self.fd)
             self.fd = os.open(self._name, os.O_RDWR | os.O_CLOEXEC, dir_fd=self._folder)
+
+    def keep_digests(self, digests: str) -> None:
+        """Keep what the bytes were found to have, `SHA1:<hex> MD5:<hex>`, until they change."""
+        with translated():
+            keep_digests(self.fd, digests)
 
     def commit(self, *, may_replace: bool = True) -> None:
         """Give the file its name: when this returns, it would survive a power cut. What had that name is replaced.

@@ -92,6 +92,17 @@ class ShownTree:
             return b""
         return self._trees(self._row(place)).attribute(place[EXAM_DEPTH:])
 
+    def digests(self, place: Place) -> str:
+        """Return the digests that a file was uploaded with, `SHA1:<hex> MD5:<hex>`; empty if none are known.
+
+        Raises:
+            NotFound: it is not there.
+        """
+        if len(place) <= EXAM_DEPTH or place[1] == REVIEW or place[EXAM_DEPTH:] == (REPORT,):
+            self.stat(place)
+            return ""
+        return self._trees(self._row(place)).digests(place[EXAM_DEPTH:])
+
     def _row(self, place: Place) -> ExamRow:
         row = self._exams.exam(place[0], place[1])
         if not row.batches:

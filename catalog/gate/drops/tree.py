@@ -35,6 +35,8 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _RENAME_NOREPLACE = 1
 _ATTRIBUTE = "user.archimed"
+_DIGESTS = "user.archimed.digests"
+_NOTHING_KEPT = frozenset({errno.ENODATA, errno.ENOTSUP})
 _LONGEST_ATTRIBUTE = 3_000  # what every file system takes that takes any
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -181,12 +183,12 @@ class Tree:
     def attribute(self, names: Place) -> bytes:
         """Return what is kept beside a file or folder; empty if nothing, or if the file system keeps nothing."""
         with self._any(names) as fd:
-            try:
-                return os.getxattr(fd, _ATTRIBUTE)
-            except OSError as error:
-                if error.errno in {errno.ENODATA, errno.ENOTSUP}:
-                    return b""
-                raise
+            return _kept(fd, _ATTRIBUTE)
+
+    def digests(self, names: Place) -> str:
+        """Return the digests that a file was uploaded with, as `SHA1:<hex> MD5:<hex>`; empty if none, or if changed since."""
+        with self._any(names) as fd:
+            return _kept(fd, _DIGESTS).decode("ascii", "replace")
 
     def set_attribute(self, names: Place, value: bytes) -> None:
         """Keep something beside a file or folder, durably; it goes where the file goes.
@@ -232,6 +234,33 @@ class Tree:
             yield folder
         finally:
             os.close(folder)
+
+
+def keep_digests(fd: int, digests: str) -> None:
+    """Keep the digests of an open file's bytes beside it, if the file system keeps anything."""
+    try:
+        os.setxattr(fd, _DIGESTS, digests.encode())
+    except OSError as error:
+        if error.errno not in _NOTHING_KEPT:
+            raise
+
+
+def drop_digests(fd: int) -> None:
+    """Forget the digests of an open file whose bytes are about to change."""
+    try:
+        os.removexattr(fd, _DIGESTS)
+    except OSError as error:
+        if error.errno not in _NOTHING_KEPT:
+            raise
+
+
+def _kept(fd: int, name: str) -> bytes:
+    try:
+        return os.getxattr(fd, name)
+    except OSError as error:
+        if error.errno in _NOTHING_KEPT:
+            return b""
+        raise
 
 
 def _rename(old_folder: int, old_name: bytes, new_folder: int, new_name: bytes, flags: int) -> None:

@@ -1,8 +1,8 @@
 """Properties in the staging tree: what PROPFIND tells beyond what every folder has, and PROPPATCH.
 
 Windows' and ownCloud's times set the file's own; whatever else a client gives (dead properties) is kept beside the file, as
-long as it is short: it may be an identity. Listings tell of dead properties and locks only if asked by name: Windows asks for
-"all" in every folder.
+long as it is short: it may be an identity. Who asks for all gets them too, and who asks for names theirs; but Windows, which
+asks for "all" in every folder, only what it asks for by name, as everybody does of locks and digests.
 """
 
 import json
@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import TypeAlias
 from xml.etree.ElementTree import Element, tostring
+from xml.sax.saxutils import escape
 
 from werkzeug.wrappers import Response
 
@@ -24,6 +25,9 @@ from gateway.http.staging.visit import Visit
 
 _DAV = "{DAV:}"
 _WIN32 = "{urn:schemas-microsoft-com:}"
+_OWNCLOUD = "http://owncloud.org/ns"
+# Of files whose PUT named one that was right, as long as nobody changes them: rclone checks by them.
+_CHECKSUMS = f"{{{_OWNCLOUD}}}checksums"
 _SECOND = 1_000_000_000
 _SECONDS = re.compile(r"[0-9]{1,11}")
 _MTIMES = frozenset({f"{_WIN32}Win32LastModifiedTime", f"{_DAV}lastmodified", f"{_DAV}getlastmodified"})
@@ -45,11 +49,18 @@ def teller(visit: Visit) -> Teller:
         if tag == f"{_DAV}quota-available-bytes":
             left = visit.inbox.left() if entry.is_folder else None
             return None if left is None else f"<D:quota-available-bytes>{left}</D:quota-available-bytes>"
+        if tag == _CHECKSUMS:
+            return _checksums(visit, place, entry)
         if tag.startswith(_DAV):
             return None
         return _dead(visit, place).get(tag)
 
     return tell
+
+
+def beyond(visit: Visit, place: Place) -> dict[str, str]:
+    """Return the properties that a client gave a place, by name."""
+    return {} if visit.for_windows else _dead(visit, place)
 
 
 def proppatch(visit: Visit) -> Response:
@@ -64,7 +75,7 @@ def proppatch(visit: Visit) -> Response:
         statuses[tag] = properties.DONE
         if tag in _MTIMES and value is not None:
             mtime = _time(value.text or "")
-        elif tag.startswith(_DAV) or entry.is_sealed:
+        elif tag.startswith(_DAV) or tag == _CHECKSUMS or entry.is_sealed:
             statuses[tag] = properties.FORBIDDEN
         elif value is None:
             kept.pop(tag, None)
@@ -94,6 +105,13 @@ def _dead(visit: Visit, place: Place) -> dict[str, str]:
     raw = visit.inbox.properties(place)
     found: dict[str, str] = json.loads(raw) if raw else {}
     return found
+
+
+def _checksums(visit: Visit, place: Place, entry: Entry) -> str | None:
+    said = "" if entry.is_folder else visit.inbox.digests(place)
+    if not said:
+        return None
+    return f'<oc:checksums xmlns:oc="{_OWNCLOUD}"><oc:checksum>{escape(said)}</oc:checksum></oc:checksums>'
 
 
 def _written(value: Element) -> str:

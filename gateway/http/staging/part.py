@@ -15,7 +15,6 @@ room: 507. What Finder and Explorer leave in every folder is taken and forgotten
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from io import FileIO
 
 from werkzeug.wrappers import Response
 
@@ -31,6 +30,7 @@ from gateway.http.answers import Answer
 from gateway.http.dav import Files
 from gateway.http.listing import PAGE_HEADERS
 from gateway.http.requests import Environ, has_body, href, read_xml
+from gateway.http.sending import WatchedFile
 from gateway.http.staging import changing, described, junk, locking, resumable
 from gateway.http.staging.receiving import Receiving, drop
 from gateway.http.staging.visit import STAGING, Declined, Visit, as_node
@@ -101,12 +101,16 @@ class StagingPart:
     def _get(self, visit: Visit) -> Answer:
         entry = visit.entry()
         if not entry.is_folder:
-            return self._files.send(as_node(entry), visit.environ, lambda: FileIO(visit.inbox.open(visit.place).fd))
+            return self._files.send(as_node(entry), visit.environ, lambda: self._open(visit))
         names = [STAGING, *(as_node(visit.inbox.stat(visit.place[: level + 1])).name for level in range(len(visit.place)))]
         rows = listing.page("/" + "/".join(names), _above(visit), _listed(visit))
         answer = answers.streamed(visit.environ, 200, "text/html; charset=utf-8", rows)
         answer.headers.update(PAGE_HEADERS)
         return answer
+
+    def _open(self, visit: Visit) -> WatchedFile:
+        reading = visit.inbox.open(visit.place)
+        return WatchedFile(reading.fd, self._files.watch(visit.environ, visit.is_still_granted))
 
 
 def _options(visit: Visit) -> Answer:
@@ -139,7 +143,7 @@ def _propfind(visit: Visit) -> Answer:
 
 def _response(visit: Visit, wanted: properties.Wanted, tell: described.Teller, place: Place, entry: Entry) -> str:
     address = visit.href(place, folder=entry.is_folder)
-    return wanted.response(address, as_node(entry), lambda tag: tell(tag, place, entry))
+    return wanted.response(address, as_node(entry), lambda tag: tell(tag, place, entry), lambda: described.beyond(visit, place))
 
 
 def _listed(visit: Visit) -> Iterator[listing.Entry]:

@@ -10,7 +10,7 @@ import os
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -46,7 +46,32 @@ class _Adler32:
         return f"{self._value:08x}"
 
 
-_DIGESTS = {"SHA256": "sha256", "SHA1": "sha1", "MD5": "md5"}
+_DIGESTS: dict[str, Callable[[], _Digest]] = {
+    "SHA256": hashlib.sha256,
+    "SHA1": lambda: hashlib.sha1(usedforsecurity=False),
+    "MD5": lambda: hashlib.md5(usedforsecurity=False),
+    "ADLER32": _Adler32,
+}
+# Who names one digest asks for these when it checks, and rclone for MD5 though it sends SHA1.
+_TOLD = ("SHA1", "MD5")
+
+
+class _Checksum:
+    """The digest that a client names, and what comes out of the bytes."""
+
+    def __init__(self, name: str, value: str) -> None:
+        self._name, self._value = name, value
+        self._computed = {kind: _DIGESTS[kind]() for kind in dict.fromkeys((name, *_TOLD))}
+
+    def update(self, data: bytes) -> None:
+        for computed in self._computed.values():
+            computed.update(data)
+
+    def is_right(self) -> bool:
+        return self._computed[self._name].hexdigest() == self._value
+
+    def told(self) -> str:
+        return " ".join(f"{name}:{computed.hexdigest()}" for name, computed in self._computed.items())
 
 
 class Receiving:
@@ -81,14 +106,16 @@ class Receiving:
                 for piece in pieces(environ):
                     upload.write(piece)
                     if digest is not None:
-                        digest[1].update(piece)
-                if digest is not None and digest[1].hexdigest() != digest[0]:
+                        digest.update(piece)
+                if digest is not None and not digest.is_right():
                     raise Invalid("the bytes that came do not have the digest that OC-Checksum names; send them again")
                 # While the body came, a grant or a login may have ended, and a lock been taken.
                 visit.require_still_granted()
                 visit.check_locks(visit.place, tokens)
                 if mtime is not None:
                     os.utime(upload.fd, ns=(mtime * _SECOND, mtime * _SECOND))
+                if digest is not None:
+                    upload.keep_digests(digest.told())
                 written = os.fstat(upload.fd)
                 upload.commit()
             except BaseException:
@@ -168,7 +195,7 @@ def _require_plain(environ: Environ, found: Entry | None) -> None:
     if found is not None and found.is_folder:
         raise Declined(405, "a folder of that name is there; a file cannot take its place", Allow="OPTIONS, PROPFIND, MOVE")
     if "HTTP_CONTENT_RANGE" in environ:
-        raise Declined(400, "a PUT brings a whole file; for parts of one, see the resumable upload in docs/webdav.md")
+        raise Declined(400, "a PUT brings a whole file; for parts of one, see the resumable upload in docs/staging-webdav.md")
     if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
         raise Declined(415, "a file is sent as it is, without a Content-Encoding")
 
@@ -184,14 +211,12 @@ def _mtime(environ: Environ) -> int | None:
     return int(whole)
 
 
-def _checksum(environ: Environ) -> tuple[str, _Digest] | None:
-    """Return the digest that the client names, and what computes it; None if it names none that is known."""
+def _checksum(environ: Environ) -> _Checksum | None:
+    """Return the digest that the client names, of the kinds that are known; None if it names none."""
     for said in environ.get("HTTP_OC_CHECKSUM", "").split():
-        name, _, value = said.partition(":")
-        if name.upper() == "ADLER32":
-            return value.lower(), _Adler32()
-        if name.upper() in _DIGESTS:
-            return value.lower(), hashlib.new(_DIGESTS[name.upper()], usedforsecurity=False)
+        kind, _, value = said.partition(":")
+        if kind.upper() in _DIGESTS:
+            return _Checksum(kind.upper(), value.lower())
     return None
 
 

@@ -13,13 +13,14 @@ from werkzeug.wrappers import Response
 
 from catalog.gate.drops.inbox import Inbox
 from catalog.gate.locks import Locks
-from catalog.pure.drops import Entry, Place
+from catalog.pure.drops import REVIEW, Entry, Place
 from catalog.pure.errors import Conflict, Invalid, NotADirectory, NotFound
 from catalog.pure.nodes import Kind, Node, NodeId
 from gateway.http import answers
 from gateway.http.requests import Environ
 
 STAGING = "staging"
+_BATCH_DEPTH = 3  # study/_review/batch
 
 _SECOND = 1_000_000_000
 _LAST_SECOND = 253_402_300_799  # of the year 9999, where dates end
@@ -89,14 +90,18 @@ class Visit:
             self.inbox.stat(place[:1])
             raise Declined(409, "the folder that it should lie in is not there; make it first")
 
+    def is_still_granted(self) -> bool:
+        """Whether grant, role and login are what they were when the request began; so, too, the review of another's batch."""
+        depth = _BATCH_DEPTH if REVIEW in self.place[1:2] else 1
+        return self.find(self.place[:depth]) is not None and bool(self.environ["archimed.session_holds"]())
+
     def require_still_granted(self) -> None:
         """Check that grant, role and login are what they were when the request began.
 
         Raises:
             NotFound: they are not.
         """
-        self.inbox.stat(self.place[:1])
-        if not self.environ["archimed.session_holds"]():
+        if not self.is_still_granted():
             raise NotFound(_NOT_THERE)
 
     def check_locks(self, place: Place, tokens: Sequence[str], *, deep: bool = False, new: bool = False) -> None:

@@ -1,6 +1,7 @@
 """Programs that people bring files with, against the real server."""
 
 import filecmp
+import hashlib
 import os
 import random
 import shutil
@@ -12,7 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.behaviour.dropping import EXAM
+from catalog.administration import principal
+from catalog.gate.drops.inbox import Inbox
+from catalog.gate.drops.inboxes import Inboxes
+from catalog.gate.drops.ledger import Limits
+from tests.behaviour.dropping import EXAM, staging_of
 from tests.gateway.http.programs import davfs_mount, run
 from tests.gateway.http.serving import Serving
 from tests.gateway.http.staging.conftest import FOLDER
@@ -65,6 +70,28 @@ def test_rclone_keeps_times(taking: Serving, rclone: list[str], brought: Path) -
     times = {line.split("|")[1]: line.split("|")[0] for line in listed.splitlines()}
     assert set(times) == set(NAMES)
     assert all(time.startswith("2009-02-1") for time in times.values())
+
+
+def test_rclone_checks_by_digests(taking: Serving, rclone: list[str], brought: Path) -> None:
+    """Without reading anything again; and what was changed since is not called the same."""
+    if "owncloud" not in Path(rclone[2]).read_text():
+        pytest.skip("rclone asks servers for digests that it knows by name")
+    run(*rclone, "copy", brought, f"staging:{EXAM}/in")
+    checked = run(*rclone, "check", "-v", brought, f"staging:{EXAM}/in")
+    assert "0 differences found" in checked
+    assert "hashes could not be checked" not in checked
+    digest = hashlib.sha1((brought / "plain.txt").read_bytes(), usedforsecurity=False).hexdigest()
+    assert digest in run(*rclone, "hashsum", "sha1", f"staging:{EXAM}/in")
+    handle = taking_inbox(taking).write((*EXAM.split("/"), "in", "plain.txt"))
+    handle.write(b"X", 0)
+    handle.close()
+    assert digest not in run(*rclone, "hashsum", "sha1", f"staging:{EXAM}/in")
+
+
+def taking_inbox(taking: Serving) -> Inbox:
+    """Return anna's staging tree as another face of it sees it."""
+    database = taking.built.database
+    return Inboxes(database, staging_of(taking.built), Limits()).of(principal(database, "anna"))
 
 
 def curl(taking: Serving, *options: str | Path) -> subprocess.CompletedProcess[str]:
