@@ -4,7 +4,6 @@ import filecmp
 import os
 import random
 import shutil
-import sqlite3
 import subprocess
 import sys
 import tarfile
@@ -118,20 +117,6 @@ def test_numpy_memmap(exam: Path) -> None:
     )
     run(sys.executable, "-c", code, cwd=exam)
     assert (exam / "m.dat").stat().st_size == 2_000_000
-
-
-def test_sqlite_works_or_says_why_not(exam: Path) -> None:
-    for mode in ("delete", "wal"):
-        connection = sqlite3.connect(exam / f"{mode}.db")
-        try:
-            connection.execute(f"pragma journal_mode = {mode}")
-            connection.execute("create table t (x)")
-            connection.executemany("insert into t values (?)", [(number,) for number in range(1000)])
-            connection.commit()
-            assert connection.execute("select sum(x) from t").fetchone() == (499500,)
-            assert connection.execute("pragma integrity_check").fetchone() == ("ok",)
-        finally:
-            connection.close()
 
 
 def test_many_programs_at_once(source: Path, exam: Path) -> None:
