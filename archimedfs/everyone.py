@@ -15,7 +15,8 @@ from archimedfs.errnos import answering
 from archimedfs.following import look_up
 from archimedfs.listing import DOT_DOT
 from archimedfs.slots import Account, Accounts, Shown, Slot, Slots
-from archimedfs.staging import StagingOperations, StagingTree
+from archimedfs.staged_looking import StagingTree
+from archimedfs.staging import StagingOperations
 from archimedfs.trees import ROOT_UID, TreeOperations, decoded
 from catalog.administration import list_users, principal
 from catalog.audit import Face

@@ -11,7 +11,8 @@ from archimedfs.everyone import EveryonesOperations, EveryonesStaging
 from archimedfs.following import Follower
 from archimedfs.handover import Manager
 from archimedfs.slots import Account, Accounts, Slot, Slots
-from archimedfs.staging import StagingOperations, StagingTree
+from archimedfs.staged_looking import StagingTree
+from archimedfs.staging import StagingOperations
 from catalog.audit import Face
 from catalog.database import Database
 from catalog.gate.drops.inboxes import Inboxes

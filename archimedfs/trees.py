@@ -2,6 +2,7 @@
 
 import errno
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Generic, ParamSpec, Protocol, TypeVar, runtime_checkable
 
@@ -23,7 +24,7 @@ class _Open(Protocol):
     def close(self) -> None: ...
 
 
-class TreeOperations(session.Operations, Generic[Shown]):
+class TreeOperations(session.Operations, ABC, Generic[Shown]):
     """Handlers that show each user a tree of their own.
 
     The methods that begin with an underscore are the handlers below a user's root; a mount for all users puts a root above.
@@ -53,17 +54,21 @@ class TreeOperations(session.Operations, Generic[Shown]):
                 return answer
             discard(answer)
 
+    @abstractmethod
     async def _lookup(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
-        raise NotImplementedError
+        """Find a child by its name."""
 
+    @abstractmethod
     async def _getattr(self, inode: int, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
-        raise NotImplementedError
+        """Tell a node's attributes."""
 
+    @abstractmethod
     async def _opendir(self, inode: int, ctx: pyfuse3.RequestContext) -> int:
-        raise NotImplementedError
+        """Begin a listing."""
 
+    @abstractmethod
     async def _readdir(self, fh: int, start_id: int, token: pyfuse3.ReaddirToken) -> None:
-        raise NotImplementedError
+        """List children behind `start_id`."""
 
 
 def discard(answer: object) -> None:
