@@ -1,6 +1,7 @@
 """What is left when something ends in the middle: a program, the mount, the disk, the quota, the batch's time to be written."""
 
 import errno
+import mmap
 import os
 import signal
 import stat
@@ -114,6 +115,22 @@ def test_an_open_file_is_sealed_when_it_is_closed(mount: RunningMount, filled: B
     desk_of(filled).seal(1)
     with pytest.raises(OSError, match="Read-only"):
         (mount.path / EXAM / "partial").write_bytes(b"late")
+
+
+def test_a_file_that_is_mapped_is_written_though_it_is_closed(mount: RunningMount, filled: BuiltArchive) -> None:
+    """What a program may still change through its memory is not sealed."""
+    path = mount.path / EXAM / "mapped"
+    path.write_bytes(b"a" * 8192)
+    with path.open("r+b") as file:
+        mapped = mmap.mmap(file.fileno(), 0)
+    mapped[:1] = b"b"
+    with pytest.raises(Refused, match="still open"):
+        sealing.close_to_writers(filled.database, staging_of(filled), 1, wait_seconds=0.2)
+    mapped[-1:] = b"c"
+    mapped.close()
+    desk_of(filled).seal(1)
+    assert path.read_bytes() == b"b" + b"a" * 8190 + b"c"
+    assert not is_marked(path)
 
 
 def test_sealing_while_a_program_writes_file_after_file(mount: RunningMount, filled: BuiltArchive) -> None:

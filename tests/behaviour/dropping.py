@@ -124,6 +124,23 @@ class DroppingSuite:
         assert face.is_folder(EXAM)
         assert not face.is_folder(f"{EXAM}/big")
 
+    def test_names_in_every_encoding(self, face: DropFace) -> None:
+        """Bytes are a name, UTF-8 or not: none is lost, made another, or takes another's place."""
+        face.mkdir(EXAM)
+        names = [
+            "M\udcfcller", "\udcff\udcfe", "Müller", "Mu\u0308ller", "日本 \U0001f9e0", "100%", "a%20b", "a b", "a\\b",
+            "x?y#z;w", "\x7f", "line\nbreak", "-rf", "~", "con", "trailing. ", "ü" * 127,
+        ]  # fmt: skip
+        for number, name in enumerate(names):
+            face.put(f"{EXAM}/{name}", b"%d" % number)
+        assert sorted(face.names(EXAM)) == sorted(names)
+        assert [face.read(f"{EXAM}/{name}") for name in names] == [b"%d" % number for number in range(len(names))]
+        face.mkdir(f"{EXAM}/in \udcff")
+        face.rename(f"{EXAM}/{names[0]}", f"{EXAM}/in \udcff/{names[1]}")
+        assert face.names(f"{EXAM}/in \udcff") == [names[1]]
+        with pytest.raises(OSError):  # noqa: PT011 - each face has its own number for it
+            face.put(f"{EXAM}/" + "ü" * 128, b"")
+
     def test_folders_in_folders(self, face: DropFace) -> None:
         face.mkdir(EXAM)
         for depth in range(1, 8):

@@ -18,6 +18,14 @@ _ROOT = "/staging/"
 _ERRNOS = {400: errno.EINVAL, 403: errno.EACCES, 404: errno.ENOENT, 405: errno.EEXIST, 409: errno.ENOENT}
 
 
+def _quoted(path: str) -> str:
+    return quote(path, errors="surrogateescape")
+
+
+def _unquoted(href: str) -> str:
+    return unquote(href, errors="surrogateescape")
+
+
 class WebDavDropFace:
     """What a WebDAV client does in `staging/`."""
 
@@ -28,7 +36,7 @@ class WebDavDropFace:
         first, *members = self._propfind(path, "1")
         if first.find(f".//{_DAV}collection") is None:
             raise NotADirectoryError
-        return [unquote(member.findtext(f"{_DAV}href") or "").rstrip("/").rpartition("/")[2] for member in members]
+        return [_unquoted(member.findtext(f"{_DAV}href") or "").rstrip("/").rpartition("/")[2] for member in members]
 
     def read(self, path: str) -> bytes:
         return self._done("GET", path).body
@@ -50,7 +58,7 @@ class WebDavDropFace:
         self._done("DELETE", path)
 
     def rename(self, old: str, new: str) -> None:
-        self._done("MOVE", old, Destination=self._serving.url + _ROOT + quote(new))
+        self._done("MOVE", old, Destination=self._serving.url + _ROOT + _quoted(new))
 
     def is_folder(self, path: str) -> bool:
         (response,) = self._propfind(path, "0")
@@ -66,7 +74,7 @@ class WebDavDropFace:
         return reply
 
     def _request(self, method: str, path: str, content: bytes | None, headers: dict[str, str]) -> Reply:
-        reply = self._serving.request(method, _ROOT + quote(path), headers, content)
+        reply = self._serving.request(method, _ROOT + _quoted(path), headers, content)
         if reply.status >= 400:
             raise OSError(_ERRNOS[reply.status], reply.text)
         return reply

@@ -5,6 +5,7 @@ import hashlib
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,9 +17,11 @@ import pytest
 from catalog import clock
 from catalog.gate.drops import partials as module
 from catalog.gate.drops.partials import erase_given_up
+from catalog.gate.staging import Staging
 from tests.behaviour.dropping import fill, seal_all, staging_of
 from tests.behaviour.suite import eventually
 from tests.builders import BuiltArchive
+from tests.catalog.disks import mounted_tmpfs
 from tests.gateway.http.serving import Reply, Serving, basic, new_token
 from tests.gateway.http.staging.conftest import BOTH, FOLDER
 from tests.gateway.http.staging.test_put import content
@@ -180,6 +183,56 @@ def test_what_nobody_adds_to_is_erased(own_taking: Serving, monkeypatch: pytest.
     assert after(module.PLACED_SECONDS + 60) == [200, 404]
     assert after(module.KEPT_SECONDS + 60) == [404, 404]
     assert list(staging.partials.glob("*/*")) == []
+
+
+def test_a_clock_that_is_set_back_gives_nothing_up(own_taking: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = address(begin(own_taking))
+    assert add(own_taking, path, 0, BODY[:1000]).status == 204
+    now = clock.now()
+    for days in (1, 400):
+        monkeypatch.setattr(clock, "now", lambda back=days: now - back * 86_400)
+        erase_given_up(staging_of(own_taking.built))
+        assert offset(own_taking, path) == 1000
+    assert add(own_taking, path, 1000, BODY[1000:]).status == 204
+    assert content(own_taking, FILE) == BODY
+
+
+def test_a_server_that_is_killed_in_the_middle_of_a_piece_keeps_what_it_told(built: BuiltArchive) -> None:
+    with Serving(fill(built), scopes=BOTH) as first:
+        assert first.request("MKCOL", FOLDER).status == 201
+        path = address(begin(first))
+        assert add(first, path, 0, BODY[:100_000]).status == 204
+        with socket.create_connection(("127.0.0.1", first.port), timeout=30) as connection:
+            head = "".join(f"{name}: {value}\r\n" for name, value in (PIECE | {"Upload-Offset": "100000"}).items())
+            request = f"PATCH {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {first.authorization}\r\n{head}"
+            connection.sendall(f"{request}Content-Length: {len(BODY) - 100_000}\r\n\r\n".encode() + BODY[100_000:600_000])
+            (data,) = staging_of(built).partials.glob("*/*/data")
+            assert eventually(lambda: data.stat().st_size > 100_000)
+            first.kill()
+    with Serving(built, scopes=BOTH) as second:
+        assert content(second, FILE) is None
+        came = offset(second, path)
+        assert 100_000 < came <= 600_000
+        assert add(second, path, came, BODY[came:]).status == 204
+        assert content(second, FILE) == BODY
+
+
+def test_a_full_disk_keeps_what_came_and_tells_how_much(built: BuiltArchive, tmp_path: Path) -> None:
+    with mounted_tmpfs(tmp_path / "small", "size=4m") as disk:
+        built.config.write_text(built.config.read_text().replace(f"{built.folder}/var/staging", f"{disk}/staging"))
+        fill(built)
+        Staging(disk / "staging").prepare()
+        (disk / "filling").write_bytes(bytes(3_600_000))
+        with Serving(built, scopes=BOTH) as serving:
+            assert serving.request("MKCOL", FOLDER).status == 201
+            path = address(begin(serving))
+            full = add(serving, path, 0, BODY)
+            assert (full.status, "full" in full.text) == (507, True)
+            came = offset(serving, path)
+            assert 0 < came < len(BODY)
+            (disk / "filling").unlink()
+            assert add(serving, path, came, BODY[came:]).status == 204
+            assert content(serving, FILE) == BODY
 
 
 CLIENT = """
