@@ -4,6 +4,7 @@ One machine for all, in this order: a later test stands on what an earlier one l
 """
 
 import base64
+import html
 import re
 import shutil
 from collections.abc import Iterator
@@ -166,6 +167,12 @@ def test_a_batch_is_decided_at_the_desk(site: Site, place: Path, authority: Path
     batch = seal_newest(site.machine)
     page = curl(site.machine, authority, f"/desk/batches/{batch}", "ada", "--fail").stdout
     (seen,) = set(re.findall(r'name="seen" value="(\w+)"', page))
+
+    picture = html.unescape(re.findall(r'<img [^>]*src="(/desk/[^"]+/picture[^"]*)"', page)[0])
+    drawn = curl(
+        site.machine, authority, picture, "ada", "--output", "/dev/null", "--write-out", "%{http_code} %{content_type}"
+    )
+    assert drawn.stdout == "200 image/png"
 
     def reject(login: str, origin: str) -> str:
         form = ["--data", f"seen={seen}&reason=a+test", "--header", f"Origin: {origin}"]

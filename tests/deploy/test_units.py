@@ -1,12 +1,15 @@
 """The units on a booted machine: all of it runs, in its sandbox, and comes back whatever ends it."""
 
+import html
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import synthetic
 from tests.deploy import appliance
 from tests.deploy.appliance import ARCHIVE, DAEMONS, MOUNTS, UNITS, all_active, archimed, health, is_mounted
 from tests.deploy.machine import Machine
@@ -69,14 +72,33 @@ def test_users_bring_files_into_staging_and_the_worker_checks_them(running: Mach
     running.run("mkdir", folder, user="ada")
     running.run("sh", "-c", f"head -c 100000 /dev/urandom >{folder}/raw.dat", user="ada")
     assert running.run("ls", f"{appliance.STAGING}/ada", user="ben", check=False).returncode == 2
-    (batch,) = json.loads(archimed(running, "staging", "list", "--json").stdout)
-    archimed(running, "staging", "seal", str(batch["id"]), "--as", "ada")
+    reject(running, seal(running))
 
-    def is_checked() -> bool:
-        return json.loads(archimed(running, "staging", "show", str(batch["id"]), "--json").stdout)["state"] == "checked"
 
-    running.wait(is_checked)
-    archimed(running, "staging", "reject", str(batch["id"]), "--reason", "a test", "--as", "ada")
+def test_the_desk_draws_pictures_in_its_sandbox(running: Machine) -> None:
+    folder = f"{appliance.STAGING}/ada/S/E2"
+    (running.root / "home/ada/1.dcm").write_bytes(synthetic.image())
+    running.run("mkdir", folder, user="ada")
+    running.run("cp", "/home/ada/1.dcm", folder, user="ada")
+    batch = seal(running)
+    ask = ["curl", "-s", "-m", "60", "-u", "ada:secret-of-ada"]
+    page = running.run(*ask, f"http://127.0.0.1:8080/desk/batches/{batch}").stdout
+    (picture,) = re.findall(r'<img [^>]*src="(/desk/[^"]+/picture[^"]*)"', page)
+    address = f"http://127.0.0.1:8080{html.unescape(picture)}"
+    assert running.run(*ask, "-o", "/dev/null", "-w", "%{http_code} %{content_type}", address).stdout == "200 image/png"
+    reject(running, batch)
+
+
+def seal(machine: Machine) -> str:
+    """Seal ada's newest batch, wait until it is checked, and return its number."""
+    batch = str(max(found["id"] for found in json.loads(archimed(machine, "staging", "list", "--json").stdout)))
+    archimed(machine, "staging", "seal", batch, "--as", "ada")
+    machine.wait(lambda: json.loads(archimed(machine, "staging", "show", batch, "--json").stdout)["state"] == "checked")
+    return batch
+
+
+def reject(machine: Machine, batch: str) -> None:
+    archimed(machine, "staging", "reject", batch, "--reason", "a test", "--as", "ada")
 
 
 def test_unix_users_log_in_over_http(running: Machine) -> None:
