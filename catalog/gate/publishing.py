@@ -89,8 +89,10 @@ class Publisher:
         )  # fmt: skip
         deposit = self._store.deposit(this.study, f"{job.batch_id}")
         try:
-            while rows := self._next_chunk(job.batch_id):
-                self._publish_chunk(job, this, rows, cleaner, deposit, stop)
+            done, after = self._done(job.batch_id), 0
+            while rows := self._next_chunk(job.batch_id, after):
+                done, after = done + len(rows), rows[-1].id
+                self._publish_chunk(job, this, rows, cleaner, deposit, stop, done)
         finally:
             deposit.close()
         self._file(job, this, cleaner)
@@ -129,11 +131,19 @@ class Publisher:
         same = sa.select(profiles.c.id).where(*(profiles.c[name] == value for name, value in key.items()))
         return int(connection.execute(same).scalar_one())
 
-    def _next_chunk(self, batch_id: int) -> list[Row]:
+    def _done(self, batch_id: int) -> int:
+        """Return how many files an earlier attempt has worked through."""
+        columns = staged_files.c
+        earlier = sa.select(sa.func.count()).where(columns.batch_id == batch_id, columns.state.in_(("stored", "held")))
+        row = self._database.row(earlier)
+        return int(row[0]) if row is not None else 0
+
+    def _next_chunk(self, batch_id: int, after: int) -> list[Row]:
+        """Return the next files behind that row."""
         columns = staged_files.c
         rows = self._database.rows(
             sa.select(columns.id, columns.file, columns.size, columns.series)
-            .where(columns.batch_id == batch_id, columns.state == "staged")
+            .where(columns.batch_id == batch_id, columns.state == "staged", columns.id > after)
             .order_by(columns.id)
             .limit(_CHUNK_FILES)
         )
@@ -146,7 +156,7 @@ class Publisher:
         return chunk
 
     def _publish_chunk(
-        self, job: Job, this: _Import, rows: Sequence[Row], cleaner: Cleaner, deposit: Deposit, stop: Stop
+        self, job: Job, this: _Import, rows: Sequence[Row], cleaner: Cleaner, deposit: Deposit, stop: Stop, done: int
     ) -> None:
         outcomes = []
         for row in rows:
@@ -155,10 +165,7 @@ class Publisher:
         deposit.settle()
         with self._database.write() as connection:
             connection.execute(_OUTCOME, _as_rows(outcomes))
-            stored = sa.select(sa.func.count()).where(
-                staged_files.c.batch_id == job.batch_id, staged_files.c.state.in_(("stored", "held"))
-            )
-            self._queue.progress(connection, job, connection.execute(stored).scalar_one())
+            self._queue.progress(connection, job, done)
 
     def _publish_file(self, row: Row, this: _Import, cleaner: Cleaner, deposit: Deposit) -> dict[str, Any]:
         """Clean one file into the deposit; a file that may not or cannot be published fails alone (DESIGN, law 8)."""
