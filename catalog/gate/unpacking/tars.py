@@ -1,29 +1,31 @@
-"""Tar files, plain or gzipped. What a header tells of sizes is not believed beyond what is read in small steps."""
+"""Tar files, plain or compressed. What a header tells of sizes is not believed beyond what is read in small steps."""
 
-import gzip
 import tarfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, BinaryIO, Self, cast
 
+from catalog.gate.unpacking import streams
 from catalog.gate.unpacking.limits import CHUNK, Budget, Member, member_name
 from catalog.pure.errors import Unreadable
 
-_GZIP = b"\x1f\x8b"
 _MAGIC_AT, _MAGIC = 257, b"ustar"
 _BLOCK = 512
 _LARGEST_HEADER = 16 * CHUNK
 _BROKEN = "the tar file is broken or cut off; bring it again, or its files unpacked"
 
 
-def is_tar(head: bytes) -> bool:
-    """Whether a file begins like a tar file, or like one that was gzipped."""
-    if head.startswith(_GZIP):
-        try:
-            head = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, _BLOCK)
-        except zlib.error:
-            return False
+def is_tar(path: Path) -> bool:
+    """Whether a file begins like a tar file, or unpacks to what does.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            head = streams.unpacked(file).read(_BLOCK)
+    except streams.BROKEN:
+        return False
     return head[_MAGIC_AT : _MAGIC_AT + len(_MAGIC)] == _MAGIC
 
 
@@ -34,7 +36,7 @@ def members(path: Path, budget: Budget) -> Iterator[Member]:
         Unreadable: it is broken, or holds what cannot be taken; the reason is for its owner.
     """
     try:
-        with path.open("rb") as file, _Steps(_unzipped(file), budget) as steps, steps.opened() as archive:
+        with path.open("rb") as file, _Steps(streams.unpacked(file), budget) as steps, steps.opened() as archive:
             for info in archive:
                 if info.isdir():
                     continue
@@ -45,7 +47,7 @@ def members(path: Path, budget: Budget) -> Iterator[Member]:
                 content = archive.extractfile(info)
                 if name is not None and content is not None:
                     yield Member(name, _whole(content, info.size))
-    except (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile, ValueError):
+    except (tarfile.TarError, *streams.BROKEN):
         raise Unreadable(_BROKEN) from None
 
 
@@ -54,16 +56,10 @@ def _whole(content: IO[bytes], size: int) -> Iterator[bytes]:
         while chunk := content.read(CHUNK):
             size -= len(chunk)
             yield chunk
-    except (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile):
+    except (tarfile.TarError, *streams.BROKEN):
         raise Unreadable(_BROKEN) from None
     if size > 0:
         raise Unreadable(_BROKEN)
-
-
-def _unzipped(file: BinaryIO) -> BinaryIO:
-    head = file.read(len(_GZIP))
-    file.seek(0)
-    return cast("BinaryIO", gzip.GzipFile(fileobj=file)) if head == _GZIP else file
 
 
 class _Steps:

@@ -41,7 +41,7 @@ class Unpacker:
             head = opened.read(_HEAD_BYTES)
             if zips.is_zip(head):
                 return not zips.is_document(path, self._limits)
-        return tars.is_tar(head)
+            return tars.is_tar(path)
 
     def unpack(self, batch_id: int, row: Row, stop: Callable[[], None]) -> int:
         """Make the files of an archive files of its batch, and return how many these are.

@@ -1,11 +1,15 @@
 """Archives: their files join the batch, and nothing that is hostile, lying or broken does harm."""
 
+import bz2
 import contextlib
+import functools
 import gzip
 import io
+import lzma
 import random
 import stat
 import struct
+import subprocess
 import tarfile
 import threading
 import tracemalloc
@@ -60,7 +64,12 @@ def brought(gate: Gate, *contents: bytes) -> int:
 DICOM = {f"study/IM{number}": image(instance=number) for number in (1, 2, 3)}
 
 
-@pytest.mark.parametrize("pack", [zipped, tarred, lambda files: tarred(files, "w:gz")], ids=["zip", "tar", "tar.gz"])
+PACKS = {"zip": zipped, "tar": tarred} | {
+    f"tar.{kind}": functools.partial(tarred, mode=f"w:{kind}") for kind in ("gz", "bz2", "xz")
+}
+
+
+@pytest.mark.parametrize("pack", PACKS.values(), ids=PACKS)
 def test_the_files_of_an_archive_join_the_batch(gate: Gate, pack: Callable[[dict[str, bytes]], bytes]) -> None:
     batch = brought(gate, pack(DICOM), image(instance=4))
     info = gate.desk.info(batch)
@@ -149,6 +158,7 @@ def tar_header(size: int, kind: bytes) -> bytes:
     return info.tobuf(tarfile.GNU_FORMAT)
 
 
+NOISE = {"a": random.Random(1).randbytes(100_000)}
 HOSTILE = {
     "a bomb": zipped({"a": bytes(30 << 20)}),
     "a bomb of many": zipped({f"{n}": bytes(1 << 20) for n in range(30)}),
@@ -178,6 +188,14 @@ HOSTILE = {
     "tar: a header that fills the memory": gzip.compress(tar_header(4 << 30, tarfile.XHDTYPE) + bytes(30 << 20)),
     "tar: a long name that fills the memory": gzip.compress(tar_header(4 << 30, tarfile.GNUTYPE_LONGNAME) + bytes(30 << 20)),
     "tar: cut off": tarred(DICOM)[:-12_000],
+    "tar: a bomb in bzip2": tarred({"x": bytes(30 << 20)}, "w:bz2"),
+    "tar: a bomb in xz": tarred({"x": bytes(30 << 20)}, "w:xz"),
+    "tar: a header that fills the memory, in xz": lzma.compress(tar_header(4 << 30, tarfile.XHDTYPE) + bytes(30 << 20)),
+    "tar: a file with holes": tarred({"x": b"x" * 512}, type=tarfile.GNUTYPE_SPARSE),
+    "tar: cut off within bzip2": tarred(DICOM, "w:bz2")[:-300],
+    "tar: cut off within xz": tarred(DICOM, "w:xz")[:-300],
+    "tar: damaged bzip2": bz2.compress(tarred(NOISE))[:4000] + bytes(400) + bz2.compress(tarred(NOISE))[4400:],
+    "tar: a link in xz": tarred({"x": b""}, "w:xz", type=tarfile.SYMTYPE, linkname="/etc/passwd"),
     "tar: cut off within gzip": tarred(DICOM, "w:gz")[:-300],
     "tar: a file larger than the rest": tar_header(1 << 40, tarfile.REGTYPE) + bytes(2048),
     "tar: too many files": tarred({f"{n}": b"" for n in range(60)}),
@@ -223,7 +241,7 @@ def test_a_refused_archive_stays_out_alone_and_leaves_nothing(gate: Gate, what: 
 def test_damage_anywhere_is_refused_or_unpacked_and_never_more(tmp_path: Path) -> None:
     chance = random.Random(4711)
     path = tmp_path / "archive"
-    for whole in (zipped(DICOM), tarred(DICOM), tarred(DICOM, "w:gz")):
+    for whole in (pack(DICOM) for pack in PACKS.values()):
         for _ in range(150):
             broken = bytearray(whole)
             for _ in range(chance.choice((1, 1, 4))):
@@ -288,3 +306,21 @@ def test_a_full_disk_takes_nothing_and_is_tried_again(gate: Gate, monkeypatch: p
         connection.execute(jobs.update().values(not_before=0))
     gate.worker.run_one(threading.Event())
     assert gate.desk.info(batch).files == 4
+
+
+def test_a_stream_that_wants_much_memory_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "greedy"
+    with subprocess.Popen(["xz", "--format=xz", "--lzma2=dict=1GiB,mode=fast,mf=hc3", "-c"], stdin=-1, stdout=-1) as packing:
+        path.write_bytes(packing.communicate(tarred(DICOM))[0])
+    assert not tars.is_tar(path)
+    with pytest.raises(Unreadable):
+        unpack(path)
+
+
+def test_streams_one_after_the_other_are_one(tmp_path: Path) -> None:
+    whole = tarred(NOISE)
+    for kind in (bz2, lzma, gzip):
+        path = tmp_path / "many"
+        path.write_bytes(kind.compress(whole[:50_000]) + kind.compress(whole[50_000:]) + bytes(8))
+        assert tars.is_tar(path)
+        assert unpack(path) == 100_000
