@@ -40,7 +40,8 @@ class Seen:
 
     `problem` says why it cannot be read, `held` why it could not be published, `waits` why somebody must vouch for it. `facts`
     is None if it is no DICOM, which `is_foreign` says, or cannot be read. `is_aside`: it is taken for what it holds or names,
-    and is not checked itself. `tells` names what in the text of a result may identify somebody.
+    and is not checked itself. `tells` names what in the text of a result may identify somebody, `lacks` the endings of
+    files that belong beside it and are missing.
     """
 
     row: Row
@@ -53,6 +54,7 @@ class Seen:
     is_foreign: bool = False
     is_aside: bool = False
     tells: str = ""
+    lacks: str = ""
 
     @property
     def number(self) -> int | None:
@@ -146,6 +148,8 @@ class Looking:
             held = waits = self._held(row.file, row.size, self._cleaner)
             if waits and self._vouched is not None:
                 held = self._held(row.file, row.size, self._vouched)
+            if (lacking := self._tree.lacking(row.file, kind)) and (kind is None or kind.companions):
+                held = f"its other half ({', '.join(lacking)}) is missing, and one means nothing without the other"
         except Unavailable as error:
             return Seen(row, problem=str(error))
         except FileNotFoundError:
@@ -162,7 +166,7 @@ class Looking:
         )  # fmt: skip
         if name:
             self._named.append((row.id, row.file, series.label))
-        return Seen(row, waits=waits, series=series, is_foreign=True)
+        return Seen(row, waits=waits, series=series, is_foreign=True, lacks=", ".join(lacking))
 
     def telling(self) -> Iterator[CheckedFile]:
         """Yield the files that are no DICOM whose names tell, when all files were seen."""
@@ -212,7 +216,7 @@ class Looking:
         if facts is None or seen.identity is None:
             return CheckedFile(
                 seen.row.id, waits=seen.waits, series=seen.series.label, file_type=seen.series.file_type,
-                is_unfinished=unfinished, text_tells=seen.tells,
+                is_unfinished=unfinished, text_tells=seen.tells, lacks=seen.lacks,
             )  # fmt: skip
         return CheckedFile(
             file=seen.row.id,

@@ -14,11 +14,14 @@ import sqlalchemy as sa
 
 from catalog.database import Database
 from catalog.database.tables import staged_files
-from catalog.filetypes import FileType, Sample, recognise
+from catalog.filetypes import FileType, Sample, file_types, recognise
 from catalog.filetypes.describing import Place, places
 from catalog.filetypes.model import BY_COMPANION
 from catalog.filetypes.sample import companions
 from catalog.gate.staging import Staging
+
+_GRADIENTS = (".bval", ".bvec")
+"""Of a diffusion image: text, so no type of their own tells that one needs the other."""
 
 
 class Tree:
@@ -63,6 +66,20 @@ class Tree:
             for ending, path in beside.items():
                 (Path(folder) / f"1{ending}").symlink_to(path.absolute())
             yield Path(folder) / f"1{PurePath(self._names[file]).suffix.lower()}"
+
+    def lacking(self, file: str, kind: FileType | None) -> list[str]:
+        """Return the endings of files that must stand beside one and do not.
+
+        Args:
+            kind: its type; None if nothing recognises it, as the half of a pair that has no mark of its own.
+        """
+        if file not in self._names:
+            self._load()
+        ending = PurePath(self._names.get(file, "")).suffix.lower()
+        kinds = [kind] if kind is not None else [each for each in file_types() if each.rank == BY_COMPANION]
+        families = [*(each.companions for each in kinds), _GRADIENTS]
+        wanted = next((set(family) for family in families if ending in family), set())
+        return sorted(wanted - set(self._beside(file)) - {ending})
 
     def places(self, files: Mapping[int, str], known_words: Callable[[str], str]) -> dict[int, Place]:
         """Return where files stood, by any number of theirs."""

@@ -46,7 +46,7 @@ class CheckedFile:
     there is none; `archived` the exam of the study that has it already, '' if none. `held` says why it could not be published,
     whoever vouched for it, `waits` why it is held unless a reviewer vouches,
     `burned_in` why its pixels may show an identity. `name_tells`: its original name looks as if it held one; `text_tells`
-    names what in the text of a result may.
+    names what in the text of a result may; `lacks` the endings of files that belong beside it and are missing.
     `is_unfinished`: whoever wrote it ended before closing it.
     """
 
@@ -68,6 +68,7 @@ class CheckedFile:
     burned_in: str = ""
     name_tells: bool = False
     text_tells: str = ""
+    lacks: str = ""
     is_unfinished: bool = False
 
 

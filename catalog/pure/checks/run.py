@@ -12,6 +12,7 @@ RULES: tuple[type[Rule], ...] = (
     single.Readable,
     single.Publishable,
     single.Finished,
+    single.Complete,
     together.OnePatient,
     together.OneStudy,
     together.Duplicates,

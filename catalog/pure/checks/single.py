@@ -74,6 +74,21 @@ class Finished(FileRule):
         )
 
 
+class Complete(FileRule):
+    """Files that belong together come together."""
+
+    name = "complete"
+    severity = Severity.WARNING
+
+    def message(self, file: CheckedFile) -> str:
+        """What cannot be read without the other is held; this is for what can."""
+        if not file.lacks or file.held:
+            return ""
+        return (
+            f"the file that belongs to it ({file.lacks}) is missing: bring it too, by the same name, or accept this one alone"
+        )
+
+
 class Consistent(FileRule):
     """What the sender called the instance must be what the data set says it is."""
 

@@ -36,6 +36,7 @@ TITLES = {
     "publishable": "Cannot be published",
     "vouched": "Somebody must vouch for it",
     "finished": "Perhaps cut off",
+    "complete": "Its other half is missing",
     "one_patient": "Several patients",
     "one_study": "Several DICOM studies",
     "duplicates": "There already",

@@ -1,5 +1,6 @@
 """Files of other kinds than DICOM: dropped, published in series by folder, read back, asked for; held if nobody can vouch."""
 
+import gc
 import io
 import os
 import random
@@ -103,6 +104,49 @@ def test_halves_stay_together(gate: Gate, inbox: Inbox) -> None:
     (rec,) = (found for name, found in names.items() if "PAR_REC" in name)
     assert rec == ["00001.par", "00001.rec"]
     assert gate.read(f"{EXAM}/000_NIFTI_anat/00002.img") == img
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # nibabel leaves a REC to the garbage collector
+def test_programs_open_the_halves_by_their_names_in_the_archive(gate: Gate, inbox: Inbox, tmp_path: Path) -> None:
+    header, img = pair()
+    for name, content in {"brain.hdr": header, "brain.img": img}.items():
+        put(inbox, f"anat/{name}", content)
+    for ending in ("PAR", "REC"):
+        put(inbox, f"par/scan.{ending}", (NIBABEL / f"{PAIR}.{ending}").read_bytes())
+    publish(gate)
+    for folder, names in tree(gate).items():
+        (tmp_path / folder).mkdir()
+        for name in names:
+            (tmp_path / folder / name).write_bytes(gate.read(f"{EXAM}/{folder}/{name}"))
+    (anat,) = tmp_path.glob("*_NIFTI_anat/*.img")
+    assert np.array_equal(np.asanyarray(nibabel.load(anat).dataobj).ravel(order="F"), np.frombuffer(img, np.int16))
+    (scan,) = tmp_path.glob("*_PAR_REC*/*.par")
+    original = nibabel.load(NIBABEL / f"{PAIR}.PAR", permit_truncated=True)
+    assert np.array_equal(nibabel.load(scan, permit_truncated=True).get_fdata(), original.get_fdata())
+    del original
+    gc.collect()
+
+
+def test_the_checks_say_when_a_half_is_missing(gate: Gate, inbox: Inbox) -> None:
+    header, img = pair()
+    halves = {
+        "a.hdr": (header, ".img"), "b.img": (img, ".hdr"), "c.PAR": ((NIBABEL / f"{PAIR}.PAR").read_bytes(), ".rec"),
+        "d.rec": ((NIBABEL / f"{PAIR}.REC").read_bytes(), ".par"),
+    }  # fmt: skip
+    for name, (content, _) in halves.items():
+        put(inbox, f"x/{name}", content)
+    put(inbox, "y/dwi.bval", b"0 1000 1000\n")
+    put(inbox, "z/dwi.bval", b"0 1000 1000\n")
+    put(inbox, "z/dwi.bvec", b"0 1 0\n0 0 1\n0 0 0\n")
+    (batch,) = gate.desk.list()
+    gate.desk.seal(batch.id)
+    gate.work()
+    found = gate.desk.info(batch.id).findings
+    told = [finding["message"] for finding in found if finding["check"] == "publishable"]
+    assert [message.partition(" is missing")[0][-5:-1] for message in told] == [other for _, other in halves.values()]
+    assert [finding["message"][:46] for finding in found if finding["check"] == "complete"] == [
+        "the file that belongs to it (.bvec) is missing"
+    ]
 
 
 def test_half_a_pair_waits(gate: Gate, inbox: Inbox) -> None:
