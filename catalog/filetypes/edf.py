@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import BinaryIO
 
-from catalog.filetypes.model import FORMAT, Field, Plain, Value
+from catalog.filetypes.model import FORMAT, Field, Look, Plain, Preview, Value
 from catalog.filetypes.sample import Sample
 
 _EDF, _BDF = b"0       ", b"\xffBIOSEMI"
@@ -51,6 +51,14 @@ class Edf(Plain):
         if seconds > 0 and measured:
             found["SamplingFrequency"] = max(measured) / seconds
         return found
+
+    def preview(self, file: BinaryIO, look: Look) -> Preview | None:
+        """Show ten seconds of its signals."""
+        from catalog.filetypes.edf_picture import preview  # late: looking at names must not wait for Pillow
+
+        is_bdf = file.read(len(_BDF)) == _BDF
+        file.seek(0)
+        return preview(file, look, annotations=_ANNOTATIONS, is_bdf=is_bdf)
 
 
 def _format(head: bytes) -> str:

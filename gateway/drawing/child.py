@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy.ma  # noqa: F401 - which numpy loads when it is first used
+
 from catalog.filetypes import Sample, dicom_picture, recognise, registry  # noqa: F401 - loaded before anything is forked
 from catalog.filetypes.model import Look
 from catalog.pure.errors import ArchimedError, Unreadable

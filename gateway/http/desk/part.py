@@ -4,6 +4,7 @@ Browsers send Basic credentials with whatever another site makes them ask for. S
 anything: the browser says where a request comes from (Sec-Fetch-Site, Origin), and what does not say so changes nothing.
 """
 
+import logging
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, redirect, render_template, request
@@ -11,7 +12,7 @@ from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from catalog.pure.errors import ArchimedError, Refused
+from catalog.pure.errors import ArchimedError, Refused, Unavailable
 from gateway.http import answers
 from gateway.http.answers import Answer
 from gateway.http.desk import deciding, pages, viewing, words
@@ -19,6 +20,7 @@ from gateway.http.desk.rooms import DeskRooms
 from gateway.http.requests import Environ
 
 DESK = "desk"
+_log = logging.getLogger(__name__)
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN = frozenset({"same-origin", "none"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -122,11 +124,9 @@ def _add_headers(response: Response) -> Response:
 
 
 def _failed(error: ArchimedError) -> tuple[str, int]:
-    return render_template("failed.html", message=words.for_the_web(str(error))), _status(error)
-
-
-def _status(error: ArchimedError) -> int:
-    return answers.status_of(error)
+    if isinstance(error, Unavailable):
+        _log.warning("%s", error)
+    return render_template("failed.html", message=words.for_the_web(str(error))), answers.status_of(error)
 
 
 def _refused(error: HTTPException) -> AnyResponse | tuple[str, int] | HTTPException:
