@@ -103,7 +103,7 @@ def dist(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     folder = (base if worker_id == "master" else base.parent) / "dist"
     with images.locked(folder.with_suffix(".lock")):
         if not folder.exists():
-            subprocess.run(["make", "--no-print-directory", "bundle"], cwd=TOP, check=True, capture_output=True, timeout=290)
+            subprocess.run(["make", "--no-print-directory", "bundle"], cwd=TOP, check=True, capture_output=True, timeout=600)
             shutil.copytree(TOP / "dist", folder)
     return folder
 

@@ -44,7 +44,7 @@ def server(folder: Path, *packages: str, suite: images.Suite = images.BOOKWORM) 
 
 def bundle(folder: Path, wheel: Path) -> Path:
     """Pack a wheel with all that it needs."""
-    done = subprocess.run([TOP / ".ci/bundle", wheel, folder], capture_output=True, text=True, timeout=290)
+    done = subprocess.run([TOP / ".ci/bundle", wheel, folder], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     return Path(done.stdout.strip())
 

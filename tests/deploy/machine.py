@@ -150,7 +150,7 @@ class Machine:
         self._forget()
 
     def run(
-        self, *command: str, check: bool = True, user: str | None = None, text: str | None = None, timeout: float = 60
+        self, *command: str, check: bool = True, user: str | None = None, text: str | None = None, timeout: float = 120
     ) -> Finished:
         """Run a command inside and return what came of it.
 
@@ -190,7 +190,7 @@ class Machine:
         """Return what a unit has written since the machine was booted."""
         return self.run("journalctl", "-b", "-o", "cat", "--no-pager", "-u", name).stdout
 
-    def wait(self, what: Callable[[], bool], seconds: float = 60) -> float:
+    def wait(self, what: Callable[[], bool], seconds: float = 120) -> float:
         """Wait until something holds; return how many seconds that took."""
         began = time.monotonic()
         while not what():
