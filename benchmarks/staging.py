@@ -1,6 +1,6 @@
 """Writing into the staging mount beside ext4 and Debian's bindfs, in one run.
 
-    .venv/bin/python -m benchmarks.staging [--rounds 3] [--files 20000] [--folder /tmp]
+    .venv/bin/python -m benchmarks.staging [--rounds 3] [--files 20000] [--folder /tmp] [--listed 50000]
 
 `benchmarks/staging.md` has figures. Each figure is the median of the rounds; the places take turns.
 
@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 
 from rich.console import Console
@@ -70,6 +71,29 @@ def measure(work: Callable[..., None], folder: Path, *, durable: bool) -> float:
     return taken
 
 
+def list_all(folder: Path) -> int:
+    with os.scandir(folder) as entries:
+        return sum(entry.stat().st_size >= 0 for entry in entries)
+
+
+def measure_listing(count: int, places: dict[str, Path]) -> Table:
+    """Fill a folder of each place with small files, and list them twice with their attributes, as `ls -l` does."""
+    table = Table(f"{count:,} files in one folder", "made", "first listing", "second")
+    for place, folder in places.items():
+        folder.mkdir()
+        marks = [time.perf_counter()]
+        for number in range(count):
+            write(folder / f"{number:05d}", [b"x"], durable=False)
+        marks.append(time.perf_counter())
+        for _ in range(2):
+            assert list_all(folder) == count
+            marks.append(time.perf_counter())
+        made, *listed = (after - before for before, after in pairwise(marks))
+        table.add_row(place, f"{count / made:,.0f} files/s", *(f"{took:.2f} s" for took in listed))
+        shutil.rmtree(folder)
+    return table
+
+
 def memory(mount: RunningMount) -> str:
     status = Path(f"/proc/{mount.process.pid}/status").read_text()
     return next(line.split(":")[1].strip() for line in status.splitlines() if line.startswith("RssAnon"))
@@ -79,6 +103,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--files", type=int, default=20_000)
+    parser.add_argument("--listed", type=int, default=0, help="also list so many files in one folder")
     parser.add_argument("--folder", type=Path, default=Path("/tmp"))
     asked = parser.parse_args()
     works = {
@@ -112,6 +137,9 @@ def main() -> None:
             ]
             table.add_row(name, *(figure(median[place]) for place in places), *(f"{ratio:.2f}" for ratio in ratios))
         Console(width=160).print(table)
+        if asked.listed:
+            folders = {place: folder / "LISTED" for place, (folder, durable) in places.items() if not durable}
+            Console(width=160).print(measure_listing(asked.listed, folders))
         print("memory of the mount:", memory(mount), "; load:", os.getloadavg()[0])
 
 
