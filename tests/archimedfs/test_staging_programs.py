@@ -84,6 +84,24 @@ def test_unzip(source: Path, exam: Path, tmp_path: Path) -> None:
     assert len(list((exam / "out").iterdir())) == 200
 
 
+def test_holes_of_ten_gigabytes(exam: Path, tmp_path: Path) -> None:
+    with (tmp_path / "sparse").open("wb") as file:
+        file.write(b"begin")
+        file.seek(5 << 30)
+        file.write(b"middle")
+        file.truncate(10 << 30)
+    run("cp", "--sparse=always", tmp_path / "sparse", "copy", cwd=exam)
+    found = (exam / "copy").stat()
+    assert found.st_size == 10 << 30
+    run("dd", "if=/dev/zero", "of=dd", "bs=1", "count=0", "seek=10G", "status=none", cwd=exam)
+    assert (exam / "dd").stat().st_size == 10 << 30
+    with (exam / "copy").open("rb") as file:
+        assert file.read(5) == b"begin"
+        file.seek(5 << 30)
+        assert file.read(8) == b"middle\0\0"
+    run("truncate", "-s", "0", "copy", cwd=exam)
+
+
 def test_octave(exam: Path) -> None:
     if shutil.which("octave-cli") is None:
         pytest.skip("octave is not installed")

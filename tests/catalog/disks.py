@@ -60,6 +60,10 @@ class FragileDisk:
         finally:
             os.close(fd)
         self.unmount()
+        # A copy: should another process's mount namespace still hold the old one, this is not the disk that is cut off.
+        after = self._image.with_suffix(".after")
+        _run("cp", "--sparse=always", self._image, after)
+        after.replace(self._image)
         self._mount()
 
     def unmount(self) -> None:
