@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +36,17 @@ _THREADS = 16
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a job took in a process of its own: memory is the peak, and what was there before the job began."""
+    """What a job took in a process of its own.
+
+    `megabytes` is the peak of its memory, `before` what was there before the job began; `own` is what it had at the end that is
+    no mapped file: SQLite maps the catalogue, so that its pages count while the machine has room for them.
+    """
 
     seconds: float
     cpu: float
     megabytes: float
     before: float
+    own: float
 
 
 class Archive:
@@ -140,11 +145,13 @@ def alone(module: str, what: str, folder: Path, batch: int) -> Measured:
 
 def only(job: Callable[[Path, int], None], options: argparse.Namespace) -> None:
     """Run a job and print what it took."""
-    before = _peak()
+    before = _memory("VmHWM")
     begun, cpu = time.monotonic(), time.process_time()
     job(options.folder, options.batch)
-    taken = {"seconds": time.monotonic() - begun, "cpu": time.process_time() - cpu, "megabytes": _peak(), "before": before}
-    print(json.dumps(taken))
+    taken = Measured(
+        time.monotonic() - begun, time.process_time() - cpu, _memory("VmHWM"), before, _memory("RssAnon")
+    )  # fmt: skip
+    print(json.dumps(asdict(taken)))
 
 
 def numbers(text: str) -> list[int]:
@@ -152,7 +159,7 @@ def numbers(text: str) -> list[int]:
     return [int(part) for part in text.split(",")]
 
 
-def _peak() -> float:
+def _memory(what: str) -> float:
     # Not getrusage: its maximum outlives exec, and so is that of the process that started this one.
-    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(f"{what}:"))
     return int(line.split()[1]) / 1024

@@ -71,7 +71,17 @@ def main() -> None:
     if options.only:
         only(publish, options)
         return
-    table = Table("", "files", "s", "files/s", "MB/s", "ms CPU a file", "peak MB", title=f"files of {options.size:,} bytes")
+    table = Table(
+        "",
+        "files",
+        "s",
+        "files/s",
+        "MB/s",
+        "ms CPU a file",
+        "peak MB",
+        "of it its own",
+        title=f"files of {options.size:,} bytes",
+    )
     for count in options.files:
         with tempfile.TemporaryDirectory(prefix="archimed-publish-", dir=options.folder) as name:
             root = Path(name)
@@ -81,8 +91,8 @@ def main() -> None:
             taken = published(root / "archive", paths)
             peer = copied(root / "copies", paths)
         for what, seconds, more in (
-            ("publish", taken.seconds, (f"{1000 * taken.cpu / count:.2f}", f"{taken.megabytes:.0f}")),
-            ("cp + fsync", peer, ("", "")),
+            ("publish", taken.seconds, (f"{1000 * taken.cpu / count:.2f}", f"{taken.megabytes:.0f}", f"{taken.own:.0f}")),
+            ("cp + fsync", peer, ("", "", "")),
         ):
             rate = (f"{seconds:.1f}", f"{count / seconds:.0f}", f"{count * options.size / seconds / 1e6:.0f}")
             table.add_row(what, f"{count:,}", *rate, *more)
