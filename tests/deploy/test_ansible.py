@@ -162,6 +162,19 @@ def test_the_certificate_is_verified(site: Site, authority: Path) -> None:
     assert wrong.stdout == "401"
 
 
+def test_a_certificate_about_to_end_is_made_anew(site: Site, authority: Path) -> None:
+    tls, ends_soon = "/etc/archimed/tls", ["openssl", "x509", "-noout", "-checkend", str(30 * 86400), "-in", "server.pem"]
+    site.machine.run("sh", "-euc", f"""
+        cd {tls}
+        openssl req -new -key server.key -subj /CN={NAME} -out /tmp/short.csr
+        openssl x509 -req -in /tmp/short.csr -CA ca.pem -CAkey ca.key -days 5 -extfile server.ext -out server.pem
+    """)  # fmt: skip
+    assert site.machine.run("env", f"--chdir={tls}", *ends_soon, check=False).returncode == 1
+    assert "archimed : Make a certificate" in site.play("--tags", "nginx").require().what_changed
+    site.machine.run("env", f"--chdir={tls}", *ends_soon)
+    assert curl(site.machine, authority, "/windows/", "ada", "--fail").returncode == 0
+
+
 def test_a_batch_is_decided_at_the_desk(site: Site, place: Path, authority: Path) -> None:
     send(site.machine, place / "for-the-desk", "2")
     batch = seal_newest(site.machine)
