@@ -20,7 +20,7 @@ def test_killed_in_a_loop_the_checks_come_to_the_same(gate: Gate, tmp_path: Path
     random.seed(4711)
     gate.worker.run_one = lambda *_: False  # type: ignore[method-assign] # the killed process does the work
     inner = {f"IM{number}": image(series=4, instance=number) for number in range(1, 61)}
-    batch = brought(gate, tmp_path, *(image(instance=number) for number in range(1, 31)), zipped(inner))
+    batch = brought(gate, *(image(instance=number) for number in range(1, 31)), zipped(inner))
     url = gate.database.url.render_as_string(hide_password=False)
     kills, longest = 0, 0.4
     while gate.desk.info(batch).state is State.SEALED:
@@ -43,5 +43,9 @@ def test_killed_in_a_loop_the_checks_come_to_the_same(gate: Gate, tmp_path: Path
     assert [finding["check"] for finding in info.findings] == ["unpacked"]
     gate.worker._eraser.sweep()
     rows = gate.database.rows(sa.select(staged_files.c.file))
-    left = list((tmp_path / "var/staging/received").glob("*/[0-9]*"))
-    assert len(left) == len(rows) == 91
+    known = {gate.staging.path(row.file) for row in rows}
+    assert len(known) == 91
+    assert all(path.is_file() for path in known)
+    unpacked = set((tmp_path / "var/staging/received").glob("*/[0-9]*"))
+    assert len(unpacked) == 60
+    assert unpacked <= known, "what a killed attempt unpacked is gone"
