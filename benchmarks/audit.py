@@ -112,7 +112,9 @@ def everyones(built: BuiltArchive, logins: dict[str, int]) -> Iterator[RunningMo
 
 
 def as_user(uid: int, folder: Path, command: list[str]) -> None:
-    subprocess.run(command, cwd=folder, user=uid, group=uid, extra_groups=[], stdout=subprocess.DEVNULL, check=True)
+    # Not by `cwd`, which is entered as root: a user's folder is closed to root as well.
+    enter = ["sh", "-c", 'cd "$0" && exec "$@"', str(folder)]
+    subprocess.run([*enter, *command], user=uid, group=uid, extra_groups=[], stdout=subprocess.DEVNULL, check=True)
 
 
 def list_everywhere(built: BuiltArchive, folder: Path, plain: Path, rounds: int) -> dict[str, dict[str, list[float]]]:
