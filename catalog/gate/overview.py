@@ -106,6 +106,11 @@ class Overview:
         rows = self._database.rows(statement.order_by(batches.c.id.desc()).limit(most))
         return [_info(row) for row in reversed(rows)]
 
+    def numbers(self, states: Collection[State]) -> Sequence[int]:
+        """Return the numbers of the batches in these states that may be seen, oldest first."""
+        statement = self._visible().with_only_columns(batches.c.id).where(batches.c.state.in_(states))
+        return [row.id for row in self._database.rows(statement.order_by(batches.c.id))]
+
     def counts(self) -> dict[State, int]:
         """Return how many batches that may be seen are in each state."""
         seen = self._visible().subquery()
@@ -118,10 +123,7 @@ class Overview:
         Raises:
             NotFound: there is none of that number, or it may not be seen.
         """
-        row = self._database.row(self._visible().where(batches.c.id == batch_id))
-        if row is None:
-            raise NotFound(f"there is no batch {batch_id}; see `archimed staging list`")
-        return _info(row)
+        return _info(self._seen(self._visible(), batch_id))
 
     def followers(self, batch_id: int) -> Sequence[int]:
         """Return the batches that may be seen and are late for this one, or hold what is left over of it."""
@@ -151,7 +153,7 @@ class Overview:
         Raises:
             NotFound: as `info`.
         """
-        self.info(batch_id)
+        self._require_seen(batch_id)
         return self._staging.read_about(batch_id)
 
     def report(self, batch_id: int) -> str:
@@ -160,7 +162,7 @@ class Overview:
         Raises:
             NotFound: as `info`.
         """
-        self.info(batch_id)
+        self._require_seen(batch_id)
         return self._staging.read_report(batch_id)
 
     def progress(self, batch_id: int) -> tuple[int, str]:
@@ -169,7 +171,7 @@ class Overview:
         Raises:
             NotFound: as `info`.
         """
-        self.info(batch_id)
+        self._require_seen(batch_id)
         job = self._database.row(
             sa.select(jobs.c.done, jobs.c.error).where(jobs.c.batch_id == batch_id).order_by(jobs.c.id.desc()).limit(1)
         )
@@ -181,7 +183,7 @@ class Overview:
         Raises:
             NotFound: as `info`.
         """
-        self.info(batch_id)
+        self._require_seen(batch_id)
         columns = staged_files.c
         rows = self._database.rows(
             sa.select(columns.series, columns.id)
@@ -199,7 +201,7 @@ class Overview:
         Raises:
             NotFound: as `info`.
         """
-        self.info(batch_id)
+        self._require_seen(batch_id)
         columns = staged_files.c
         rows = self._database.rows(
             sa.select(columns.id, columns.file).where(columns.batch_id == batch_id, columns.id.in_(numbers))
@@ -217,7 +219,7 @@ class Overview:
         Raises:
             NotFound: no such batch, or no such file in it.
         """
-        self.info(batch_id)
+        self._require_seen(batch_id)
         columns = staged_files.c
         which = columns.state.not_in(STAYS_OUT) if number is None else columns.id == number
         statement = sa.select(columns.file).where(columns.batch_id == batch_id, which).order_by(columns.id).limit(1)
@@ -245,6 +247,15 @@ class Overview:
 
     def _study(self, code: str) -> Row:
         return study_of(self._database, code, self._principal.user_id if self._principal is not None else None)
+
+    def _require_seen(self, batch_id: int) -> None:
+        self._seen(self._visible().with_only_columns(batches.c.id), batch_id)
+
+    def _seen(self, visible_batches: sa.Select[*tuple[Any, ...]], batch_id: int) -> Row:
+        row = self._database.row(visible_batches.where(batches.c.id == batch_id))
+        if row is None:
+            raise NotFound(f"there is no batch {batch_id}; see `archimed staging list`")
+        return row
 
     def _visible(self) -> sa.Select[*tuple[Any, ...]]:
         statement = sa.select(

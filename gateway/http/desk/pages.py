@@ -12,7 +12,6 @@ from catalog.gate.desk import Desk
 from catalog.gate.overview import BatchInfo
 from catalog.pure.access import Action
 from catalog.pure.batches import Event, State, allowed
-from catalog.pure.expectations import expectations
 from gateway.http.desk import words
 from gateway.http.desk.forms import Acceptance, seen
 from gateway.http.desk.rooms import DeskRooms, principal
@@ -110,7 +109,8 @@ def show(desk: Desk, number: int, entered: Acceptance | None = None, problem: st
         entered=_filled(info, entered), problem=words.for_the_web(problem), can=_possible(info), running=info.state in RUNNING,
         files=files, shown={file for each in files.values() for file in each}, followers=desk.followers(number),
         next=_next(desk, number), names=desk.names(number, _named(info)),
-        pattern=_pattern(desk, info), checks={finding["check"] for finding in info.findings},
+        pattern=next((one.exam for one in studies if one.code == info.study), ""),
+        checks={finding["check"] for finding in info.findings},
         blocked=any(finding["severity"] == "blocking" for finding in info.findings),
     )  # fmt: skip
     return page, status
@@ -146,10 +146,6 @@ def _filled(info: BatchInfo, entered: Acceptance | None) -> Acceptance:
     return replace(Acceptance(), study=info.study, exam=info.exam)
 
 
-def _pattern(desk: Desk, info: BatchInfo) -> str:
-    return expectations(desk.profile(info.study)).exam if any(one.code == info.study for one in desk.studies()) else ""
-
-
 def _named(info: BatchInfo) -> Sequence[int]:
     """Return the files that findings speak of."""
     return [finding["file"] for finding in info.findings if finding["file"] is not None]
@@ -157,5 +153,5 @@ def _named(info: BatchInfo) -> Sequence[int]:
 
 def _next(desk: Desk, number: int) -> int | None:
     """Return the next batch that waits: the one behind this, else the first."""
-    waiting = [info.id for info in desk.list(WAITING) if info.id != number]
+    waiting = [found for found in desk.numbers(WAITING) if found != number]
     return next((found for found in waiting if found > number), waiting[0] if waiting else None)

@@ -68,9 +68,8 @@ def make(rooms: DeskRooms) -> Blueprint:
     @blueprint.get(f"/batches/{NUMBER}/files/<int(max={LARGEST}):file>/picture")
     def picture(number: int, file: int) -> ResponseReturnValue:
         desk = rooms.desks(principal())
-        path = desk.staged(number, file)
-        kinds = {one.get("label"): one.get("file_type", "") for one in desk.info(number).summary}
-        return _picture(rooms, path, kinds.get(request.args.get("series"), ""))
+        file_type = _file_type(desk.info(number), request.args.get("series"))
+        return _picture(rooms, desk.staged(number, file), file_type)
 
     return blueprint
 
@@ -79,8 +78,11 @@ def _place(desk: Desk, info: BatchInfo, label: str, at: int) -> Shown:
     files = desk.series_files(info.id).get(label, ())
     if not 1 <= at <= len(files):
         raise NotFound("there is no such image in this batch; if it is decided, its files are not at the gate any more")
-    kinds = {one.get("label"): one.get("file_type", "") for one in info.summary}
-    return Shown(label, kinds.get(label, ""), files, at)
+    return Shown(label, _file_type(info, label), files, at)
+
+
+def _file_type(info: BatchInfo, label: str | None) -> str:
+    return next((one.get("file_type", "") for one in info.summary if one.get("label") == label), "")
 
 
 def _picture(rooms: DeskRooms, path: Path, file_type: str) -> Response:
