@@ -1,11 +1,12 @@
 """Rules on one file alone."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from catalog.pure.checks.model import CheckedFile, Finding, Rule, Severity
 
 
-class FileRule(Rule):
+class FileRule(Rule, ABC):
     """A rule that says at most one thing of a file, whatever the others are."""
 
     def see(self, file: CheckedFile) -> Iterator[Finding]:
@@ -13,9 +14,9 @@ class FileRule(Rule):
         if message := self.message(file):
             yield self.says(message, file.file, file.series)
 
+    @abstractmethod
     def message(self, file: CheckedFile) -> str:
         """Return what is to be said of a file, '' for nothing."""
-        raise NotImplementedError
 
 
 class Readable(FileRule):
