@@ -196,9 +196,8 @@ def test_what_is_not_there_cannot_be_corrected(archived: Gate, path: str) -> Non
         of(archived).rename_exam(path, "E010", "x")
 
 
-def test_a_worker_that_dies_before_its_commit_leaves_it_to_the_next(archived: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = tree(archived)
-    info = of(archived).rename_exam(f"{STUDY}/E001", "E010", "x")
+def die_before_the_commit(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a worker take a correction and die when the store was told, and the catalogue not."""
 
     class Died(BaseException):
         pass
@@ -207,12 +206,22 @@ def test_a_worker_that_dies_before_its_commit_leaves_it_to_the_next(archived: Ga
         raise Died
 
     with monkeypatch.context() as patch:
-        patch.setattr("catalog.corrections.doing._close", die)  # behind the store, before the commit
+        patch.setattr("catalog.corrections.doing._close", die)
         with pytest.raises(Died):
-            archived.worker.run_one(threading.Event())
-    assert tree(archived) == before
-    with archived.database.write() as connection:  # its lease runs out
+            gate.worker.run_one(threading.Event())
+
+
+def let_its_lease_run_out(gate: Gate) -> None:
+    with gate.database.write() as connection:
         connection.execute(jobs.update().where(jobs.c.state == "running").values(lease=0))
+
+
+def test_a_worker_that_dies_before_its_commit_leaves_it_to_the_next(archived: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = tree(archived)
+    info = of(archived).rename_exam(f"{STUDY}/E001", "E010", "x")
+    die_before_the_commit(archived, monkeypatch)
+    assert tree(archived) == before
+    let_its_lease_run_out(archived)
     assert done(archived, info).state == "done"
     assert from_store(archived) == set(tree(archived))
     assert "E010" in archived.names(STUDY)

@@ -1,14 +1,20 @@
 """A series that moves takes along what was made of it: audited, told to the store, whole or not at all."""
 
-import threading
-
 import pytest
 
 from catalog.audit import entries
-from catalog.database.tables import jobs
 from catalog.gate.drops.inbox import Inbox
 from catalog.view.view import Origin
-from tests.catalog.corrections.test_corrections import STUDY, Gate, archived, done, from_store, of
+from tests.catalog.corrections.test_corrections import (
+    STUDY,
+    Gate,
+    archived,
+    die_before_the_commit,
+    done,
+    from_store,
+    let_its_lease_run_out,
+    of,
+)
 from tests.catalog.gate.drops.test_results import below, bring, result
 from tests.synthetic import image
 
@@ -79,20 +85,9 @@ def tree_of_exams(gate: Gate) -> dict[str, list[str]]:
 def test_a_worker_that_dies_moves_all_or_nothing(measured: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     before = tree_of_exams(measured)
     info = of(measured).move_series(f"{STUDY}/E001/{SERIES}", "E007", "third visit")
-
-    class Died(BaseException):
-        pass
-
-    def die(*_args: object, **_more: object) -> None:
-        raise Died
-
-    with monkeypatch.context() as patch:
-        patch.setattr("catalog.corrections.doing._close", die)  # behind the store, before the commit
-        with pytest.raises(Died):
-            measured.worker.run_one(threading.Event())
+    die_before_the_commit(measured, monkeypatch)
     assert tree_of_exams(measured) == before
-    with measured.database.write() as connection:  # its lease runs out
-        connection.execute(jobs.update().where(jobs.c.state == "running").values(lease=0))
+    let_its_lease_run_out(measured)
     assert done(measured, info).state == "done"
     assert tree_of_exams(measured)["E007"] == [SERIES, SEG, f"{SEG}_2"]
     assert {place.rpartition("/")[0] for place in from_store(measured)} >= {f"E007/{SERIES}", f"E007/{SEG}/stats"}

@@ -5,10 +5,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 import sqlalchemy as sa
 
 from catalog.database import Database, migrate
@@ -17,15 +14,6 @@ from catalog.store import LocalStore, StoredObject
 from tests.catalog.disks import FragileDisk
 from tests.catalog.store.conftest import STUDY
 from tests.catalog.store.test_local import PLACE, put, read
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[FragileDisk]:
-    made = FragileDisk(tmp_path)
-    try:
-        yield made
-    finally:
-        made.unmount()
 
 
 def open_database(disk: FragileDisk) -> Database:

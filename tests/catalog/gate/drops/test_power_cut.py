@@ -3,8 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -65,15 +63,6 @@ elif last == "piece":
         adding.write(b"n" * 200_000)
 os._exit(0)
 """
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[FragileDisk]:
-    made = FragileDisk(tmp_path)
-    try:
-        yield made
-    finally:
-        made.unmount()
 
 
 def content(inbox: Inbox, place: Place) -> bytes:
