@@ -1,14 +1,18 @@
 """Marks in the archive's own folders: without its mark, the folder's disk may not be mounted, and nothing may be written there.
 
-Whoever prepares a folder marks it; whoever is about to serve from it asks first. May live here: the mark. Not: what else lies
-in the folder.
+Whoever prepares a folder marks it; whoever is about to serve from it asks first. The second line says which archive it belongs
+to and how old it is (`catalog.pure.generation.Mark`). May live here: the mark. Not: what else lies in the folder, what follows
+from a mark.
 """
 
 import errno
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 from catalog import durable
 from catalog.pure.errors import Refused, Unavailable
+from catalog.pure.generation import Mark
 
 MARK = ".archimed"
 _TEXT = b"A folder of ArchiMed's. Without this file nothing is written here: the disk may not be mounted.\n"
@@ -18,6 +22,35 @@ def mark(folder: Path) -> None:
     """Mark a folder; harmless when it is marked."""
     if not (folder / MARK).exists():
         durable.write_file(folder / MARK, [_TEXT])
+
+
+def read(folder: Path) -> Mark | None:
+    """Return which archive a folder belongs to; None if that was never written, or this process may not look.
+
+    Raises:
+        Unavailable: the mark is damaged, or the disk does not answer.
+    """
+    try:
+        lines = (folder / MARK).read_bytes().splitlines()
+        return Mark(**json.loads(lines[1])) if len(lines) > 1 else None
+    except (FileNotFoundError, PermissionError):
+        return None
+    except (ValueError, TypeError):
+        raise Unavailable(
+            f"{folder / MARK} is damaged; bring it back from the backup, or use `archimed init --adopt`"
+        ) from None
+    except OSError as error:
+        raise durable.as_archimed_error(error, "a folder of the archive cannot be read") from None
+
+
+def write(folder: Path, mark: Mark) -> None:
+    """Say which archive a folder belongs to, durably, instead of what was said before.
+
+    Raises:
+        OutOfSpace, Unavailable: the disk refused; what was said before stays.
+    """
+    with durable.translated("a folder of the archive cannot be marked"):
+        durable.write_file(folder / MARK, [_TEXT, json.dumps(asdict(mark)).encode(), b"\n"])
 
 
 def is_missing(folder: Path) -> bool:

@@ -9,7 +9,7 @@ from catalog.database.tables.administration import grants, profiles, source_revi
 from catalog.database.tables.archive import exams, fields, files, folders, results, series, series_columns, series_values
 from catalog.database.tables.columns import metadata
 from catalog.database.tables.gate import batches, corrections, jobs, locks, staged_files
-from catalog.database.tables.happened import audit, changes, reads
+from catalog.database.tables.happened import audit, changes, generation, reads
 
 __all__ = [
     "audit",
@@ -20,6 +20,7 @@ __all__ = [
     "fields",
     "files",
     "folders",
+    "generation",
     "grants",
     "jobs",
     "locks",

@@ -1,4 +1,4 @@
-"""Tables of what happened: changes in a chain, reads, and what faces must hear of."""
+"""Tables of what happened: changes in a chain, reads, what faces must hear of, and how old the catalogue is."""
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, SmallInteger, String, Table, Text, text
 
@@ -73,4 +73,19 @@ changes = Table(
     Column("name", String(255), nullable=True, comment="gone: the name that is not in it any more; else null"),
     comment="what faces must drop from their caches",
     sqlite_autoincrement=True,
+)
+
+generation = Table(
+    "generation",
+    metadata,
+    Column(
+        "archive",
+        String(32),
+        primary_key=True,
+        comment="the archive's random id, 32 hexadecimal digits; staging and store know it",
+    ),
+    Column(
+        "number", BigInteger, nullable=False, comment="grows while the archive works; staging and store are never ahead of it"
+    ),
+    comment="one row: whose catalogue this is, and how old (catalog/generation.py)",
 )
