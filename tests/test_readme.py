@@ -1,4 +1,4 @@
-"""The README is true: its commands run, in order, against a demo; its picture is what the demo shows; its links lead somewhere.
+"""The README is true: its commands run, in order, against a demo; its picture is what the demo shows.
 
 Blocks by their tag: `console` lines that begin with `$ ` and `python` are run, `toml` is read as a configuration, the names in
 `text` are looked for in the archive. `matlab`, `java` (ImageJ) and `powershell` need programs that are not here.
@@ -115,12 +115,6 @@ def test_the_configuration_is_one(tmp_path: Path) -> None:
     file = tmp_path / "archimed.toml"
     file.write_text(text)
     assert load(file).dicom.host == "0.0.0.0"
-
-
-def test_the_links_lead_somewhere() -> None:
-    links = re.findall(r"\]\(([^)]+)\)", README)
-    assert links
-    assert [link for link in links if not (TOP / link).is_file()] == []
 
 
 def test_it_names_no_command_that_is_not_there() -> None:
