@@ -6,12 +6,14 @@ follows from a comparison (`catalog/pure/generation.py`), nor what a place is ma
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Protocol
 
 import sqlalchemy as sa
 
+from catalog import marks
 from catalog.database import Database
 from catalog.database.tables import audit, generation
 from catalog.pure.errors import Refused, Unavailable
@@ -32,6 +34,31 @@ class Place(Protocol):
 
     def has_content(self) -> bool:
         """Whether it holds anything that an archive made."""
+
+
+class MarkedFolder:
+    """A place in a local folder.
+
+    Args:
+        path: the folder.
+        content: patterns as of `pathlib.Path.glob`, below the folder; what fits one of them was made by an archive at work.
+    """
+
+    def __init__(self, path: Path, content: Sequence[str]) -> None:
+        self._path = path
+        self._content = content
+
+    def read_mark(self) -> Mark | None:
+        """Return its mark; None if it has none, or this process may not look."""
+        return marks.read(self._path)
+
+    def write_mark(self, mark: Mark) -> None:
+        """Replace its mark, durably."""
+        marks.write(self._path, mark)
+
+    def has_content(self) -> bool:
+        """Whether it holds anything that an archive made."""
+        return any(found for pattern in self._content for found in self._path.glob(pattern))
 
 
 class Generations:
@@ -97,28 +124,31 @@ class Generations:
                 seen += filter(None, [place.read_mark()])
         self._write(self._next(max(mark.generation for mark in seen)))
 
-    def require_known(self, *, is_new: bool) -> None:
-        """Check, before a catalogue is made or used by `archimed init`, that no place with content is taken over unasked.
-
-        Args:
-            is_new: the catalogue does not exist yet.
+    def mark_new(self) -> None:
+        """Mark the places that have no mark yet.
 
         Raises:
-            Refused: it would be.
+            Refused: the places are not one archive.
         """
-        if is_new:
-            full = [what for what, place in self._places.items() if place.has_content()]
-            if full:
-                which = f"{' and '.join(full)} {'hold' if len(full) > 1 else 'holds'}"
-                raise Refused(
-                    f"there is no catalogue, but {which} files of an archive. Bring the catalogue back with `archimed restore`,"
-                    " or make it anew from the store with `archimed rebuild`; only to begin an empty catalogue over them:"
-                    " `archimed init --adopt`"
-                )
-            return
-        found = self.problems()
-        if found:
+        if found := self.problems():
             raise Refused(found[0])
+        if any(place.read_mark() is None for place in self._places.values()):
+            self.adopt()
+
+    def require_empty(self) -> None:
+        """Check, before a catalogue is made, that there is nothing of an archive that has lost its own.
+
+        Raises:
+            Refused: there is.
+        """
+        full = [what for what, place in self._places.items() if place.has_content()]
+        if full:
+            which = f"{' and '.join(full)} {'hold' if len(full) > 1 else 'holds'}"
+            raise Refused(
+                f"there is no catalogue, but {which} files of an archive. Bring the catalogue back with `archimed restore`, or"
+                " make it anew from the store with `archimed rebuild`; only to begin an empty catalogue over them:"
+                " `archimed init --adopt`"
+            )
 
     def _age(self, place: Place, catalogue: Mark) -> Age:
         mark = place.read_mark()

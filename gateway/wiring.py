@@ -18,6 +18,7 @@ from catalog.gate.drops.partials import Partials
 from catalog.gate.intake import Intake
 from catalog.gate.locks import Locks
 from catalog.gate.staging import Staging
+from catalog.generation import Generations, MarkedFolder
 from catalog.pure.errors import Refused
 from catalog.store import LocalStore
 from catalog.view import Archive
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 
 _DRAWERS = 2
+STAGING_CONTENT = ("received/*/[0-9]*", "drops/*", "partials/*/*", "batches/*.json", "orphans/*")
 
 
 def database_url(config: Config) -> str:
@@ -77,6 +79,17 @@ def open_archive(config: Config, database: Database, keeper: Keeper | None = Non
 def open_staging(config: Config) -> Staging:
     """Open the staging folder."""
     return Staging(config.staging.path)
+
+
+def open_generations(config: Config, database: Database) -> Generations:
+    """Open the marks of catalogue, staging and store."""
+    return Generations(
+        database,
+        {
+            "the staging folder": MarkedFolder(config.staging.path, STAGING_CONTENT),
+            "the store": MarkedFolder(config.store.path, ("*/study.json",)),
+        },
+    )
 
 
 def open_intake(config: Config, database: Database) -> Intake:

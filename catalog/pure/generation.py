@@ -7,6 +7,9 @@ say and what follows from comparing them. Not: how they are read and written; th
 from dataclasses import dataclass
 from enum import StrEnum
 
+FIRST = 1
+"""The generation of a catalogue whose places were never marked: new, or made by a release without marks."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -27,7 +30,7 @@ class Age(StrEnum):
 
     SAME = "same"
     UNMARKED = "unmarked"
-    """It has no mark: a new folder, or one of a release without marks."""
+    """It has no mark, though the catalogue's places were marked: a new folder, or another archive's."""
     NEWER = "newer"
     """It has seen changes that the catalogue does not know: the catalogue is an older copy."""
     OLDER = "older"
@@ -48,7 +51,7 @@ def age_of(place: Mark | None, catalogue: Mark, *, shares_history: bool) -> Age:
         shares_history: whether the catalogue's audit has the place's newest entry, with the same hash.
     """
     if place is None:
-        return Age.UNMARKED
+        return Age.UNMARKED if catalogue.generation > FIRST else Age.SAME
     if place.archive != catalogue.archive:
         return Age.FOREIGN
     if place.generation > catalogue.generation or place.entry > catalogue.entry or not shares_history:

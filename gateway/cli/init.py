@@ -13,34 +13,47 @@ from catalog.database.tables import files
 from catalog.pure.errors import Refused
 from gateway.cli.common import configuration
 from gateway.config import Config
-from gateway.wiring import database_url, open_staging, open_store
+from gateway.wiring import database_url, open_generations, open_staging, open_store
 
 _KEY_BYTES = 32
 
 
 @click.command()
-def init() -> None:
+@click.option(
+    "--adopt", is_flag=True, help="Take catalogue, staging and store as one archive, though they do not fit together."
+)
+def init(*, adopt: bool) -> None:
     """Create or upgrade the catalogue, its folders and the key.
 
-    Harmless when all is there: nothing is emptied, and the key is never replaced.
+    Harmless when all is there: nothing is emptied, and the key is never replaced. A catalogue that is older than the files, or
+    new though there are files, is refused: `--adopt` goes on with all three as they are. Nothing is erased by that, either:
+    files that the catalogue does not know are set aside, see `archimed staging orphans`.
 
     \b
     Example:
       archimed --config ./archimed.toml init
     """
-    for line in prepare(configuration()):
+    for line in prepare(configuration(), adopt=adopt):
         click.echo(line)
 
 
-def prepare(config: Config) -> list[str]:
+def prepare(config: Config, *, adopt: bool = False) -> list[str]:
     """Bring everything the configuration names into being and return what was done, a line each.
 
+    Args:
+        config: the configuration.
+        adopt: take catalogue, staging and store as they are, though they are not of one age.
+
     Raises:
-        Refused: the key or a folder is missing though files were published with it, or is not a key.
+        Refused: the key or a folder is missing though files were published with it, or is not a key; the three places are not
+            one archive.
         Unavailable, OutOfSpace: the disk or the database refuses.
     """
     database = Database(database_url(config))
+    generations = open_generations(config, database)
     try:
+        if shape.current(database) is None and not adopt:
+            generations.require_empty()
         done = [_upgrade(database)]
         if _knows_files(database):
             marks.refuse_to_begin_anew(config.store.path, "the store")
@@ -48,6 +61,11 @@ def prepare(config: Config) -> list[str]:
         done.append(f"store {config.store.path}")
         open_staging(config).prepare()
         done.append(f"staging {config.staging.path}")
+        if adopt:
+            generations.adopt()
+            done.append("catalogue, staging and store go on as one archive; see `archimed staging orphans`")
+        else:
+            generations.mark_new()
         done.append(_prepare_key(config.deid.key_file, database))
     finally:
         database.close()

@@ -10,34 +10,30 @@ from hypothesis import strategies as st
 from catalog import marks
 from catalog.audit import record
 from catalog.database import Database
-from catalog.generation import Generations
+from catalog.generation import Generations, MarkedFolder
 from catalog.pure.errors import Refused, Unavailable
 from catalog.pure.generation import Mark
 from tests.builders import BuiltArchive
 
 
-class Folder:
+class Folder(MarkedFolder):
     """A place in a folder, which can refuse to be written."""
 
     def __init__(self, path: Path) -> None:
+        super().__init__(path, ["*/study.json"])
         path.mkdir()
         marks.mark(path)
         self.path = path
         self.refuses = False
 
-    def read_mark(self) -> Mark | None:
-        return marks.read(self.path)
-
     def write_mark(self, mark: Mark) -> None:
         if self.refuses:
             raise Unavailable("killed")
-        marks.write(self.path, mark)
-
-    def has_content(self) -> bool:
-        return len(list(self.path.iterdir())) > 1
+        super().write_mark(mark)
 
     def fill(self) -> None:
-        (self.path / "file").touch()
+        (self.path / "S").mkdir()
+        (self.path / "S" / "study.json").touch()
 
 
 class Archive:
@@ -120,13 +116,25 @@ def test_an_older_store_is_noticed_by_its_generation(archive: Archive) -> None:
 
 
 def test_a_new_catalogue_is_not_laid_over_files_of_another(archive: Archive) -> None:
-    archive.generations.require_known(is_new=True)
+    archive.generations.require_empty()
     archive.store.fill()
     with pytest.raises(Refused, match=r"the store holds files.*archimed rebuild.*--adopt"):
-        archive.generations.require_known(is_new=True)
+        archive.generations.require_empty()
     marks.write(archive.store.path, Mark("b" * 32, 1))
     with pytest.raises(Refused, match="another archive"):
-        archive.generations.require_known(is_new=False)
+        archive.generations.mark_new()
+
+
+def test_places_of_an_archive_that_never_marked_any_are_its_own(database: Database, tmp_path: Path) -> None:
+    archive = Archive(database, tmp_path)
+    archive.store.fill()
+    assert archive.generations.problems() == []
+    archive.generations.mark_new()
+    assert archive.staging.read_mark() is not None
+    assert archive.staging.read_mark() == archive.store.read_mark()
+    (archive.store.path / marks.MARK).unlink()
+    (problem,) = archive.generations.problems()
+    assert "the catalogue does not know whose" in problem
 
 
 def test_a_damaged_mark_is_told_and_adopted(archive: Archive) -> None:

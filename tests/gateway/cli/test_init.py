@@ -115,3 +115,19 @@ def test_key_that_somebody_else_makes_meanwhile_stays(config: Config, monkeypatc
 def test_folder_in_the_way(run: Run, config: Config) -> None:
     (config.file.parent / "var").write_text("in the way")
     refused(run("--config", config.file, "init"))
+
+
+def test_a_new_catalogue_over_an_archives_files_is_refused_unless_adopted(run: Run, built: BuiltArchive) -> None:
+    config = load(built.config)
+    prepare(config)
+    built.study("S")
+    built.add_series("S/E/001_RAW", {"00001.raw": b"bytes"})
+    built.database.close()
+    catalogue = Path(config.catalog.url.removeprefix("sqlite:///"))
+    for file in catalogue.parent.glob(f"{catalogue.name}*"):
+        file.unlink()
+    result = run("--config", config.file, "init")
+    assert "archimed rebuild" in refused(result)
+    assert not catalogue.exists()
+    assert "archimed staging orphans" in done(run("--config", config.file, "init", "--adopt"))
+    assert "is at revision" in done(run("--config", config.file, "init"))
