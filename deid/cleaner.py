@@ -13,11 +13,11 @@ import zlib
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from deid import headers, marks, pixels
+from deid import csa, headers, marks, pixels
 from deid.check import Check
 from deid.engine import fast, safe, scan
 from deid.engine.meta import part10_header
-from deid.engine.nodes import Element, Node, Syntax, Writer, fragment_heads
+from deid.engine.nodes import Element, Node, Syntax, Writer, find, fragment_heads, place
 from deid.errors import DeidError, Held, Unreadable
 from deid.facts import MODALITY, SOP_CLASS, SOP_INSTANCE, WANTED, Facts, facts
 from deid.mapping import Mapping
@@ -44,6 +44,7 @@ _MAPPED_FROM = 1 << 20
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _UID = re.compile(r"[0-9.]{1,64}")
 _TOP = WANTED | pixels.WANTED
+_FORMATS = {"csa": csa.clean}
 
 
 class Cleaner:
@@ -141,7 +142,7 @@ class Cleaner:
                 pieces, syntax = _with_masked(clean, masked, _stored(opened)), masked.syntax
                 ledger.actions.extend(masked.actions())
                 for element in masked.elements:
-                    marks.place(clean.nodes, element)
+                    place(clean.nodes, element)
             found = headers.collect(clean.nodes, syntax, known.decode, self._profile.extract)
             _write(target, part10_header(sop_class, self.map_uid(instance), syntax.uid), pieces)
         return _report(found, ledger, "fast")
@@ -150,12 +151,12 @@ class Cleaner:
         nodes, syntax = safe.read(source)
         known = facts(nodes)
         sop_class, instance = known.text(SOP_CLASS), known.text(SOP_INSTANCE)
-        if sop_class == _DIRECTORY or marks.find(nodes, _DIRECTORY_RECORDS) is not None:
+        if sop_class == _DIRECTORY or find(nodes, _DIRECTORY_RECORDS) is not None:
             raise Held("a DICOMDIR: it describes a disk, not an image")
         if not _are_uids(sop_class, instance):
             raise Unreadable("not a DICOM object: it has no SOP class or instance UID")
         policy = self._policy(known)
-        document = marks.find(nodes, _DOCUMENT)
+        document = find(nodes, _DOCUMENT)
         if document is not None and not policy.standard(_DOCUMENT, "OB").by_hand:
             raise Held("an encapsulated document", "(0042,0011)")
         ledger = Ledger()
@@ -173,7 +174,9 @@ class Cleaner:
         days = self._mapping.days(known.subject or self._exam)
         words = known.known_words() - {self._exam.decode().casefold(), self._study.decode().casefold()}
         profile = self._profile
-        return Values(self._mapping, self._exam, self._study, days, profile.dates, profile.words, words, known.decode, ledger)
+        return Values(
+            self._mapping, self._exam, self._study, days, profile.dates, profile.words, words, known.decode, ledger, _FORMATS
+        )
 
     def _encoded_marks(self, syntax: Syntax, masked: pixels.Masked | None = None) -> dict[int, bytes]:
         key = (syntax.implicit, masked is not None)
@@ -206,10 +209,10 @@ class Cleaner:
         """Mask the pixels of a clean data set in its place, and mark it. Gives the syntax it is in now."""
         masked = stored = None
         with ExitStack() as stack:
-            if any(marks.find(nodes, tag) is not None for tag in PIXELS):
+            if any(find(nodes, tag) is not None for tag in PIXELS):
                 if hidden_overlay(nodes) and not self._pixels_approved:
                     raise Held("text may lie in the pixels: an overlay is in their unused bits", "(7FE0,0010)")
-                old = marks.find(clean, _PIXEL_DATA)
+                old = find(clean, _PIXEL_DATA)
                 stored = pixels.Stored(memoryview(old.value), old.vr, old.undefined) if isinstance(old, Element) else None
                 masked = self._masked(stack, nodes, known, syntax, lambda: stored)
             marks.mark(clean, self._profile, self._exam, masked=masked is not None)
@@ -218,7 +221,7 @@ class Cleaner:
             clean[:] = [node for node in clean if node.tag not in _OFFSET_TABLES]
             value = b"".join(masked.value.chunks())
             for element in (*masked.elements, Element(_PIXEL_DATA, stored.vr, value, stored.undefined)):
-                marks.place(clean, element)
+                place(clean, element)
         ledger.actions.extend(masked.actions())
         return masked.syntax
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydicom.datadict import tag_for_keyword
 
-from deid import marks
-from deid.engine.nodes import Element, Sequence
+from deid.engine.nodes import Element, Sequence, find
 from deid.engine.safe import vr_of
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def collect(
 
 
 def _text(nodes: list[Node], tag: int, decode: Callable[[bytes], str]) -> str:
-    node = marks.find(nodes, tag)
+    node = find(nodes, tag)
     return decode(node.value[:_LONGEST]).strip(" \0") if isinstance(node, Element) else ""
 
 
@@ -90,12 +89,12 @@ def _iso(date: str, time: str) -> str:
 
 def _wanted(nodes: list[Node], wanted: Extract, decode: Callable[[bytes], str]) -> Node | None:
     if wanted.creator is None:
-        return marks.find(nodes, wanted.tag)
+        return find(nodes, wanted.tag)
     group = wanted.tag >> 16
     blocks = [n for n in nodes if n.tag >> 16 == group and 0x10 <= n.tag & 0xFFFF <= 0xFF and isinstance(n, Element)]
     for node in blocks:
         if decode(node.value).strip(" \0") == wanted.creator:
-            return marks.find(nodes, group << 16 | (node.tag & 0xFF) << 8 | wanted.tag & 0xFF)
+            return find(nodes, group << 16 | (node.tag & 0xFF) << 8 | wanted.tag & 0xFF)
     return None
 
 

@@ -44,13 +44,6 @@ class Needle(NamedTuple):
     kind: str
 
 
-class Hit(NamedTuple):
-    """Where something removed turned up."""
-
-    kind: str
-    path: str | None
-
-
 def _folded(text: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
 

@@ -5,10 +5,9 @@ Works on a clean top-level data set; decides nothing about the file's own values
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-from deid.engine.nodes import Element, Item, Sequence
+from deid.engine.nodes import Element, Item, Sequence, find, place
 
 if TYPE_CHECKING:
     from deid.engine.nodes import Node
@@ -32,21 +31,6 @@ _PIXELS = ("113101", "Clean Pixel Data Option")
 VALUES = frozenset(value.encode() for value, _ in (_BASIC, _PIXELS, *_CODES.values()))
 """The code values we write: numbers, which somebody's ID may happen to be."""
 _LONGITUDINAL = {"shift": b"MODIFIED", "keep": b"UNMODIFIED", "remove": b"REMOVED"}
-
-
-def place(nodes: list[Node], new: Node) -> None:
-    """Put an element in its place, over one of the same tag."""
-    at = bisect_left(nodes, new.tag, key=lambda node: node.tag)
-    if at < len(nodes) and nodes[at].tag == new.tag:
-        nodes[at] = new
-    else:
-        nodes.insert(at, new)
-
-
-def find(nodes: list[Node], tag: int) -> Node | None:
-    """The element of a tag."""
-    at = bisect_left(nodes, tag, key=lambda node: node.tag)
-    return nodes[at] if at < len(nodes) and nodes[at].tag == tag else None
 
 
 def codes(profile: Profile, *, masked: bool = False) -> list[tuple[str, str]]:

@@ -11,15 +11,15 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from deid.engine.nodes import Element
-from deid.pixels import maskrules, signatures
+from deid.rules import maskrules, signatures
 from deid.rules.table import data_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deid.engine.nodes import Node
-    from deid.pixels.signatures import Signature
     from deid.rules.model import Profile
+    from deid.rules.signatures import Signature
 
 _OVERLAY_BITS, _OVERLAY_DATA = 0x60000100, 0x3000
 

@@ -34,7 +34,7 @@ class Walk:
         """The clean data set. Private creators stay only where something of their block stays."""
         if depth > DEEPEST:
             raise Unreadable("sequences nested too deep")
-        coded = codes.replacements(nodes)
+        coded = codes.replacements({n.tag: n.value for n in nodes if n.tag in codes.TOLD and isinstance(n, Element)})
         creators: dict[tuple[int, int], Element] = {}
         kept_blocks: set[tuple[int, int]] = set()
         out: list[Node] = []

@@ -154,7 +154,7 @@ class Engine:
 
     def _coded(self, at: int, end: int, length: int) -> Mapping[int, bytes]:
         """What the codes of this data set shall say, if it is a code (they come first in an item)."""
-        nodes: list[Node] = []
+        values: dict[int, bytes] = {}
         while at + 8 <= end and (length != UNDEFINED or self._headers.item(at, end)[0] != ITEM_END):
             tag, vr, value, size = self._headers.element(at, end)
             if tag > codes.MEANING:
@@ -162,10 +162,10 @@ class Engine:
             if vr == "SQ":
                 at = self._headers.skip(value, size, end)
                 continue
-            if tag in (codes.VALUE, codes.SCHEME):
-                nodes.append(Element(tag, vr, bytes(self._data[value : value + size])))
+            if tag in codes.TOLD:
+                values[tag] = bytes(self._data[value : value + size])
             at = value + size
-        return codes.replacements(nodes)
+        return codes.replacements(values)
 
     def _dataset(self, at: int, end: int, length: int, prefix: str, depth: int) -> tuple[int, list[Piece] | None]:
         """(where the item's elements end, its pieces or None if nothing changed)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, TypeAlias
@@ -57,6 +58,21 @@ class Syntax:
     implicit: bool
     little: bool
     deflated: bool = False
+
+
+def place(nodes: list[Node], new: Node) -> None:
+    """Put an element in its place, over one of the same tag."""
+    at = bisect_left(nodes, new.tag, key=lambda node: node.tag)
+    if at < len(nodes) and nodes[at].tag == new.tag:
+        nodes[at] = new
+    else:
+        nodes.insert(at, new)
+
+
+def find(nodes: list[Node], tag: int) -> Node | None:
+    """The element of a tag."""
+    at = bisect_left(nodes, tag, key=lambda node: node.tag)
+    return nodes[at] if at < len(nodes) and nodes[at].tag == tag else None
 
 
 @lru_cache(maxsize=1 << 14)

@@ -5,7 +5,7 @@ Everything is clipped to the picture. A rule that would blank nothing, or everyt
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -14,18 +14,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from deid.rules.model import Rect
+
     Mask: TypeAlias = NDArray[np.bool_]
 
 _SLACK = 20
-
-
-class Rect(NamedTuple):
-    """A rectangle in pixels from the top left corner of the picture. Never of negative size or place."""
-
-    left: int
-    top: int
-    width: int
-    height: int
 
 
 def mask(rows: int, columns: int, rects: Sequence[Rect], *, keep: bool) -> Mask | None:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deid import marks
-from deid.engine.nodes import Element
+from deid.engine.nodes import Element, find
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,11 +80,11 @@ def read(nodes: list[Node], syntax: Syntax, decode: Callable[[bytes], str]) -> P
     """The picture a top-level data set describes. `Unfit` unless it is one whose pixels can be blanked."""
 
     def text(tag: int) -> str:
-        node = marks.find(nodes, tag)
+        node = find(nodes, tag)
         return decode(node.value).strip(" \0") if isinstance(node, Element) else ""
 
     def number(tag: int, default: int = 0) -> int:
-        node = marks.find(nodes, tag)
+        node = find(nodes, tag)
         if not isinstance(node, Element) or len(node.value) < 2:
             return default
         return int.from_bytes(node.value[:2], "little" if syntax.little else "big")
@@ -132,7 +131,7 @@ def _darkest(nodes: list[Node], *, little: bool) -> int:
     total: np.ndarray[tuple[int], np.dtype[np.int64]] | None = None
     first = 0
     for descriptor, lut in zip(_DESCRIPTORS, _LUTS, strict=True):
-        about, data = marks.find(nodes, descriptor), marks.find(nodes, lut)
+        about, data = find(nodes, descriptor), find(nodes, lut)
         if not (isinstance(about, Element) and isinstance(data, Element)) or len(about.value) != 6:
             return 0
         entries, first, _ = (int(n) for n in np.frombuffer(about.value, order + "u2"))

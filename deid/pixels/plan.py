@@ -7,17 +7,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from deid.engine.nodes import Element, tag_text
-from deid.pixels import codec, geometry, maskrules
+from deid.pixels import codec, geometry
 from deid.pixels.masking import Encapsulated, Native
 from deid.pixels.picture import Picture, Unfit, read
 from deid.pixels.regions import regions
+from deid.rules import maskrules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from deid.engine.nodes import Node, Syntax
     from deid.pixels.geometry import Mask
-    from deid.pixels.maskrules import MaskRule
+    from deid.rules.model import MaskRule
 
 PIXEL_DATA = 0x7FE00010
 _PHOTOMETRIC, _PLANAR, _BURNED_IN, _LOSSY = 0x00280004, 0x00280006, 0x00280301, 0x00282110

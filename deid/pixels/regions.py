@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deid import marks
-from deid.engine.nodes import ITEM, ITEM_END, SEQUENCE_END, UNDEFINED, Element, Item, Sequence
+from deid.engine.nodes import ITEM, ITEM_END, SEQUENCE_END, UNDEFINED, Element, Item, Sequence, find
 from deid.engine.scan import Headers, NotFast, Opened
-from deid.pixels.geometry import Rect
+from deid.rules.model import Rect
 
 if TYPE_CHECKING:
     from deid.engine.nodes import Node, Syntax
@@ -18,14 +17,14 @@ _CORNERS = (0x00186018, 0x0018601A, 0x0018601C, 0x0018601E)
 
 def regions(nodes: list[Node], syntax: Syntax) -> list[Rect]:
     """The regions of a top-level data set that frame anything. The maximum corner belongs to the region."""
-    node = marks.find(nodes, REGIONS)
+    node = find(nodes, REGIONS)
     if isinstance(node, Element) and node.vr == "SQ":
         node = _parsed(node, syntax)
     if not isinstance(node, Sequence):
         return []
     found = []
     for item in node.items:
-        corners = [marks.find(item.nodes, tag) for tag in _CORNERS]
+        corners = [find(item.nodes, tag) for tag in _CORNERS]
         left, top, right, bottom = (_number(corner, syntax) for corner in corners)
         if left is None or top is None or right is None or bottom is None or right < left or bottom < top:
             continue

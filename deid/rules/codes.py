@@ -11,11 +11,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from deid.engine.nodes import Node
+    from collections.abc import Mapping
 
 VALUE, SCHEME, VERSION, MEANING = 0x00080100, 0x00080102, 0x00080103, 0x00080104
+TOLD = frozenset({VALUE, SCHEME})
 _SHAPES = {
     "DCM": re.compile(r"\d{5,6}"),
     "SCT": re.compile(r"\d{6,18}"),
@@ -44,12 +43,15 @@ def _public(scheme: str) -> Mapping[str, str]:
     return {value: entry[0] for by_code in by_keyword.values() for value, entry in by_code.items()}
 
 
-def replacements(nodes: Sequence[Node]) -> dict[int, bytes]:
-    """For an item that is a code of a public scheme: the values its code elements shall have. Else nothing."""
-    if not any(node.tag == SCHEME for node in nodes):
+def replacements(values: Mapping[int, bytes]) -> dict[int, bytes]:
+    """For an item that is a code of a public scheme: the values its code elements shall have. Else nothing.
+
+    `values`: those of the item's elements that are among `TOLD`.
+    """
+    if SCHEME not in values:
         return {}
-    texts = {node.tag: _text(node) for node in nodes if node.tag in (VALUE, SCHEME)}
-    scheme, value = texts.get(SCHEME, ""), texts.get(VALUE, "")
+    texts = {tag: value.decode("latin-1").strip(" \0") for tag, value in values.items()}
+    scheme, value = texts[SCHEME], texts.get(VALUE, "")
     shape = _SHAPES.get(scheme)
     if shape is None or not shape.fullmatch(value):
         return {}
@@ -58,8 +60,3 @@ def replacements(nodes: Sequence[Node]) -> dict[int, bytes]:
     if meaning is not None and meaning.isascii():
         result[MEANING] = meaning.encode()[:64]
     return result
-
-
-def _text(node: Node) -> str:
-    value = getattr(node, "value", b"")
-    return value.decode("latin-1").strip(" \0") if isinstance(value, bytes) else ""

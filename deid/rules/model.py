@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from deid.pixels.maskrules import MaskRule
+    from deid.rules.signatures import Signature
 
 Unlisted = Literal["vr", "deny"]
 DateMode = Literal["shift", "keep", "remove"]
@@ -25,6 +25,15 @@ ACTIONS = {
     "E": "exam code",
     "S": "study code",
 }
+
+
+class Rect(NamedTuple):
+    """A rectangle in pixels from the top left corner of the picture. Never of negative size or place."""
+
+    left: int
+    top: int
+    width: int
+    height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,21 @@ class Extract:
     name: str
     tag: int
     creator: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MaskRule:
+    """One rule. `rects` of None: the regions the file describes, kept. No `rects` at all: held."""
+
+    label: str
+    signature: Signature
+    rects: tuple[Rect, ...] | None = ()
+    keep: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether the rule asks for a human instead of blanking anything."""
+        return self.rects == ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

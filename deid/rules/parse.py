@@ -12,8 +12,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from deid.errors import ProfileError
-from deid.pixels import maskrules
-from deid.rules import table
+from deid.rules import maskrules, table
 from deid.rules.lines import Lines, nearest
 from deid.rules.model import ATTESTABLE, DateMode, Extract, Profile, Rule, Unlisted
 from deid.rules.ruleparse import parse_rules, parse_tag
@@ -22,7 +21,7 @@ from deid.rules.vocabulary import fold
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deid.pixels.maskrules import MaskRule
+    from deid.rules.model import MaskRule
 
 # "expect" is not read here: what a study expects of an exam has nothing to do with identities.
 _TOP = ("schema", "standard", "options", "unlisted", "words", "dates", "extract", "rule", "mask", "attest", "expect")

@@ -10,12 +10,13 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deid import csa, dates
+from deid import dates
 from deid.rules import vocabulary
 from deid.rules.policy import DATE_VRS, NUMERIC_VRS, TEXT_VRS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Mapping as Map
 
     from deid.mapping import Mapping
     from deid.rules.policy import Verdict
@@ -31,7 +32,6 @@ _DUMMIES |= {"DT": b"19000101000000", "UR": b"urn:removed", "OB": b"\0\0", "UN":
 _DUMMIES |= dict.fromkeys(("LO", "LT", "SH", "ST", "UC", "UT"), b"REMOVED")
 _WIDTH = {"US": 2, "SS": 2, "OW": 2, "UL": 4, "SL": 4, "FL": 4, "AT": 4, "OF": 4, "OL": 4}
 _DIGITS_BEFORE_90 = 89
-_USING = {"csa": csa.clean}
 
 
 @dataclass(slots=True, repr=False)
@@ -47,7 +47,10 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Values:
-    """Cleans values of one file: `exam` and `study` codes, the subject's shift in `days`, words never to keep."""
+    """Cleans values of one file: `exam` and `study` codes, the subject's shift in `days`, words never to keep.
+
+    `formats`: what cleans private formats from within, by the name that a rule has for it.
+    """
 
     mapping: Mapping
     exam: bytes
@@ -58,6 +61,7 @@ class Values:
     known: frozenset[str]
     decode: Callable[[bytes], str]
     ledger: Ledger
+    formats: Map[str, Callable[[bytes, Values], bytes | None]] = field(default_factory=dict)
 
     def clean(self, verdict: Verdict, tag: int, value: bytes) -> bytes | None:
         """The new value of an element that is no sequence; the same object if it stays as it is."""
@@ -69,7 +73,7 @@ class Values:
         if action == "Z":
             return b"" if value else value
         if verdict.using is not None:
-            return _USING[verdict.using](value, self)
+            return self.formats[verdict.using](value, self)
         if verdict.value is not None:
             return verdict.value
         if action in "ES":
@@ -178,4 +182,3 @@ IDENTIFIERS = frozenset(
     | {0x00080080, 0x00080081, 0x00081010, 0x00181000, 0x00181002, 0x00081040, 0x00080092, 0x00080094, 0x00400242}
     | {0x00321064, 0x00120040, 0x00120042, 0x00101005, 0x00101060, 0x00400009, 0x00400512, 0x00400551, 0x001021F0}
 )
-PERSON = frozenset({0x00100010, 0x00100020, 0x00100030})

@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deid.pixels.geometry import Rect, fits, mask, paired
+from deid.pixels.geometry import fits, mask, paired
+from deid.rules.model import Rect
 
 SIDES = st.integers(1, 24)
 PLACES = st.integers(0, 40)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import deid
-from deid.pixels import maskrules
-from deid.pixels.geometry import Rect
+from deid.rules import maskrules
+from deid.rules.model import Rect
 from deid.suspicion import suspicion
 
 HEAD = 'schema = 1\noptions = ["modified_dates"]\n'

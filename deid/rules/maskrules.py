@@ -8,39 +8,22 @@ ultrasound device framed), or ``hold = true``: a human shall look, whatever a la
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from deid.pixels import signatures
-from deid.pixels.geometry import Rect
+from deid.rules import signatures
+from deid.rules.model import MaskRule, Rect
 from deid.rules.table import data_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from deid.pixels.signatures import Signature
     from deid.rules.lines import Lines
 
 _KEYS = ("blank", "keep", "hold", "why")
 _ACTIONS = ("blank", "keep", "hold")
 _LARGEST = 1 << 16
 BY_REGIONS = "regions"
-
-
-@dataclass(frozen=True, slots=True)
-class MaskRule:
-    """One rule. `rects` of None: the regions the file describes, kept. No `rects` at all: held."""
-
-    label: str
-    signature: Signature
-    rects: tuple[Rect, ...] | None = ()
-    keep: bool = False
-
-    @property
-    def holds(self) -> bool:
-        """Whether the rule asks for a human instead of blanking anything."""
-        return self.rects == ()
 
 
 def parse(raw: Sequence[Mapping[str, Any]], lines: Lines) -> tuple[tuple[MaskRule, ...], list[tuple[int, str]]]:

@@ -14,14 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydicom._uid_dict import UID_dictionary
 
-from deid import marks
-from deid.engine.nodes import Element
 from deid.rules.lines import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    from deid.engine.nodes import Node, Syntax
 
 _TEXTS = {
     "SOPClassUID": 0x00080016,
@@ -37,9 +33,8 @@ _TEXTS = {
     "PhotometricInterpretation": 0x00280004,
     "BurnedInAnnotation": 0x00280301,
 }
-_NUMBERS = {"SamplesPerPixel": 0x00280002, "Rows": 0x00280010, "Columns": 0x00280011}
-HEADERS = _TEXTS | _NUMBERS
-_LONGEST = 256
+NUMBERS = {"SamplesPerPixel": 0x00280002, "Rows": 0x00280010, "Columns": 0x00280011}
+HEADERS = _TEXTS | NUMBERS
 
 
 def _sop_classes() -> dict[str, str]:
@@ -91,16 +86,3 @@ def _class(pattern: str | int, wrong: Callable[[str, str], None]) -> str:
     if text not in known and not re.fullmatch(r"[0-9.*?\[\]\-]+", text):
         wrong("SOPClassUID", f"unknown SOP class {text!r}{nearest(text, known)}")
     return known.get(text, text)
-
-
-def seen(nodes: list[Node], decode: Callable[[bytes], str], syntax: Syntax) -> dict[str, str]:
-    """The headers of a top-level data set that signatures look at."""
-    found: dict[str, str] = {}
-    for keyword, tag in HEADERS.items():
-        node = marks.find(nodes, tag)
-        if isinstance(node, Element):
-            if keyword in _NUMBERS:
-                found[keyword] = str(int.from_bytes(node.value[:2], "little" if syntax.little else "big"))
-            else:
-                found[keyword] = decode(node.value[:_LONGEST]).strip(" \0")
-    return found
