@@ -13,7 +13,7 @@ from tests.deploy.ansible import NAME, Site
 from tests.deploy.images import TOP
 from tests.deploy.machine import Machine
 
-PACKAGES = ("nftables", "nginx-light", "openssh-client", "openssh-server", "postgresql")
+PACKAGES = ("logrotate", "nftables", "nginx-light", "openssh-client", "openssh-server", "postgresql")
 UNITS = (
     "archimed-http.service",
     "archimed-dicom.service",
