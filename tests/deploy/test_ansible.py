@@ -87,10 +87,11 @@ BROUGHT = [
     (r"/etc/archimed/(archimed[.]nft|tls/((ca|server)[.]pem|server[.]ext))", "root:root 644"),
     (r"/etc/systemd/system/[^/]+[.](d|wants)", "root:root 755"),
     (
-        r"/etc/systemd/system/[^/]+[.]wants/(archimed[^/]*|nginx.service|ssh.service|postgresql.service)",
+        r"/etc/systemd/system/[^/]+[.]wants/((nftables-)?archimed[^/]*|nginx.service|ssh.service|postgresql.service)",
         "root:root 777",
     ),  # links
     (r"/etc/systemd/system/(archimed[^/]+|archimed-[^/]+[.]d/site[.]conf)", "root:root 644"),
+    (r"/etc/systemd/system/(nftables-archimed[.]service|nftables[.]service[.]d/archimed[.]conf)", "root:root 644"),
     (r"/etc/(pam[.]d/archimed|nginx/conf[.]d/archimed[.]conf|ssh/sshd_config[.]d/archimed[.]conf)", "root:root 644"),
     (r"/etc/(passwd|group|subuid|subgid)-", "root:root 644"),
     (r"/etc/g?shadow-", "root:shadow 640"),
@@ -111,7 +112,8 @@ def test_owners_and_modes(site: Site, fresh: dict[str, str]) -> None:
     assert {pattern for pattern, _ in BROUGHT if not any(re.fullmatch(pattern, path) for path in brought)} <= {
         r"/etc/(passwd|group|subuid|subgid)-", r"/etc/g?shadow-",
     }  # fmt: skip
-    assert {path: what for path, what in fresh.items() if found.get(path) != what} == {}  # nothing else was touched
+    # Nothing else was touched.
+    assert {path for path, what in fresh.items() if found.get(path) != what} == {"/etc/nginx/sites-enabled/default"}
     assert found["/var/lib/archimed"] == "archimed:archimed 711"
     state = {path: what for path, what in found.items() if path.startswith("/var/lib/archimed/")}
     assert {what.split()[0] for what in state.values()} == {"archimed:archimed"}
@@ -273,6 +275,36 @@ def test_strangers_do_not_reach_the_ports(site: Site) -> None:
         assert refused.returncode != 0
     finally:
         machine.run("ip", "netns", "delete", "stranger")
+
+
+def test_the_ports_stay_closed_whatever_is_done_to_units_and_rules(site: Site) -> None:
+    machine = site.machine
+
+    def closed() -> bool:
+        return "ip saddr 192.0.2.0/26 accept" in machine.run("nft", "list", "table", "inet", "archimed", check=False).stdout
+
+    machine.run("systemctl", "stop", "archimed.target", "archimed-*")
+    assert closed(), "the documented way to stop the archive"
+    for verb in ("start", "reload", "restart", "stop"):
+        machine.run("systemctl", verb, "nftables.service")
+        assert closed(), f"systemctl {verb} nftables.service"
+    machine.run("systemctl", "start", "archimed.target", timeout=120)
+    machine.wait(lambda: all(machine.unit(unit, "ActiveState") == "active" for unit in UNITS), 100)
+
+
+def test_the_unit_of_an_earlier_release_makes_room_for_this_ones(site: Site) -> None:
+    machine = site.machine
+    machine.run("sh", "-euc", """
+        cd /etc/systemd/system
+        mv nftables-archimed.service archimed-firewall.service
+        rm sysinit.target.wants/nftables-archimed.service
+        systemctl daemon-reload
+        systemctl enable --now archimed-firewall.service
+    """)  # fmt: skip
+    assert "archimed : Load them at each boot" in site.play("--tags", "nftables").require().what_changed
+    assert "ip saddr 192.0.2.0/26 accept" in machine.run("nft", "list", "table", "inet", "archimed").stdout
+    assert machine.run("systemctl", "is-enabled", "nftables-archimed.service").stdout == "enabled\n"
+    assert not (machine.root / "etc/systemd/system/archimed-firewall.service").exists()
 
 
 def test_root_acts_as_the_service(site: Site) -> None:
