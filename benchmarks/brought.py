@@ -17,15 +17,16 @@ import numpy as np
 from catalog import administration
 from catalog.audit import Actor
 from catalog.database import Database, migrate
-from catalog.gate.desk import Desk
+from catalog.gate.deadlines import Deadlines
 from catalog.gate.drops.inboxes import Inboxes
-from catalog.gate.drops.ledger import Limits
-from catalog.gate.intake import Intake
-from catalog.gate.staging import Staging
-from catalog.gate.worker import Worker
+from catalog.gate.drops.quota import Limits
+from catalog.gate.receive.intake import Intake
+from catalog.gate.review.decisions import Review
+from catalog.gate.staged.area import Staging
 from catalog.pure.access import Role
 from catalog.store import LocalStore
 from gateway.deidentification import StandardDeidentification
+from gateway.wiring import make_worker
 from tests.synthetic import image
 
 ROOT = Actor("benchmark")
@@ -57,7 +58,7 @@ class Archive:
         self.database = Database(f"sqlite:///{folder}/catalog.db")
         self.staging = Staging(folder / "staging")
         self.store = LocalStore(folder / "store")
-        self.desk = Desk(self.database, self.staging, ROOT, None)
+        self.review = Review(self.database, self.staging, ROOT, None)
 
     def prepare(self) -> None:
         """Make it."""
@@ -109,14 +110,15 @@ class Archive:
         return [path for path in drops.iterdir() if not (path / "open").exists()]
 
     def _sealed(self) -> int:
-        batch = self.desk.list()[-1].id
-        self.desk.seal(batch)
+        batch = self.review.list()[-1].id
+        self.review.seal(batch)
         return batch
 
     def work(self, batch: int) -> None:
         """Run the one job that a batch has."""
         deidentification = StandardDeidentification(self.folder / "deid.key")
-        worker = Worker(self.database, self.staging, self.store, deidentification, quiet_seconds=60, keep_rejected_seconds=0)
+        deadlines = Deadlines(self.database, self.staging, quiet_seconds=60, keep_rejected_seconds=0)
+        worker = make_worker(self.database, self.staging, self.store, deidentification, deadlines)
         if not worker.run_one(threading.Event(), batch):
             raise SystemExit("there was nothing to do")
 

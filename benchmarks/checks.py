@@ -22,7 +22,7 @@ def check(folder: Path, batch: int) -> None:
     """Run the check job of a batch."""
     archive = Archive(folder)
     archive.work(batch)
-    info = archive.desk.info(batch)
+    info = archive.review.info(batch)
     if (info.state, info.findings) != ("checked", []):
         raise SystemExit(f"{info.state}: {info.findings}")
 

@@ -88,8 +88,8 @@ def serve(folder: Path, port: int) -> None:
     """Be ArchiMed's receiver with its real intake and catalogue."""
     from catalog.database import Database, migrate
     from catalog.database.tables import sources
-    from catalog.gate.intake import Intake
-    from catalog.gate.staging import Staging
+    from catalog.gate.receive.intake import Intake
+    from catalog.gate.staged.area import Staging
     from gateway.dicom import Settings, run
 
     folder.mkdir()

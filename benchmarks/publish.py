@@ -26,7 +26,7 @@ def publish(folder: Path, batch: int) -> None:
     """Run the publish job of a batch."""
     archive = Archive(folder)
     archive.work(batch)
-    info = archive.desk.info(batch)
+    info = archive.review.info(batch)
     if info.state != "published" or any(finding["check"] == "publish" for finding in info.findings):
         raise SystemExit(f"{info.state}: not all files were published")
 
@@ -38,7 +38,7 @@ def published(folder: Path, paths: list[Path]) -> Measured:
     archive.add_study(STUDY)
     batch = archive.receive(STUDY, paths)
     archive.work(batch)  # the checks
-    archive.desk.accept(batch, STUDY, EXAM)
+    archive.review.accept(batch, STUDY, EXAM)
     archive.database.close()
     os.sync()
     return alone("benchmarks.publish", "publish", folder, batch)

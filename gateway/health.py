@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from archimedfs import mountpoint as mountpoints
 from catalog import clock, marks
 from catalog.database import Database
-from catalog.gate import jobs
+from catalog.jobs import waiting_jobs
 from catalog.pure.errors import ArchimedError
 from gateway.config import Config
 
@@ -56,7 +56,7 @@ class Readiness:
 
     def _catalogue(self) -> dict[str, Answer]:
         try:
-            waiting, oldest = jobs.waiting(self._database)
+            waiting, oldest = waiting_jobs(self._database)
         except ArchimedError as error:
             return {"catalogue": Answer(str(error))}
         except SQLAlchemyError:  # a connection that was cut while it was at rest

@@ -11,13 +11,14 @@ import sqlalchemy as sa
 
 from catalog.audit import Actor, Keeper
 from catalog.database import Database, shape
-from catalog.gate.desk import Desk
+from catalog.gate.deadlines import Deadlines
 from catalog.gate.drops.inboxes import Inboxes
-from catalog.gate.drops.ledger import Limits
+from catalog.gate.drops.locks import Locks
 from catalog.gate.drops.partials import Partials
-from catalog.gate.intake import Intake
-from catalog.gate.locks import Locks
-from catalog.gate.staging import Staging
+from catalog.gate.drops.quota import Limits
+from catalog.gate.receive.intake import Intake
+from catalog.gate.review.decisions import Review
+from catalog.gate.staged.area import Staging
 from catalog.generation import Generations, MarkedFolder
 from catalog.pure.errors import Refused
 from catalog.store import LocalStore
@@ -25,13 +26,15 @@ from catalog.view import Archive
 from gateway.config import Config, read_secret
 
 if TYPE_CHECKING:
-    from catalog.gate.worker import Worker
+    from catalog.gate.deidentification import Deidentification
+    from catalog.jobs import Handler, JobKind, Queue, Worker
     from gateway.http.desk import DeskRooms
     from gateway.http.staging import Rooms
 
 
 _DRAWERS = 2
 STAGING_CONTENT = ("received/*/[0-9]*", "drops/*", "partials/*/*", "batches/*.json", "orphans/*")
+_SWEEP_SECONDS = 600
 
 
 def database_url(config: Config) -> str:
@@ -124,7 +127,7 @@ def open_desk_rooms(config: Config, database: Database) -> "DeskRooms":
 
     staging = open_staging(config)
     return DeskRooms(
-        lambda principal: Desk(database, staging, Actor(principal.login), principal),
+        lambda principal: Review(database, staging, Actor(principal.login), principal),
         # Whoever waits for a picture holds a thread: some of them stay free for everything else.
         Drawing(_DRAWERS, waiting=config.http.threads // 2),
     )
@@ -132,14 +135,46 @@ def open_desk_rooms(config: Config, database: Database) -> "DeskRooms":
 
 def open_worker(config: Config, database: Database) -> "Worker":
     """Open what runs the jobs in this process."""
-    from catalog.gate.worker import Worker  # late: DICOM libraries, which listing a folder does without
-    from gateway.deidentification import StandardDeidentification
+    from gateway.deidentification import StandardDeidentification  # late: DICOM libraries, which listing does without
 
-    return Worker(
-        database, open_staging(config), open_store(config), StandardDeidentification(config.deid.key_file),
-        quiet_seconds=config.staging.quiet_seconds,
-        keep_rejected_seconds=config.staging.keep_rejected_days * 86400,
+    deadlines = Deadlines(
+        database, open_staging(config),
+        quiet_seconds=config.staging.quiet_seconds, keep_rejected_seconds=config.staging.keep_rejected_days * 86400,
     )  # fmt: skip
+    deidentification = StandardDeidentification(config.deid.key_file)
+    return make_worker(database, open_staging(config), open_store(config), deidentification, deadlines)
+
+
+def make_worker(
+    database: Database, staging: Staging, store: LocalStore, deidentification: "Deidentification", deadlines: Deadlines
+) -> "Worker":
+    """Return a worker that runs every kind of job."""
+    from catalog.gate.publish.erase import sweep
+    from catalog.jobs import Chore, Queue, Worker, worker_name
+
+    queue = Queue(database, worker_name())
+    chores = (
+        Chore(lambda: sweep(database, staging), _SWEEP_SECONDS), Chore(deadlines.seal_quiet), Chore(deadlines.expire_rejected),
+    )  # fmt: skip
+    return Worker(database, queue, _handlers(database, staging, store, deidentification, queue), chores)
+
+
+def _handlers(
+    database: Database, staging: Staging, store: LocalStore, deidentification: "Deidentification", queue: "Queue"
+) -> "dict[JobKind, Handler]":
+    """Return what each kind of job does."""
+    from catalog.corrections import Corrector
+    from catalog.gate.check.job import Checker
+    from catalog.gate.publish.erase import Eraser
+    from catalog.gate.publish.job import Publisher
+    from catalog.jobs import JobKind
+
+    return {
+        JobKind.CHECK: Checker(database, staging, queue, deidentification),
+        JobKind.PUBLISH: Publisher(database, staging, store, deidentification, queue),
+        JobKind.ERASE: Eraser(database, staging, queue),
+        JobKind.CORRECT: Corrector(database, store, queue),
+    }
 
 
 def _check_access(file: Path) -> None:

@@ -4,7 +4,7 @@ Rows and folder names change; stored bytes never do. The study's folder in the s
 without a catalogue. May live here: asking for corrections and doing them. Not: what names are allowed (`catalog.pure`).
 """
 
-from catalog.corrections.asking import CorrectionInfo, Corrections
-from catalog.corrections.doing import Corrector
+from catalog.corrections.job import Corrector
+from catalog.corrections.requests import CorrectionInfo, Corrections
 
 __all__ = ["CorrectionInfo", "Corrections", "Corrector"]

@@ -28,7 +28,7 @@ _STATES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ReportData:
     """What a report is made of. `names` gives the original name of a staged file that is named in a finding, where it has one.
 
     `deciders` says who decides next; `about` is what lies beside the staged bytes.
@@ -48,34 +48,34 @@ class Told:
     reason: str
 
 
-def report(told: Told) -> str:
+def report(data: ReportData) -> str:
     """Return the text of `_REPORT.txt`."""
     parts = [
-        _head(told),
-        _patients(told.about),
-        _series(told.about),
-        *_findings(told),
-        _missing(told.about),
-        _preview(told.about),
+        _head(data),
+        _patients(data.about),
+        _series(data.about),
+        *_findings(data),
+        _missing(data.about),
+        _preview(data.about),
         _end(),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _head(told: Told) -> str:
-    where = "/".join(part for part in (told.study, told.exam) if part)
+def _head(data: ReportData) -> str:
+    where = "/".join(part for part in (data.study, data.exam) if part)
     lines = [
-        f"Batch {told.batch}{f' for {where}' if where else ''}",
+        f"Batch {data.batch}{f' for {where}' if where else ''}",
         "",
-        f"State:    {_STATES.get(told.state, told.state)}",
-        f"Files:    {told.files}, {told.size / 1e6:.1f} MB",
+        f"State:    {_STATES.get(data.state, data.state)}",
+        f"Files:    {data.files}, {data.size / 1e6:.1f} MB",
     ]
-    if told.decided_by:
-        lines.append(f"Decided:  by {told.decided_by}")
-    if told.reason:
-        lines.append(f"Reason:   {_line(told.reason)}")
-    if told.state in {State.CHECKED, State.FAILED}:
-        lines.append(f"Next:     {told.deciders} decides: archimed staging show {told.batch}")
+    if data.decided_by:
+        lines.append(f"Decided:  by {data.decided_by}")
+    if data.reason:
+        lines.append(f"Reason:   {_line(data.reason)}")
+    if data.state in {State.CHECKED, State.FAILED}:
+        lines.append(f"Next:     {data.deciders} decides: archimed staging show {data.batch}")
     return "\n".join(lines)
 
 
@@ -107,12 +107,12 @@ def _preview(about: Mapping[str, Any]) -> str:
     return _table("De-identification, as the study's profile has it", tuple(rows[0]) if rows else (), rows)
 
 
-def _findings(told: Told) -> list[str]:
-    if not told.findings:
+def _findings(data: ReportData) -> list[str]:
+    if not data.findings:
         return ["The checks found nothing to speak of."]
     parts = []
     for severity, head in _HEADS.items():
-        lines = [_finding(finding, told.names) for finding in told.findings if finding["severity"] == severity]
+        lines = [_finding(finding, data.names) for finding in data.findings if finding["severity"] == severity]
         if lines:
             parts.append("\n".join([head, "-" * len(head), *lines]))
     return parts

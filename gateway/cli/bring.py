@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from io import BytesIO
 
 from catalog.database import Database
-from catalog.gate.drops import bringing
+from catalog.gate.drops import importing
 from catalog.pure.access import Action, Principal
 from catalog.pure.drops import Place
 from catalog.pure.errors import Refused
@@ -19,7 +19,7 @@ def bring_as(
     user: Principal,
     login: str,
     folder: Place,
-    files: Sequence[bringing.Found],
+    files: Sequence[importing.Found],
     written: Mapping[str, bytes] | None = None,
 ) -> int:
     """Bring files into a folder of a user's staging tree, and return the batch they wait in.
@@ -34,7 +34,7 @@ def bring_as(
 
     Raises:
         Refused: the role does not allow it.
-        ArchimedError: as `catalog.gate.drops.bringing`.
+        ArchimedError: as `catalog.gate.drops.importing`.
     """
     if not user.may(Action.IMPORT):
         raise Refused(f"{user.login} may look, not bring files: that takes the role standard or above")
@@ -42,9 +42,9 @@ def bring_as(
     try:
         inbox = inboxes.of(user)
         with bar("bringing files", len(files)) as advance:
-            came = bringing.bring(inbox, folder, files, advance)
+            came = importing.bring(inbox, folder, files, advance)
         for name, content in (written or {}).items():
-            bringing.put(inbox, (*folder, name), BytesIO(content))
-        return bringing.note(database, inbox, actor(login), folder, came)
+            importing.put(inbox, (*folder, name), BytesIO(content))
+        return importing.note(database, inbox, actor(login), folder, came)
     finally:
         inboxes.close()

@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from catalog.administration import principal
-from catalog.gate.desk import Desk
-from catalog.gate.drops import bringing
+from catalog.gate.drops import importing
+from catalog.gate.review.decisions import Review
 from catalog.pure.errors import Invalid
 from catalog.pure.nodes import Kind
 from catalog.pure.results import LINEAGE, folder_name
@@ -62,9 +62,9 @@ def add(
         series_number = _number(open_archive(configuration(), database).view(user), study, exam, (name, *also_from))
         folder = folder_name(series_number, label)
         lineage = json.dumps({"program": program, "sources": [name, *also_from]}).encode()
-        brought = [found for file in files for found in bringing.below(file)]
+        brought = [found for file in files for found in importing.below(file)]
         number = bring_as(database, user, acting_as, (study, exam, folder), brought, {LINEAGE: lineage})
-        batch = Desk(database, open_staging(configuration()), actor(acting_as), user).info(number)
+        batch = Review(database, open_staging(configuration()), actor(acting_as), user).info(number)
     if as_json:
         print_json({"batch": batch.id, "state": batch.state, "folder": f"{study}/{exam}/{folder}", "files": batch.files})
     else:

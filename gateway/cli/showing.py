@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from catalog.gate.overview import BatchDetails, BatchInfo
+from catalog.gate.review.queries import BatchDetails, BatchInfo
 from catalog.pure.batches import State
 from catalog.pure.checks import Severity
 from gateway.cli.output import moment, print_json, print_record, print_records

@@ -12,9 +12,9 @@ import click
 from catalog import administration, durable
 from catalog.database import Database
 from catalog.gate.deidentification import NO_EXAM_YET
-from catalog.gate.desk import Desk
-from catalog.gate.drops import bringing
-from catalog.gate.overview import BatchDetails, BatchInfo
+from catalog.gate.drops import importing
+from catalog.gate.review.decisions import Review
+from catalog.gate.review.queries import BatchDetails, BatchInfo
 from catalog.granted import study_of
 from catalog.pure.batches import State
 from catalog.pure.errors import Invalid, Refused
@@ -36,7 +36,7 @@ class _Gate:
     """What a staging command works with."""
 
     database: Database
-    desk: Desk
+    review: Review
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def _gate(acting_as: str) -> Iterator[_Gate]:
     database = open_database(config)
     try:
         principal = administration.principal(database, acting_as) if acting_as else None
-        yield _Gate(database, Desk(database, open_staging(config), actor(acting_as), principal))
+        yield _Gate(database, Review(database, open_staging(config), actor(acting_as), principal))
     finally:
         database.close()
 
@@ -79,7 +79,7 @@ def list_(acting_as: str, as_json: bool) -> None:
       archimed staging list --as ada --json
     """
     with _gate(acting_as) as gate:
-        print_records([record(info) for info in gate.desk.list()], _COLUMNS, as_json=as_json)
+        print_records([record(info) for info in gate.review.list()], _COLUMNS, as_json=as_json)
 
 
 @staging.command()
@@ -107,7 +107,7 @@ def show(batch: int, study: str, file: int | None, acting_as: str, as_json: bool
     if file is not None and as_json:
         raise click.UsageError("--diff is for reading, --json for scripts: choose one")
     with _gate(acting_as) as gate:
-        details = gate.desk.show(batch)
+        details = gate.review.show(batch)
         if file is not None:
             _print_difference(gate, details.batch, study, None if file == _FIRST else file)
             return
@@ -128,7 +128,7 @@ def seal(batch: int, no_wait: bool, acting_as: str, as_json: bool) -> None:
       archimed staging seal 3 --as ada
     """
     with _gate(acting_as) as gate:
-        info = gate.desk.seal(batch)
+        info = gate.review.seal(batch)
         if not no_wait:
             info = _wait(gate, batch, {State.SEALED}, "checking")
         print_state(info, as_json=as_json)
@@ -170,9 +170,9 @@ def accept(
       archimed staging accept 3 --study 2008-0003 --exam E001 --series 4 --label 4=t1_mprage --as ada
     """
     with _gate(acting_as) as gate:
-        if gate.desk.info(batch).state is State.SEALED:
+        if gate.review.info(batch).state is State.SEALED:
             _wait(gate, batch, {State.SEALED}, "checking")
-        info = gate.desk.accept(
+        info = gate.review.accept(
             batch, study, exam, despite=despite, pixels_approved=pixels_approved, attest=attest, series=series, labels=labels
         )
         if wait:
@@ -195,7 +195,7 @@ def reject(batch: int, reason: str, acting_as: str, as_json: bool) -> None:
       archimed staging reject 3 --reason "wrong patient" --as ada
     """
     with _gate(acting_as) as gate:
-        print_state(gate.desk.reject(batch, reason), as_json=as_json)
+        print_state(gate.review.reject(batch, reason), as_json=as_json)
 
 
 @staging.command()
@@ -211,7 +211,7 @@ def restore(batch: int, no_wait: bool, acting_as: str, as_json: bool) -> None:
       archimed staging restore 3 --as ada
     """
     with _gate(acting_as) as gate:
-        info = gate.desk.restore(batch)
+        info = gate.review.restore(batch)
         if not no_wait:
             info = _wait(gate, batch, {State.SEALED}, "checking")
         print_state(info, as_json=as_json)
@@ -233,7 +233,7 @@ def recheck(batch: int, study: str, exam: str, no_wait: bool, acting_as: str, as
       archimed staging recheck 3 --study 2008-0003 --exam E001 --as ada
     """
     with _gate(acting_as) as gate:
-        info = gate.desk.recheck(batch, study, exam)
+        info = gate.review.recheck(batch, study, exam)
         if not no_wait:
             info = _wait(gate, batch, {State.SEALED}, "checking")
         print_state(info, as_json=as_json)
@@ -251,7 +251,7 @@ def reopen(batch: int, acting_as: str, as_json: bool) -> None:
       archimed staging reopen 3 --as ada
     """
     with _gate(acting_as) as gate:
-        print_state(gate.desk.reopen(batch), as_json=as_json)
+        print_state(gate.review.reopen(batch), as_json=as_json)
 
 
 @staging.command()
@@ -272,10 +272,10 @@ def add(files: tuple[Path, ...], study: str, exam: str, acting_as: str, as_json:
     """
     with _gate(acting_as) as gate:
         user = administration.principal(gate.database, acting_as)
-        found = [(path, (*_own_name(file), *names)) for file in files for path, names in bringing.below(file)]
+        found = [(path, (*_own_name(file), *names)) for file in files for path, names in importing.below(file)]
         code = study_of(gate.database, study, user.user_id).code
         number = bring_as(gate.database, user, acting_as, (code, exam), found)
-        print_state(gate.desk.info(number), as_json=as_json)
+        print_state(gate.review.info(number), as_json=as_json)
 
 
 def _own_name(path: Path) -> tuple[str, ...]:
@@ -288,10 +288,10 @@ def _preview(gate: _Gate, details: BatchDetails, study: str) -> list[dict[str, A
     info = details.batch
     if not study or study == info.study:
         return list(details.about.get("preview", ()))
-    from catalog.gate.preview import previews  # late: DICOM libraries, which other commands do without
+    from catalog.gate.check.preview import previews  # late: DICOM libraries, which other commands do without
     from gateway.deidentification import StandardDeidentification
 
-    profile = gate.desk.profile(study)
+    profile = gate.review.profile(study)
     exam = info.exam or NO_EXAM_YET
     deidentification = StandardDeidentification(configuration().deid.key_file)
     cleaner = deidentification.cleaner(study, exam, profile, approved=False)
@@ -308,8 +308,8 @@ def _print_difference(gate: _Gate, info: BatchInfo, study: str, file: int | None
     code = study or info.study
     if not code:
         raise Invalid(f"batch {info.id} belongs to no study yet; name one with --study CODE")
-    before = gate.desk.staged(info.id, file)
-    profile = load_profile(gate.desk.profile(code))
+    before = gate.review.staged(info.id, file)
+    profile = load_profile(gate.review.profile(code))
     cleaner = FileCleaner(profile, read_key(None), code, info.exam or NO_EXAM_YET, pixels_approved=True)
     with tempfile.TemporaryDirectory(prefix="archimed-diff-") as folder:
         after = Path(folder) / "clean"
@@ -323,15 +323,15 @@ def _print_difference(gate: _Gate, info: BatchInfo, study: str, file: int | None
 
 def _wait(gate: _Gate, batch: int, states: set[State], what: str) -> BatchInfo:
     """Wait until the batch is in none of the states, and show how far it is."""
-    with bar(what, gate.desk.info(batch).files) as advance:
+    with bar(what, gate.review.info(batch).files) as advance:
 
         def is_under_way(info: BatchInfo) -> bool:
             if info.state not in states:
                 return False
-            done, error = gate.desk.progress(batch)
+            done, error = gate.review.progress(batch)
             if error:
                 raise Refused(f"batch {batch} is not done {what}: {error}; it is tried again by itself")
             advance(done)
             return True
 
-        return wait(gate.database, lambda: gate.desk.info(batch), is_under_way, batch_id=batch)
+        return wait(gate.database, lambda: gate.review.info(batch), is_under_way, batch_id=batch)

@@ -12,7 +12,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from catalog.gate.intake import Intake, SourceRef
+from catalog.gate.receive.intake import Intake, SourceRef
 from catalog.pure.errors import ArchimedError
 from gateway.dicom import command as commands
 from gateway.dicom import negotiation, pdu

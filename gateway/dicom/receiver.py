@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from catalog.gate.intake import Intake
+from catalog.gate.receive.intake import Intake
 from catalog.pure.addresses import check_host
 from catalog.pure.errors import ArchimedError
 from gateway.dicom import negotiation, pdu

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 
 from catalog import durable
-from catalog.gate.intake import Incoming
+from catalog.gate.receive.intake import Incoming
 from catalog.pure.errors import ArchimedError
 from gateway.dicom.command import Command, Status
 

@@ -21,8 +21,8 @@ from catalog.administration import principal
 from catalog.audit import Keeper
 from catalog.database import Database
 from catalog.gate.drops.inboxes import Inboxes
-from catalog.gate.drops.ledger import Limits
-from catalog.gate.staging import Staging
+from catalog.gate.drops.quota import Limits
+from catalog.gate.staged.area import Staging
 from catalog.pure.errors import ArchimedError
 from catalog.store import LocalStore
 from catalog.view import Archive

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from catalog.gate.drops import sealing
-from catalog.gate.staging import Staging
+from catalog.gate.staged.area import Staging
 from catalog.pure.errors import Refused
 from tests.archimedfs.mounts import TIMEOUT, RunningMount, needs_fuse, running_staging
-from tests.behaviour.dropping import EXAM, desk_of, fill, staging_of
+from tests.behaviour.dropping import EXAM, fill, review_of, staging_of
 from tests.behaviour.suite import eventually
 from tests.builders import BuiltArchive
 from tests.catalog.disks import mounted_tmpfs
@@ -72,7 +72,7 @@ def test_what_a_killed_program_was_writing_stays_marked(mount: RunningMount, fil
     end(process)
     assert is_marked(folder / "partial")
     assert not is_marked(folder / "whole")
-    desk_of(filled).seal(1)
+    review_of(filled).seal(1)
     staging = staging_of(filled)
     sealing.take_stock(filled.database, staging, 1)
     key = staging.all_drops()[0]
@@ -103,7 +103,7 @@ def test_a_mount_that_is_killed(filled: BuiltArchive, tmp_path: Path) -> None:
         (folder / "partial").write_bytes(b"again")
         assert not is_marked(folder / "partial")
         (folder / "more").write_bytes(b"2")
-    info = desk_of(filled).seal(1)
+    info = review_of(filled).seal(1)
     assert info.files == 3, "counted anew, whatever the dead mount had not told"
 
 
@@ -112,7 +112,7 @@ def test_an_open_file_is_sealed_when_it_is_closed(mount: RunningMount, filled: B
     with pytest.raises(Refused, match="still open"):
         sealing.close_to_writers(filled.database, staging_of(filled), 1, wait_seconds=0.2)
     end(process)
-    desk_of(filled).seal(1)
+    review_of(filled).seal(1)
     with pytest.raises(OSError, match="Read-only"):
         (mount.path / EXAM / "partial").write_bytes(b"late")
 
@@ -128,7 +128,7 @@ def test_a_file_that_is_mapped_is_written_though_it_is_closed(mount: RunningMoun
         sealing.close_to_writers(filled.database, staging_of(filled), 1, wait_seconds=0.2)
     mapped[-1:] = b"c"
     mapped.close()
-    desk_of(filled).seal(1)
+    review_of(filled).seal(1)
     assert path.read_bytes() == b"b" + b"a" * 8190 + b"c"
     assert not is_marked(path)
 
@@ -149,7 +149,7 @@ def test_sealing_while_a_program_writes_file_after_file(mount: RunningMount, fil
     assert eventually(lambda: len(written) > 5)
     for _ in range(50):
         try:
-            desk_of(filled).seal(1)
+            review_of(filled).seal(1)
             break
         except Refused:
             continue
@@ -158,9 +158,9 @@ def test_sealing_while_a_program_writes_file_after_file(mount: RunningMount, fil
     stop.set()
     thread.join()
     assert [(folder / name).read_bytes() for name in written] == [name.encode() * 100 for name in written]
-    first, second = desk_of(filled).list()
+    first, second = review_of(filled).list()
     assert (first.state, second.state, second.follows) == ("sealed", "open", 1)
-    assert first.files + desk_of(filled).seal(2).files == len(written)
+    assert first.files + review_of(filled).seal(2).files == len(written)
 
 
 def make_many(folder: Path) -> None:

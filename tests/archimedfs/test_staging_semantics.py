@@ -14,7 +14,7 @@ import pytest
 
 from tests.archimedfs.mounts import RunningMount, needs_fuse
 from tests.archimedfs.staged import exam, staged, staging_archive
-from tests.behaviour.dropping import STUDY, desk_of
+from tests.behaviour.dropping import STUDY, review_of
 from tests.builders import BuiltArchive
 
 __all__ = ["exam", "staged", "staging_archive"]
@@ -243,8 +243,8 @@ def test_two_writers_of_one_file(exam: Path) -> None:
 
 def test_what_is_sealed_is_read_only(exam: Path, staging_archive: BuiltArchive) -> None:
     make(exam)
-    batch = max(info.id for info in desk_of(staging_archive).list() if info.exam == exam.name)
-    desk_of(staging_archive).seal(batch)
+    batch = max(info.id for info in review_of(staging_archive).list() if info.exam == exam.name)
+    review_of(staging_archive).seal(batch)
     calls: list[tuple[Callable[[], object], int]] = [
         (lambda: os.open(exam / "file", os.O_WRONLY), errno.EROFS),
         (lambda: os.truncate(exam / "file", 0), errno.EROFS),
@@ -263,7 +263,7 @@ def test_what_is_sealed_is_read_only(exam: Path, staging_archive: BuiltArchive) 
         assert errno.errorcode[caught.value.errno or 0] == errno.errorcode[expected]
     (exam / "full" / "late").write_bytes(b"late")
     assert sorted(path.name for path in (exam / "full").iterdir()) == ["inner", "late"]
-    assert desk_of(staging_archive).list()[-1].follows == batch
+    assert review_of(staging_archive).list()[-1].follows == batch
 
 
 def test_an_open_file_is_marked_until_it_is_closed(exam: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from catalog.administration import principal
 from catalog.gate.drops.inbox import Inbox
 from catalog.gate.drops.inboxes import Inboxes
-from catalog.gate.drops.ledger import Limits
+from catalog.gate.drops.quota import Limits
 from tests.behaviour.dropping import staging_of
 from tests.builders import BuiltArchive
 

@@ -23,9 +23,9 @@ import sqlalchemy as sa
 from catalog.administration import principal
 from catalog.audit import Actor
 from catalog.database.tables import batches
-from catalog.gate.desk import Desk
 from catalog.gate.drops.inbox import Inbox
-from catalog.gate.staging import Staging
+from catalog.gate.review.decisions import Review
+from catalog.gate.staged.area import Staging
 from catalog.pure.errors import ArchimedError, Conflict, IsADirectory, NotADirectory, NotEmpty, NotFound, Refused
 from tests.behaviour.suite import eventually
 from tests.builders import BuiltArchive
@@ -82,10 +82,10 @@ def staging_of(built: BuiltArchive) -> Staging:
     return Staging(built.folder / "var" / "staging")
 
 
-def desk_of(built: BuiltArchive, login: str = "") -> Desk:
+def review_of(built: BuiltArchive, login: str = "") -> Review:
     """Return the desk of a user, or of the machine itself."""
     who = principal(built.database, login) if login else None
-    return Desk(built.database, staging_of(built), Actor("root", login), who)
+    return Review(built.database, staging_of(built), Actor("root", login), who)
 
 
 def exists(face: DropFace, path: str) -> bool:
@@ -99,7 +99,7 @@ def exists(face: DropFace, path: str) -> bool:
 def seal_all(built: BuiltArchive) -> list[int]:
     """Seal all open batches, as `archimed staging seal` does, and return them."""
     rows = built.database.rows(sa.select(batches.c.id).where(batches.c.state == "open").order_by(batches.c.id))
-    return [desk_of(built).seal(row.id).id for row in rows]
+    return [review_of(built).seal(row.id).id for row in rows]
 
 
 class DroppingSuite:
@@ -257,10 +257,10 @@ class DroppingSuite:
         assert sorted(face.names(EXAM)) == ["more", "sub"]
         face.remove(f"{EXAM}/sub/b")
         face.put(f"{EXAM}/sub/c", b"3")
-        first, second = desk_of(filled).list()
+        first, second = review_of(filled).list()
         assert (first.id, second.follows) == (1, 1)
-        assert eventually(lambda: seal_all(filled) == [2] or desk_of(filled).info(2).state == "sealed")
-        assert desk_of(filled).info(2).files == 1
+        assert eventually(lambda: seal_all(filled) == [2] or review_of(filled).info(2).state == "sealed")
+        assert review_of(filled).info(2).files == 1
         assert sorted(face.names(f"{EXAM}/sub")) == ["a", "c"]
 
     def test_what_fails_begins_no_batch(self, face: DropFace, filled: BuiltArchive) -> None:
@@ -270,7 +270,7 @@ class DroppingSuite:
         for path in (f"{EXAM}/nothing/x", f"{EXAM}/a/x"):
             with pytest.raises(OSError):  # noqa: PT011 - which, is the face's
                 face.put(path, b"2")
-        assert len(desk_of(filled).list()) == 1
+        assert len(review_of(filled).list()) == 1
 
     def test_a_grant_that_is_gone_takes_the_study_along(self, face: DropFace, filled: BuiltArchive) -> None:
         face.mkdir(EXAM)

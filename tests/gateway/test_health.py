@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from archimedfs import mountpoint
 from catalog import clock
 from catalog.database.tables import batches, jobs, sources
-from catalog.gate.jobs import JobKind, enqueue
-from catalog.gate.staging import Staging
+from catalog.gate.staged.area import Staging
+from catalog.jobs import JobKind, enqueue
 from gateway import health
 from gateway.config import load
 from gateway.health import MountProbe, Readiness

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from catalog import clock
 from catalog.database import Database
 from catalog.database.tables import batches, staged_files, studies
-from catalog.gate.sight import may_import, visible
+from catalog.gate.visibility import may_import, visible
 from catalog.granted import granted
 from catalog.pure.access import Principal
 from catalog.pure.batches import State

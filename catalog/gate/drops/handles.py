@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from catalog.gate.drops.folder import DropFolder
-from catalog.gate.drops.tree import UNFINISHED, drop_digests, keep_digests, translated
+from catalog.gate.staged.disk_tree import UNFINISHED, drop_digests, keep_digests, translated
+from catalog.gate.staged.drop_folder import DropFolder
 from catalog.pure.drops import Place
 from catalog.pure.errors import NotFound
 

@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from catalog.gate.drops.exam import Layer
 from catalog.gate.drops.exams import Dropped, ExamRow, Exams
-from catalog.gate.drops.folder import DropFolder
 from catalog.gate.drops.handles import Growth, Upload, Writing
-from catalog.gate.drops.ledger import Ledger
-from catalog.gate.drops.shown import ShownTree
-from catalog.gate.staging import Staging
+from catalog.gate.drops.merged_folder import Layer
+from catalog.gate.drops.quota import Quota
+from catalog.gate.drops.staging_view import StagingView
+from catalog.gate.staged.area import Staging
+from catalog.gate.staged.drop_folder import DropFolder
 from catalog.pure import drops as rules
 from catalog.pure.access import Principal
 from catalog.pure.drops import EXAM_DEPTH, REVIEW, Capacity, Entry, Place, capacity
@@ -38,21 +38,21 @@ _PAUSE_SECONDS = 0.02
 _T = TypeVar("_T")
 
 
-class Inbox(ShownTree):
+class Inbox(StagingView):
     """The staging tree of one principal. Safe to share between threads; made by `Inboxes.of`."""
 
-    def __init__(self, staging: Staging, exams: Exams, ledger: Ledger, principal: Principal) -> None:
+    def __init__(self, staging: Staging, exams: Exams, quota: Quota, principal: Principal) -> None:
         super().__init__(staging, exams)
-        self._ledger = ledger
+        self._quota = quota
         self._user = principal.user_id
 
     def left(self) -> int | None:
         """Return how many bytes this principal may still bring; None for as many as the disk takes."""
-        return self._ledger.left(self._user)
+        return self._quota.left(self._user)
 
     def capacity(self) -> Capacity:
         """Return size and free space: of the quota, where there is one that is smaller than the disk."""
-        return capacity(self._staging.capacity(), self._ledger.limit(), self._ledger.left(self._user))
+        return capacity(self._staging.capacity(), self._quota.limit(), self._quota.left(self._user))
 
     def batch(self, place: Place) -> int:
         """Return the number of the batch that files of an exam are in: the open one, else the newest.
@@ -341,7 +341,7 @@ class Inbox(ShownTree):
         return batch
 
     def _growth(self, batch: int) -> Growth:
-        return lambda size, files: self._ledger.grow(self._user, batch, size, files)
+        return lambda size, files: self._quota.grow(self._user, batch, size, files)
 
     def _refuse_sealed(self, row: ExamRow, names: Place, *, exclusive: bool = False, may_be_folder: bool = False) -> None:
         found = self._trees(row).sealed(names)
@@ -382,7 +382,7 @@ class Inbox(ShownTree):
         except Refused:
             raise NotEmpty("the folder is not empty") from None
         self._exams.end(row.batches[0].id)
-        self._ledger.forget(row.batches[0].id)
+        self._quota.forget(row.batches[0].id)
         drop.erase_all()
 
     def _rename_exam(self, old: Place, new: Place) -> None:

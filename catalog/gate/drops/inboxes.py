@@ -3,8 +3,8 @@
 from catalog.database import Database
 from catalog.gate.drops.exams import Exams
 from catalog.gate.drops.inbox import Inbox
-from catalog.gate.drops.ledger import Ledger, Limits
-from catalog.gate.staging import Staging
+from catalog.gate.drops.quota import Limits, Quota
+from catalog.gate.staged.area import Staging
 from catalog.pure.access import Principal
 from catalog.pure.drops import Capacity, capacity
 
@@ -15,11 +15,11 @@ class Inboxes:
     def __init__(self, database: Database, staging: Staging, limits: Limits) -> None:
         self._database = database
         self._staging = staging
-        self._ledger = Ledger(database, limits)
+        self._quota = Quota(database, limits)
 
     def of(self, principal: Principal) -> Inbox:
         """Return the staging tree as this principal sees and changes it."""
-        return Inbox(self._staging, Exams(self._database, principal), self._ledger, principal)
+        return Inbox(self._staging, Exams(self._database, principal), self._quota, principal)
 
     def capacity(self) -> Capacity:
         """Return size and free space for nobody in particular."""
@@ -27,4 +27,4 @@ class Inboxes:
 
     def close(self) -> None:
         """Tell the catalogue the last sums."""
-        self._ledger.close()
+        self._quota.close()

@@ -22,7 +22,7 @@ from pathlib import Path
 from catalog import clock, durable
 from catalog.gate.drops.handles import Buffer
 from catalog.gate.drops.inbox import Inbox
-from catalog.gate.staging import Staging
+from catalog.gate.staged.area import Staging
 from catalog.pure.access import Principal
 from catalog.pure.drops import Place
 from catalog.pure.errors import Conflict, NotFound, OutOfSpace, Refused

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from catalog import clock
 from catalog.database.tables import batches, staged_files
-from catalog.gate.staging import Staging
+from catalog.gate.staged.area import Staging
 from catalog.pure.batches import State
 from catalog.pure.errors import Conflict, Refused
 

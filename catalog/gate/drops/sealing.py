@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from catalog import clock
 from catalog.database import Database
 from catalog.database.tables import batches, jobs, staged_files
-from catalog.gate.drops.folder import DropFolder, StockedFile
-from catalog.gate.jobs import KIND_OF_EFFECT, enqueue
-from catalog.gate.staging import Staging
+from catalog.gate.batches import enqueue_effects
+from catalog.gate.staged.area import Staging
+from catalog.gate.staged.drop_folder import DropFolder, StockedFile
 from catalog.pure.batches import Event, State, transition
 from catalog.pure.drops import SHOWN, is_quiet
 from catalog.pure.errors import Refused
@@ -73,8 +73,7 @@ def _seal(database: Database, staging: Staging, batch: int) -> None:
             batches.update().where(batches.c.id == batch, batches.c.state == State.OPEN).values(counted | {"state": after})
         )
         if sealed.rowcount == 1:
-            for effect in effects:
-                enqueue(connection, KIND_OF_EFFECT[effect], batch)
+            enqueue_effects(connection, effects, batch)
 
 
 def take_stock(database: Database, staging: Staging, batch: int) -> None:

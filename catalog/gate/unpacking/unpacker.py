@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from catalog import clock, durable
 from catalog.database import Database, Row
 from catalog.database.tables import batches, staged_files
-from catalog.gate.staging import Session, Staging
+from catalog.gate.staged.area import Session, Staging
 from catalog.gate.unpacking import tars, zips
 from catalog.gate.unpacking.limits import Budget, Limits, Member
 from catalog.pure.errors import Unreadable

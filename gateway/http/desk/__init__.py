@@ -7,7 +7,7 @@ viewing    looking through the images of a series
 forms      fields of a form -> what `Desk.accept` takes
 words      states, times, sizes and findings in plain words
 
-Nothing here decides who sees a batch or what may be done with it: that is `catalog.gate.desk`. No page needs a script.
+Nothing here decides who sees a batch or what may be done with it: that is `catalog.gate.review`. No page needs a script.
 """
 
 from gateway.http.desk.part import DESK, DeskPart

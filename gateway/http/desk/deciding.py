@@ -1,4 +1,4 @@
-"""What a form of the desk asks for, done through `Desk`. Who may do it, and whether it can be done, is decided there.
+"""What a form of the desk asks for, done through `Review`. Who may do it, and whether it can be done, is decided there.
 
 Each form carries a mark of the batch as its page showed it. If something happened to the batch since, nothing is done, and the
 reviewer reads what.
@@ -10,15 +10,15 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from catalog import clock
-from catalog.gate.desk import Desk
-from catalog.gate.overview import BatchInfo
+from catalog.gate.review.decisions import Review
+from catalog.gate.review.queries import BatchInfo
 from catalog.pure.errors import ArchimedError, Conflict, NotFound, OutOfSpace, Unavailable
 from gateway.http.answers import status_of
 from gateway.http.desk import pages
 from gateway.http.desk.forms import Acceptance, seen
 from gateway.http.desk.rooms import DeskRooms, principal
 
-Deed = Callable[[Desk, BatchInfo], object]
+Deed = Callable[[Review, BatchInfo], object]
 _AWAY = (Unavailable, OutOfSpace)
 
 
@@ -63,16 +63,16 @@ def _answering(rooms: DeskRooms, name: str, deed: Deed) -> Callable[[int], Respo
     return answer
 
 
-def _accept(desk: Desk, info: BatchInfo) -> None:
+def _accept(desk: Review, info: BatchInfo) -> None:
     entered = Acceptance.of(request.form)
     desk.accept(info.id, entered.study, entered.exam, **entered.chosen(info.summary))
 
 
-def _recheck(desk: Desk, info: BatchInfo) -> None:
+def _recheck(desk: Review, info: BatchInfo) -> None:
     desk.recheck(info.id, request.form.get("study", "").strip(), request.form.get("exam", "").strip())
 
 
-def _late(desk: Desk, number: int, why: str = "") -> tuple[str, int]:
+def _late(desk: Review, number: int, why: str = "") -> tuple[str, int]:
     info = desk.info(number)
     return render_template("late.html", batch=info, why=why, now=clock.now(), decided=_is_decided(info)), 409
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from catalog.gate.overview import BatchInfo
+from catalog.gate.review.queries import BatchInfo
 from catalog.pure.errors import Invalid
 
 if TYPE_CHECKING:

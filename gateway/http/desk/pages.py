@@ -8,8 +8,8 @@ from flask import Blueprint, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
 from catalog import clock
-from catalog.gate.desk import Desk
-from catalog.gate.overview import BatchInfo
+from catalog.gate.review.decisions import Review
+from catalog.gate.review.queries import BatchInfo
 from catalog.pure.access import Action
 from catalog.pure.batches import Event, State, allowed
 from gateway.http.desk import words
@@ -65,7 +65,7 @@ def make(rooms: DeskRooms) -> Blueprint:
     return blueprint
 
 
-def _list(desk: Desk) -> ResponseReturnValue:
+def _list(desk: Review) -> ResponseReturnValue:
     if not principal().may(Action.IMPORT):
         return render_template("no_role.html", role=principal().role)
     tab = next((tab for tab in TABS if tab.key == request.args.get("show")), TABS[0])
@@ -84,7 +84,7 @@ def _list(desk: Desk) -> ResponseReturnValue:
     )  # fmt: skip
 
 
-def show(desk: Desk, number: int, entered: Acceptance | None = None, problem: str = "", status: int = 200) -> tuple[str, int]:
+def show(desk: Review, number: int, entered: Acceptance | None = None, problem: str = "", status: int = 200) -> tuple[str, int]:
     """Return the page of a batch.
 
     Args:
@@ -151,7 +151,7 @@ def _named(info: BatchInfo) -> Sequence[int]:
     return [finding["file"] for finding in info.findings if finding["file"] is not None]
 
 
-def _next(desk: Desk, number: int) -> int | None:
+def _next(desk: Review, number: int) -> int | None:
     """Return the next batch that waits: the one behind this, else the first."""
     waiting = [found for found in desk.numbers(WAITING) if found != number]
     return next((found for found in waiting if found > number), waiting[0] if waiting else None)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from flask import request
 
-from catalog.gate.desk import Desk
+from catalog.gate.review.decisions import Review
 from catalog.pure.access import Principal
 from gateway.drawing.processes import Drawing
 
@@ -14,7 +14,7 @@ from gateway.drawing.processes import Drawing
 class DeskRooms:
     """`desks` gives the gate as a principal sees it; `drawing` shows staged files."""
 
-    desks: Callable[[Principal], Desk]
+    desks: Callable[[Principal], Review]
     drawing: Drawing
 
 

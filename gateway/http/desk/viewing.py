@@ -14,8 +14,8 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from flask.typing import ResponseReturnValue
 
 from catalog.filetypes.model import Look, Preview
-from catalog.gate.desk import Desk
-from catalog.gate.overview import BatchInfo
+from catalog.gate.review.decisions import Review
+from catalog.gate.review.queries import BatchInfo
 from catalog.pure.errors import NotFound, Unavailable, Unreadable
 from gateway.drawing.processes import is_text
 from gateway.http.desk import words
@@ -74,7 +74,7 @@ def make(rooms: DeskRooms) -> Blueprint:
     return blueprint
 
 
-def _place(desk: Desk, info: BatchInfo, label: str, at: int) -> Shown:
+def _place(desk: Review, info: BatchInfo, label: str, at: int) -> Shown:
     files = desk.series_files(info.id).get(label, ())
     if not 1 <= at <= len(files):
         raise NotFound("there is no such image in this batch; if it is decided, its files are not at the gate any more")
@@ -100,7 +100,7 @@ def _placeholder(why: str, status: int) -> Response:
     return Response(render_template("placeholder.svg", lines=lines), status, mimetype="image/svg+xml")
 
 
-def _page(rooms: DeskRooms, desk: Desk, info: BatchInfo, shown: Shown) -> ResponseReturnValue:
+def _page(rooms: DeskRooms, desk: Review, info: BatchInfo, shown: Shown) -> ResponseReturnValue:
     look, problem, text = _look(), "", ""
     preview: Preview | None = None
     try:

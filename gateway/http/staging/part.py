@@ -20,8 +20,8 @@ from werkzeug.wrappers import Response
 
 from catalog.gate.drops.inbox import Inbox
 from catalog.gate.drops.inboxes import Inboxes
+from catalog.gate.drops.locks import Locks
 from catalog.gate.drops.partials import Partials
-from catalog.gate.locks import Locks
 from catalog.pure.access import Principal
 from catalog.pure.drops import Entry, Place
 from catalog.pure.errors import ArchimedError, Invalid, Unavailable

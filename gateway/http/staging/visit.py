@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 from werkzeug.wrappers import Response
 
 from catalog.gate.drops.inbox import Inbox
-from catalog.gate.locks import Locks
+from catalog.gate.drops.locks import Locks
 from catalog.pure.drops import REVIEW, Entry, Place
 from catalog.pure.errors import Conflict, Invalid, NotADirectory, NotFound
 from catalog.pure.nodes import Kind, Node, NodeId

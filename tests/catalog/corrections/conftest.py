@@ -1,5 +1,5 @@
 """The gate's fixtures: what is corrected was published through it."""
 
-from tests.catalog.gate.drops.conftest import gate, inbox, inbox_of, inboxes, intake, staging
+from tests.catalog.gate.conftest import gate, inbox, inbox_of, inboxes, intake, staging
 
 __all__ = ["gate", "inbox", "inbox_of", "inboxes", "intake", "staging"]

@@ -206,7 +206,7 @@ def die_before_the_commit(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
         raise Died
 
     with monkeypatch.context() as patch:
-        patch.setattr("catalog.corrections.doing._close", die)
+        patch.setattr("catalog.corrections.job._close", die)
         with pytest.raises(Died):
             gate.worker.run_one(threading.Event())
 

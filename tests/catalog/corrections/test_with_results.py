@@ -15,7 +15,7 @@ from tests.catalog.corrections.test_corrections import (
     let_its_lease_run_out,
     of,
 )
-from tests.catalog.gate.drops.test_results import below, bring, result
+from tests.catalog.gate.publish.test_results import below, bring, result
 from tests.synthetic import image
 
 __all__ = ["archived"]

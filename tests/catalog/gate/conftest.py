@@ -2,23 +2,25 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from catalog import administration
 from catalog.audit import Actor
-from catalog.gate.desk import Desk
+from catalog.gate.deadlines import Deadlines
+from catalog.gate.drops.inbox import Inbox
 from catalog.gate.drops.inboxes import Inboxes
-from catalog.gate.drops.ledger import Limits
-from catalog.gate.intake import Intake, SourceRef
-from catalog.gate.overview import BatchInfo
-from catalog.gate.staging import Staging
-from catalog.gate.worker import Worker
+from catalog.gate.drops.quota import Limits
+from catalog.gate.receive.intake import Intake, SourceRef
+from catalog.gate.review.decisions import Review
+from catalog.gate.review.queries import BatchInfo
+from catalog.gate.staged.area import Staging
 from catalog.pure.access import Role
 from catalog.view import View
 from gateway.deidentification import StandardDeidentification
+from gateway.wiring import make_worker
 from tests.builders import BuiltArchive
 
 ROOT = Actor("root")
@@ -57,10 +59,9 @@ class Gate:
         key = built.folder / "deid.key"
         key.write_text("ab" * 32)
         self.deidentification = StandardDeidentification(key)
-        self.worker = Worker(
-            self.database, staging, self.store, self.deidentification, quiet_seconds=60, keep_rejected_seconds=0
-        )
-        self.desk = Desk(self.database, staging, ROOT, None)
+        self.deadlines = Deadlines(self.database, staging, quiet_seconds=60, keep_rejected_seconds=0)
+        self.worker = make_worker(self.database, staging, self.store, self.deidentification, self.deadlines)
+        self.review = Review(self.database, staging, ROOT, None)
 
     def receive(self, *contents: bytes) -> int:
         """Receive files from the scanner and return their batch."""
@@ -68,7 +69,7 @@ class Gate:
             incoming = self.intake.begin(self.source)
             os.write(incoming.fd, content)
             incoming.commit(f"{number} {hash(content)}")
-        return self.desk.list()[-1].id
+        return self.review.list()[-1].id
 
     def bring(self, *contents: bytes, exam: str = "E001", login: str = "ada") -> int:
         """Bring files as a user does, and return their batch."""
@@ -90,21 +91,21 @@ class Gate:
     def checked(self, *contents: bytes) -> BatchInfo:
         """Receive files, seal them and have them checked."""
         batch = self.receive(*contents)
-        self.desk.seal(batch)
+        self.review.seal(batch)
         self.work()
-        return self.desk.info(batch)
+        return self.review.info(batch)
 
     def published(self, *contents: bytes, exam: str = "E001", study: str = STUDY, **how: object) -> BatchInfo:
         """Receive files and have them published."""
         batch = self.checked(*contents).id
-        self.desk.accept(batch, study, exam, **how)  # type: ignore[arg-type] # as the caller says
+        self.review.accept(batch, study, exam, **how)  # type: ignore[arg-type] # as the caller says
         self.work()
-        return self.desk.info(batch)
+        return self.review.info(batch)
 
-    def desk_of(self, login: str) -> Desk:
+    def review_of(self, login: str) -> Review:
         """Return the gate as a user sees it."""
         principal = administration.principal(self.database, login)
-        return Desk(self.database, self.staging, Actor("root", login), principal)
+        return Review(self.database, self.staging, Actor("root", login), principal)
 
     def view(self, login: str = "ada") -> View:
         """Return the archive as a user sees it."""
@@ -126,3 +127,34 @@ class Gate:
 @pytest.fixture
 def gate(built_anywhere: BuiltArchive, staging: Staging, intake: Intake) -> Gate:
     return Gate(built_anywhere, staging, intake)
+
+
+@pytest.fixture
+def inboxes(gate: Gate) -> Iterator[Inboxes]:
+    opened = Inboxes(gate.database, gate.staging, Limits())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def inbox_of(gate: Gate, inboxes: Inboxes) -> Callable[[str], Inbox]:
+    return lambda login: inboxes.of(administration.principal(gate.database, login))
+
+
+@pytest.fixture
+def inbox(inbox_of: Callable[[str], Inbox]) -> Inbox:
+    """Ada's, with an exam begun."""
+    found = inbox_of("ada")
+    found.make_folder((STUDY, "E001"))
+    return found
+
+
+def put(inbox: Inbox, name: str, content: bytes, exam: str = "E001") -> None:
+    """Write a file into an exam, with the folders above it."""
+    place = (STUDY, exam, *name.split("/"))
+    for depth in range(3, len(place)):
+        if place[depth - 1] not in [entry.name for entry in inbox.children(place[: depth - 1])]:
+            inbox.make_folder(place[:depth])
+    handle = inbox.write(place, create=True)
+    handle.write(content, 0)
+    handle.close()

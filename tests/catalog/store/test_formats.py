@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from catalog.corrections import Corrections
-from catalog.gate.intake import Intake
-from catalog.gate.staging import Staging
+from catalog.gate.receive.intake import Intake
+from catalog.gate.staged.area import Staging
 from tests.builders import BuiltArchive
 from tests.catalog.gate.conftest import ROOT, STUDY, Gate
 from tests.synthetic import image

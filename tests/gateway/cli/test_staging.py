@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from catalog.gate.intake import Intake
+from catalog.gate.receive.intake import Intake
 from tests.behaviour.dropping import staging_of
 from tests.builders import BuiltArchive
 from tests.gateway.cli.conftest import Run, done, refused

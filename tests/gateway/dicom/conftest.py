@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from catalog.database import Database, migrate
 from catalog.database.tables import audit, sources, staged_files
-from catalog.gate.intake import Intake
-from catalog.gate.staging import Staging
+from catalog.gate.receive.intake import Intake
+from catalog.gate.staged.area import Staging
 from gateway.dicom import Receiver, Settings
 from tests.gateway.dicom.peer import Peer
 

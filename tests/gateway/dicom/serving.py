@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from catalog.database import Database
-from catalog.gate.intake import Intake
-from catalog.gate.staging import Staging
+from catalog.gate.receive.intake import Intake
+from catalog.gate.staged.area import Staging
 from gateway.dicom import Settings, run
 
 

@@ -13,8 +13,8 @@ from catalog import administration
 from catalog.database.tables import batches
 from catalog.gate.drops.inbox import Inbox
 from catalog.gate.drops.inboxes import Inboxes
-from catalog.gate.drops.ledger import Limits
-from catalog.gate.drops.tree import Tree
+from catalog.gate.drops.quota import Limits
+from catalog.gate.staged.disk_tree import DiskTree
 from catalog.pure.access import Role
 from catalog.pure.errors import (
     ArchimedError,
@@ -26,7 +26,7 @@ from catalog.pure.errors import (
     OutOfSpace,
     TooLong,
 )
-from tests.catalog.gate.drops.conftest import STUDY, Gate, put
+from tests.catalog.gate.conftest import STUDY, Gate, put
 from tests.catalog.gate.drops.test_sealing import folder_of
 
 PLACE = (STUDY, "E001")
@@ -65,7 +65,7 @@ def test_names_that_lead_elsewhere_or_cannot_be(inbox: Inbox, name: str) -> None
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(raw=st.binary(min_size=1, max_size=255).filter(lambda raw: raw not in {b".", b".."} and not set(raw) & {0, 47}))
 def test_any_bytes_are_a_name(tmp_path: Path, raw: bytes) -> None:
-    tree = Tree(tmp_path)
+    tree = DiskTree(tmp_path)
     name = raw.decode("utf-8", "surrogateescape")
     fd, folder = tree.create((name,), os.O_RDWR)
     os.close(fd)
@@ -144,8 +144,8 @@ def test_uploads_have_a_name_when_they_are_whole(gate: Gate, inbox: Inbox) -> No
     assert os.read(handle.fd, 100) == b"new"
     handle.close()
     assert list((folder_of(gate) / "incoming").iterdir()) == []
-    gate.desk.seal(1)
-    assert (gate.desk.info(1).files, gate.desk.info(1).bytes) == (1, 3)
+    gate.review.seal(1)
+    assert (gate.review.info(1).files, gate.review.info(1).bytes) == (1, 3)
 
 
 def test_the_role_limited_has_no_staging(gate: Gate, inbox_of: Callable[[str], Inbox]) -> None:
@@ -203,10 +203,10 @@ class TestQuota:
         put(inbox, "a", b"x" * 900)
         with gate.database.write() as connection:
             connection.execute(batches.update().values(bytes=5, files=77))  # what a process that died left
-        gate.desk.seal(1)
-        assert (gate.desk.info(1).files, gate.desk.info(1).bytes) == (1, 900)
+        gate.review.seal(1)
+        assert (gate.review.info(1).files, gate.review.info(1).bytes) == (1, 900)
         inboxes.close()
-        assert (gate.desk.info(1).files, gate.desk.info(1).bytes) == (1, 900)
+        assert (gate.review.info(1).files, gate.review.info(1).bytes) == (1, 900)
 
 
 def test_a_folder_is_no_file(inbox: Inbox) -> None:

@@ -9,8 +9,8 @@ import pytest
 from catalog import administration
 from catalog.gate.drops.inbox import Inbox
 from catalog.gate.drops.inboxes import Inboxes
-from catalog.gate.drops.ledger import Limits
-from catalog.gate.staging import Staging
+from catalog.gate.drops.quota import Limits
+from catalog.gate.staged.area import Staging
 from catalog.pure.drops import Place
 from tests.behaviour.dropping import STUDY, fill
 from tests.builders import BuiltArchive
@@ -23,9 +23,9 @@ from pathlib import Path
 from catalog import administration
 from catalog.database import Database
 from catalog.gate.drops.inboxes import Inboxes
-from catalog.gate.drops.ledger import Limits
+from catalog.gate.drops.quota import Limits
 from catalog.gate.drops.partials import Partials
-from catalog.gate.staging import Staging
+from catalog.gate.staged.area import Staging
 url, folder, study, last = sys.argv[1:]
 database, staging = Database(url), Staging(Path(folder))
 anna = administration.principal(database, "anna")

@@ -4,7 +4,7 @@ import pytest
 
 from catalog.gate.drops.inbox import Inbox
 from catalog.pure.errors import NotFound, OutOfSpace, Refused, Sealed
-from tests.catalog.gate.drops.conftest import STUDY, Gate, put
+from tests.catalog.gate.conftest import STUDY, Gate, put
 
 FILE, FOLDER = (STUDY, "E001", "sub", "a"), (STUDY, "E001", "sub")
 
@@ -36,7 +36,7 @@ def test_what_cannot_have_any(gate: Gate, inbox: Inbox) -> None:
     with pytest.raises(OutOfSpace):
         inbox.set_properties(FILE, b"x" * 3_001)
     inbox.set_properties(FILE, b"before")
-    gate.desk.seal(1)
+    gate.review.seal(1)
     with pytest.raises(Sealed):
         inbox.set_properties(FILE, b"after")
     assert inbox.properties(FILE) == b"before"

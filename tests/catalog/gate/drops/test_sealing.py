@@ -17,7 +17,7 @@ from catalog.gate.drops.inbox import Inbox
 from catalog.gate.drops.inboxes import Inboxes
 from catalog.pure.batches import State
 from catalog.pure.errors import NotFound, Refused, Sealed
-from tests.catalog.gate.drops.conftest import STUDY, Gate, put
+from tests.catalog.gate.conftest import STUDY, Gate, put
 from tests.synthetic import image
 
 PLACE = (STUDY, "E001")
@@ -41,9 +41,9 @@ def names_in(path: Path) -> list[str]:
 def test_a_batch_is_known_by_numbers_alone(gate: Gate, inbox: Inbox, inboxes: Inboxes) -> None:
     put(inbox, "Meier_Hans/scan.dat", b"123")
     inboxes.close()
-    info = gate.desk.info(1)
+    info = gate.review.info(1)
     assert (info.state, info.study, info.exam, info.files, info.bytes) == ("open", STUDY, "E001", 1, 3)
-    gate.desk.seal(1)
+    gate.review.seal(1)
     gate.work()
     everything = [str(row) for table in (batches, staged_files) for row in gate.database.rows(sa.select(table))]
     assert "Meier" not in "".join(everything)
@@ -53,15 +53,15 @@ def test_an_open_file_keeps_its_batch_open(gate: Gate, inbox: Inbox, monkeypatch
     put(inbox, "a", b"1")
     handle = inbox.write((*PLACE, "a"))
     make_quiet(gate)
-    gate.worker.seal_quiet()
+    gate.deadlines.seal_quiet()
     monkeypatch.setattr(sealing, "WAIT_SECONDS", 0.0)
     with pytest.raises(Refused, match="still open"):
         sealing.close_to_writers(gate.database, gate.staging, 1, wait_seconds=0.0)
-    assert gate.desk.info(1).state is State.OPEN
+    assert gate.review.info(1).state is State.OPEN
     handle.write(b"2", 0)
     handle.close()
-    gate.desk.seal(1)
-    assert gate.desk.info(1).state is State.SEALED
+    gate.review.seal(1)
+    assert gate.review.info(1).state is State.SEALED
 
 
 def test_sealing_waits_for_what_is_just_being_closed(gate: Gate, inbox: Inbox) -> None:
@@ -71,7 +71,7 @@ def test_sealing_waits_for_what_is_just_being_closed(gate: Gate, inbox: Inbox) -
 
     def seal() -> None:
         begun.set()
-        gate.desk.seal(1)
+        gate.review.seal(1)
 
     thread = threading.Thread(target=seal)
     thread.start()
@@ -79,7 +79,7 @@ def test_sealing_waits_for_what_is_just_being_closed(gate: Gate, inbox: Inbox) -
     handle.write(b"late", 0)
     handle.close()
     thread.join()
-    assert gate.desk.info(1).state is State.SEALED
+    assert gate.review.info(1).state is State.SEALED
     with pytest.raises(Sealed):
         inbox.write((*PLACE, "a"))
 
@@ -88,7 +88,7 @@ def test_a_program_of_another_process_counts_too(gate: Gate, inbox: Inbox) -> No
     put(inbox, "a", b"1")
     path = folder_of(gate)
     code = (
-        "import sys; from pathlib import Path; from catalog.gate.drops.folder import DropFolder\n"
+        "import sys; from pathlib import Path; from catalog.gate.staged.drop_folder import DropFolder\n"
         f"drop = DropFolder(Path({str(path)!r})); drop.begin_writing(); print('writing', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
@@ -98,55 +98,55 @@ def test_a_program_of_another_process_counts_too(gate: Gate, inbox: Inbox) -> No
             sealing.close_to_writers(gate.database, gate.staging, 1, wait_seconds=0.0)
         other.kill()
         other.wait()
-    gate.desk.seal(1)
+    gate.review.seal(1)
 
 
 def test_quiet_batches_with_files_are_sealed(gate: Gate, inbox: Inbox) -> None:
-    gate.worker.seal_quiet()
+    gate.deadlines.seal_quiet()
     make_quiet(gate)
-    gate.worker.seal_quiet()
-    assert gate.desk.info(1).state is State.OPEN, "there is nothing in it"
+    gate.deadlines.seal_quiet()
+    assert gate.review.info(1).state is State.OPEN, "there is nothing in it"
     put(inbox, "sub/a", b"1")
-    gate.worker.seal_quiet()
-    assert gate.desk.info(1).state is State.OPEN, "it was just written to"
+    gate.deadlines.seal_quiet()
+    assert gate.review.info(1).state is State.OPEN, "it was just written to"
     make_quiet(gate)
-    gate.worker.seal_quiet()
-    info = gate.desk.info(1)
+    gate.deadlines.seal_quiet()
+    info = gate.review.info(1)
     assert (info.state, info.files, info.bytes) == (State.SEALED, 1, 1)
     gate.work()
-    assert gate.desk.info(1).state is State.CHECKED
+    assert gate.review.info(1).state is State.CHECKED
 
 
 def test_a_clock_set_back_begins_the_quiet_time_anew(gate: Gate, inbox: Inbox) -> None:
     put(inbox, "a", b"1")
     make_quiet(gate, seconds=-86400.0)
-    gate.worker.seal_quiet()
+    gate.deadlines.seal_quiet()
     assert abs(gate.staging.drop(folder_of(gate).name).last_change() - time.time()) < 60
     make_quiet(gate)
-    gate.worker.seal_quiet()
-    assert gate.desk.info(1).state is State.SEALED
+    gate.deadlines.seal_quiet()
+    assert gate.review.info(1).state is State.SEALED
 
 
 def test_an_empty_batch_is_not_sealed(gate: Gate, inbox: Inbox) -> None:
     inbox.make_folder((*PLACE, "sub"))
     with pytest.raises(Refused, match="no file"):
-        gate.desk.seal(1)
+        gate.review.seal(1)
     put(inbox, "sub/a", b"1")
-    gate.desk.seal(1)
+    gate.review.seal(1)
 
 
 def test_a_crash_between_folder_and_catalogue_is_finished_by_the_worker(gate: Gate, inbox: Inbox) -> None:
     put(inbox, "a", b"1")
     gate.staging.drop(folder_of(gate).name).seal()
-    assert gate.desk.info(1).state is State.OPEN
-    gate.worker.seal_quiet()
-    assert gate.desk.info(1).state is State.SEALED
+    assert gate.review.info(1).state is State.OPEN
+    gate.deadlines.seal_quiet()
+    assert gate.review.info(1).state is State.SEALED
 
 
 def test_stock_is_the_same_each_time_and_names_stay_in_staging(gate: Gate, inbox: Inbox) -> None:
     for name, content in (("b/2", b"two"), ("b/1", b"one"), ("a", b"zero"), ("\udcff\udcfe", b"bytes"), ("b/ü", b"u")):
         put(inbox, name, content)
-    gate.desk.seal(1)
+    gate.review.seal(1)
     sealing.take_stock(gate.database, gate.staging, 1)
     sealing.take_stock(gate.database, gate.staging, 1)
     gate.staging.drop(folder_of(gate).name).take_stock()
@@ -167,25 +167,25 @@ def test_what_no_program_closed_is_known_as_unfinished(gate: Gate, inbox: Inbox)
     again.write(b"2", 0)
     assert inbox.stat((*PLACE, "whole")).is_unfinished
     again.close()
-    gate.desk.seal(1)
+    gate.review.seal(1)
     sealing.take_stock(gate.database, gate.staging, 1)
     rows = gate.database.rows(sa.select(staged_files.c.file).order_by(staged_files.c.id))
     assert [(gate.staging.name_of(row.file), gate.staging.is_unfinished(row.file)) for row in rows] == [
         ("partial", True), ("whole", False),
     ]  # fmt: skip
     gate.work()
-    assert [finding["check"] for finding in gate.desk.info(1).findings].count("finished") == 1
+    assert [finding["check"] for finding in gate.review.info(1).findings].count("finished") == 1
 
 
 def test_an_expired_rejection_erases_all(gate: Gate, inbox: Inbox) -> None:
     put(inbox, "sub/a", b"1")
     path = folder_of(gate)
-    gate.desk.seal(1)
+    gate.review.seal(1)
     gate.work()
-    gate.desk.reject(1, "not wanted")
+    gate.review.reject(1, "not wanted")
     gate.work()
     assert path.exists()
-    gate.worker.expire_rejected()
+    gate.deadlines.expire_rejected()
     gate.work()
     assert not path.exists()
     with pytest.raises(NotFound):
@@ -195,10 +195,10 @@ def test_an_expired_rejection_erases_all(gate: Gate, inbox: Inbox) -> None:
 def test_an_expired_rejection_of_what_was_open_erases_all(gate: Gate, inbox: Inbox) -> None:
     put(inbox, "sub/a", b"1")
     path = folder_of(gate)
-    gate.desk.reject(1, "not wanted")
+    gate.review.reject(1, "not wanted")
     gate.work()
     assert path.exists()
-    gate.worker.expire_rejected()
+    gate.deadlines.expire_rejected()
     gate.work()
     assert not path.exists()
     with pytest.raises(NotFound):
@@ -210,19 +210,19 @@ def test_published_files_leave_the_folder_and_the_rest_stays(gate: Gate, inbox: 
     put(inbox, "dicom/2", image(instance=2))
     put(inbox, "dicom/broken", image(instance=3)[:200])
     path = folder_of(gate)
-    gate.desk.seal(1)
+    gate.review.seal(1)
     gate.work()
-    gate.desk.accept(1, STUDY, "E001")
+    gate.review.accept(1, STUDY, "E001")
     gate.work()
-    assert gate.desk.info(1).state is State.PUBLISHED
+    assert gate.review.info(1).state is State.PUBLISHED
     assert gate.names(f"{STUDY}/E001/003_DCM_MR_t1_mprage_sag") == ["00001.dcm", "00002.dcm"]
-    left = gate.desk.info(2)
+    left = gate.review.info(2)
     assert (left.state, left.follows, left.files) == (State.CHECKED, 1, 1)
     assert [entry.name for entry in inbox.children((*PLACE, "dicom"))] == ["broken"]
     with pytest.raises(Sealed):
         inbox.remove((*PLACE, "dicom", "broken"))
-    gate.desk.reject(2, "broken")
-    gate.worker.expire_rejected()
+    gate.review.reject(2, "broken")
+    gate.deadlines.expire_rejected()
     gate.work()
     assert not path.exists()
     assert gate.staging.all_drops() == []

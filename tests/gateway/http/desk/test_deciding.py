@@ -60,7 +60,7 @@ def test_the_page_tells_what_a_reviewer_must_know(gate: Gate, browser: Browser) 
         assert wanted in page, wanted
     assert "--" not in page.partition("The report")[0]
     assert "needs a reason" in page
-    gate.desk.recheck(batch, STUDY)
+    gate.review.recheck(batch, STUDY)
     gate.work()
     page = told(browser.get(f"batches/{batch}"))
     assert "published as DCM_MR t1_mprage" in page
@@ -76,8 +76,8 @@ def test_a_selection_is_accepted(gate: Gate, browser: Browser) -> None:
     assert "published" in page
     assert f"batch {batch + 1}" in page
     assert "Doe^Jane" not in page
-    assert gate.desk.info(batch).decided_by == "ada"
-    assert gate.desk.info(batch + 1).state is State.CHECKED
+    assert gate.review.info(batch).decided_by == "ada"
+    assert gate.review.info(batch + 1).state is State.CHECKED
     (entry,) = [entry for entry in entries(gate.database) if entry.action == "batch.accept"]
     assert entry.actor == "ada"
 
@@ -89,7 +89,7 @@ def test_taking_all_ticks_away_accepts_nothing(gate: Gate, browser: Browser) -> 
     assert "Choose at least one series" in told(answer)
     assert 'value="kept &lt;b&gt;"' in answer.text
     assert 'value="kept too"' in answer.text
-    assert gate.desk.info(batch).state is State.CHECKED
+    assert gate.review.info(batch).state is State.CHECKED
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_what_cannot_be_accepted_says_why(gate: Gate, browser: Browser, form: di
     answer = browser.do(batch, "accept", series=["3"], **form)
     assert answer.status_code in {400, 403, 404}
     assert why in told(answer)
-    assert gate.desk.info(batch).state is State.CHECKED
+    assert gate.review.info(batch).state is State.CHECKED
 
 
 def test_the_pattern_of_the_study_is_told_and_held(gate: Gate, browser: Browser) -> None:
@@ -133,7 +133,7 @@ def test_a_batch_is_rejected_restored_and_checked_again(gate: Gate, browser: Bro
     gate.work()
     assert browser.do(batch, "recheck", study=STUDY, exam="E009").status_code == 303
     gate.work()
-    info = gate.desk.info(batch)
+    info = gate.review.info(batch)
     assert (info.state, info.study, info.exam) == (State.CHECKED, STUDY, "E009")
     actions = [entry.action for entry in entries(gate.database) if entry.actor == "ada"]
     assert sorted(actions) == ["batch.recheck", "batch.reject", "batch.restore"]
@@ -151,13 +151,13 @@ def test_of_two_reviewers_one_wins_and_the_other_reads_who(gate: Gate, browser: 
     assert "being published" in page
     assert f"{STUDY}/E001" in page
     assert "UTC" in page
-    assert gate.desk.info(batch).state is State.ACCEPTED
+    assert gate.review.info(batch).state is State.ACCEPTED
 
 
 def test_findings_that_changed_since_are_read_before_anything_is_accepted(gate: Gate, browser: Browser) -> None:
     batch = gate.checked(image()).id
     late = browser.seen(batch)
-    gate.desk.recheck(batch, STUDY, "E002")
+    gate.review.recheck(batch, STUDY, "E002")
     gate.work()
     answer = browser.post(f"batches/{batch}/accept", {"seen": late, "study": STUDY, "exam": "E001", "series": "3"})
     assert answer.status_code == 409

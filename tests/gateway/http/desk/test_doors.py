@@ -58,7 +58,7 @@ def test_a_form_of_another_site_changes_nothing(gate: Gate, browser: Browser, he
     answer = browser.post(f"batches/{batch}/reject", form, headers=headers)
     assert answer.status_code == 403
     assert "nothing was changed" in answer.text
-    assert gate.desk.info(batch).state is State.CHECKED
+    assert gate.review.info(batch).state is State.CHECKED
 
 
 def test_every_page_says_what_a_browser_may_do_with_it(gate: Gate, browser: Browser) -> None:
@@ -92,7 +92,7 @@ def test_every_page_says_what_a_browser_may_do_with_it(gate: Gate, browser: Brow
 )
 def test_hostile_names_are_shown_and_do_nothing(gate: Gate, browser: Browser, name: str) -> None:
     batch = gate.checked(image(patient=name, description=name[:40])).id
-    gate.desk.recheck(batch, STUDY)
+    gate.review.recheck(batch, STUDY)
     gate.work()
     page = browser.get(f"batches/{batch}").text
     assert "<script>alert" not in page
@@ -111,7 +111,7 @@ def test_a_large_body_is_refused(gate: Gate, browser: Browser) -> None:
     batch = gate.checked(image()).id
     answer = browser.post(f"batches/{batch}/reject", {"seen": browser.seen(batch), "reason": "x" * (1 << 21)})
     assert answer.status_code == 413
-    assert gate.desk.info(batch).state is State.CHECKED
+    assert gate.review.info(batch).state is State.CHECKED
 
 
 def test_nothing_that_identifies_is_in_titles_and_addresses(gate: Gate, browser: Browser) -> None:

@@ -11,8 +11,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from catalog.administration import Scope, set_reviewers
-from catalog.gate.intake import Intake
-from catalog.gate.staging import Staging
+from catalog.gate.receive.intake import Intake
+from catalog.gate.staged.area import Staging
 from catalog.pure.batches import State
 from tests.builders import BuiltArchive
 from tests.catalog.gate.conftest import ROOT, STUDY, Gate
@@ -152,7 +152,7 @@ def test_seal_and_watch_the_checks(gate: Gate, ada: Journey) -> None:
     ada.reads("Checking: 0 of 3 files")
     gate.work()
     ada.reads("waits for a decision")
-    assert gate.desk.info(batch).state is State.CHECKED
+    assert gate.review.info(batch).state is State.CHECKED
     assert ada.complaints() == []
 
 
@@ -160,11 +160,11 @@ def test_reject_and_restore(gate: Gate, ada: Journey) -> None:
     batch = gate.checked(*series(3)).id
     ada.go(f"batches/{batch}")
     ada.press("Reject it")  # the browser asks for a reason
-    assert gate.desk.info(batch).state is State.CHECKED
+    assert gate.review.info(batch).state is State.CHECKED
     ada.find("#reason").send_keys("wrong patient")
     ada.press("Reject it")
     ada.reads("wrong patient")
-    assert gate.desk.info(batch).decided_by == "ada"
+    assert gate.review.info(batch).decided_by == "ada"
     ada.press("Restore it")
     gate.work()
     ada.reads("waits for a decision")
@@ -176,7 +176,7 @@ def test_lose_a_race(gate: Gate, ada: Journey) -> None:
     ada.go(f"batches/{batch}")
     ada.find("#study option[value='2008-0003']").click()
     ada.find("#exam").send_keys("E001")
-    gate.desk_of("bob").reject(batch, "sent twice")
+    gate.review_of("bob").reject(batch, "sent twice")
     ada.press("Accept and publish")
     ada.reads(f"Batch {batch} has changed meanwhile")
     ada.reads("sent twice")
@@ -186,8 +186,8 @@ def test_lose_a_race(gate: Gate, ada: Journey) -> None:
 
 def test_a_broken_image_is_a_picture_that_says_why(gate: Gate, ada: Journey) -> None:
     batch = gate.checked(*series(3)).id
-    first = gate.desk.series_files(batch)["3"][0]
-    gate.desk.staged(batch, first).write_bytes(image()[:-100])
+    first = gate.review.series_files(batch)["3"][0]
+    gate.review.staged(batch, first).write_bytes(image()[:-100])
     ada.go(f"batches/{batch}/series/3/1")
     assert ada.pixels("#picture") == [256, 256]
     assert "cut off" in ada.find("#picture").get_attribute("alt")
@@ -225,4 +225,4 @@ def test_another_site_cannot_have_the_browser_decide(gate: Gate, ada: Journey, t
     ada.driver.get(page.as_uri())
     ada.find("button").click()
     ada.reads("nothing was changed")
-    assert gate.desk.info(batch).state is State.CHECKED
+    assert gate.review.info(batch).state is State.CHECKED

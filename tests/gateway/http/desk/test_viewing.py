@@ -39,7 +39,7 @@ def test_thumbnails_lead_to_the_images(gate: Gate, browser: Browser) -> None:
 def test_images_follow_by_instance_number_and_end(gate: Gate, browser: Browser) -> None:
     numbers = (10, 2, 1)
     batch = gate.checked(*(image(instance=n, pixels=np.full(256, n, "<u2").tobytes() + b"") for n in numbers)).id
-    files = gate.desk.series_files(batch)["3"]
+    files = gate.review.series_files(batch)["3"]
     assert files == sorted(files, reverse=True)
     first = browser.get(f"batches/{batch}/series/3/1")
     assert f"files/{files[0]}/picture" in picture_of(first)
@@ -102,7 +102,7 @@ def test_what_is_burned_in_is_shown_in_every_pixel(gate: Gate, browser: Browser)
 )
 def test_a_broken_image_says_why(gate: Gate, browser: Browser, what: dict[str, object], why: str) -> None:
     batch = gate.checked(image(**what)).id  # type: ignore[arg-type] # as the test has it
-    (file,) = (each.file for each in gate.desk.show(batch).files)
+    (file,) = (each.file for each in gate.review.show(batch).files)
     answer = browser.get(f"batches/{batch}/files/{file}/picture?series=3")
     assert answer.status_code == 422
     assert answer.mimetype == "image/svg+xml"
@@ -115,9 +115,9 @@ def test_other_files_are_drawn_or_read(gate: Gate, browser: Browser) -> None:
     png = io.BytesIO()
     PIL.Image.fromarray(noise).save(png, "PNG")
     batch = gate.bring(png.getvalue(), b"onset,duration\n1,<script>alert(1)</script>\n")
-    gate.desk.seal(batch)
+    gate.review.seal(batch)
     gate.work()
-    labels = {one["file_type"]: one["label"] for one in gate.desk.info(batch).summary}
+    labels = {one["file_type"]: one["label"] for one in gate.review.info(batch).summary}
     page = browser.get(f"batches/{batch}/series/{labels['IMAGE']}/1")
     assert (np.asarray(opened(browser.get(picture_of(page)))) == noise).all()
     page = browser.get(f"batches/{batch}/series/{labels['TABLE']}/1")
@@ -127,7 +127,7 @@ def test_other_files_are_drawn_or_read(gate: Gate, browser: Browser) -> None:
 def test_pictures_are_for_who_sees_the_batch(gate: Gate, browser: Browser) -> None:
     batch = gate.checked(image()).id
     other = gate.checked(image(study="2")).id
-    (file,) = gate.desk.series_files(batch)["3"]
+    (file,) = gate.review.series_files(batch)["3"]
     for path in (f"batches/{batch}/files/{file}/picture", f"batches/{batch}/series/3/1", f"batches/{batch}/files/{file}"):
         assert browser.get(path).status_code in {200, 303}
         assert browser.get(path, "bob").status_code == 404
@@ -137,10 +137,10 @@ def test_pictures_are_for_who_sees_the_batch(gate: Gate, browser: Browser) -> No
 
 def test_what_is_gone_is_not_shown(gate: Gate, browser: Browser) -> None:
     batch = gate.checked(image()).id
-    (file,) = gate.desk.series_files(batch)["3"]
-    Path(gate.desk.staged(batch, file)).unlink()
+    (file,) = gate.review.series_files(batch)["3"]
+    Path(gate.review.staged(batch, file)).unlink()
     assert "not at the gate any more" in told(browser.get(f"batches/{batch}/files/{file}/picture"))
-    gate.desk.reject(batch, "x")
+    gate.review.reject(batch, "x")
     gate.published(image(study="2"))
     page = browser.get("?show=published").text
     assert STUDY in page

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from catalog.gate.staging import Staging
+from catalog.gate.staged.area import Staging
 from tests.behaviour.dropping import EXAM, STUDY, fill, seal_all
 from tests.builders import BuiltArchive
 from tests.catalog.disks import mounted_tmpfs

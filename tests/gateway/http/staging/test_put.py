@@ -12,7 +12,7 @@ import pytest
 
 from catalog.administration import Scope
 from catalog.database.tables import tokens
-from tests.behaviour.dropping import STUDY, desk_of, fill, seal_all
+from tests.behaviour.dropping import STUDY, fill, review_of, seal_all
 from tests.behaviour.suite import eventually
 from tests.builders import BuiltArchive
 from tests.gateway.http.serving import Reply, Serving, basic, new_token
@@ -263,7 +263,7 @@ def test_a_server_that_stops_in_order_has_told_what_came(built: BuiltArchive) ->
     with Serving(fill(built), scopes=BOTH) as serving:
         assert serving.request("MKCOL", FOLDER).status == 201
         assert serving.request("PUT", FILE, body=BODY).status == 201
-    info = desk_of(built).info(1)
+    info = review_of(built).info(1)
     assert (info.state, info.files, info.bytes) == ("open", 1, len(BODY))
 
 

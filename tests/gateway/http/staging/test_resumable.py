@@ -17,7 +17,7 @@ import pytest
 from catalog import clock
 from catalog.gate.drops import partials as module
 from catalog.gate.drops.partials import erase_given_up
-from catalog.gate.staging import Staging
+from catalog.gate.staged.area import Staging
 from tests.behaviour.dropping import fill, seal_all, staging_of
 from tests.behaviour.suite import eventually
 from tests.builders import BuiltArchive

@@ -1,0 +1,219 @@
+"""The correct job: one transaction that changes rows and names, audits it and tells the faces.
+
+Before it commits, the study's folder in the store is told where the series stand now. Killed between the two, the job comes
+again and tells the same; what cannot be done is refused with a reason, and nothing is changed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from catalog import clock
+from catalog.audit import record
+from catalog.changes import announce_gone
+from catalog.database import Database, Row
+from catalog.database.tables import corrections, exams, files, results, series, studies
+from catalog.jobs import Job, Queue, Stop
+from catalog.pure.corrections import Correction, Moved, Place, described_name, moved_name
+from catalog.pure.errors import Conflict, NotFound
+from catalog.pure.names import folded
+from catalog.pure.nodes import Kind, NodeId
+from catalog.pure.results import FILE_TYPE
+from catalog.store import LocalStore
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What a correction did: which series stand elsewhere, and which names are gone from which folders."""
+
+    moved: Sequence[Moved]
+    gone: Sequence[tuple[NodeId, str]]
+
+
+class Corrector:
+    """Runs correct jobs."""
+
+    def __init__(self, database: Database, store: LocalStore, queue: Queue) -> None:
+        self._database = database
+        self._store = store
+        self._queue = queue
+        self._makers = {
+            Correction.RENAME_EXAM: _rename_exam,
+            Correction.MOVE_SERIES: _move_series,
+            Correction.DESCRIBE_SERIES: _describe_series,
+        }
+
+    def run(self, job: Job, stop: Stop) -> None:
+        """Do the job's correction.
+
+        Raises:
+            Conflict: another worker took the job over.
+            OutOfSpace, Unavailable: the job can be tried again.
+        """
+        stop()
+        with self._database.write() as connection:
+            self._queue.finish(connection, job)
+            asked = _asked(connection, job.correction_id)
+            try:
+                # Each looks at everything before it changes anything.
+                done = self._makers[Correction(asked.kind)](connection, asked)
+            except (NotFound, Conflict) as error:
+                _close(connection, asked, "refused", str(error))
+                return
+            self._store.write_correction(asked.code, _name(asked), done.moved)
+            _close(connection, asked, "done", "", moved=len(done.moved))
+            for folder, name in done.gone:
+                announce_gone(connection, asked.study_id, folder, name)
+
+    def give_up(self, connection: sa.Connection, job: Job, reason: str) -> None:
+        """Refuse a correction in the transaction that gives up its job: nothing of it was done."""
+        asked = _asked(connection, job.correction_id)
+        self._store.remove_correction(asked.code, _name(asked))
+        _close(connection, asked, "refused", reason)
+
+
+def _asked(connection: sa.Connection, number: int) -> Row:
+    statement = sa.select(corrections, studies.c.code).join(studies, studies.c.id == corrections.c.study_id)
+    row: Row = connection.execute(statement.where(corrections.c.id == number)).one()
+    return row
+
+
+def _name(asked: Row) -> str:
+    # The time keeps names apart when a catalogue was put back from a backup and gives a number again.
+    return f"{asked.id:08d}-{asked.asked:010d}"
+
+
+def _close(connection: sa.Connection, asked: Row, state: str, problem: str, moved: int = 0) -> None:
+    connection.execute(
+        corrections.update().where(corrections.c.id == asked.id).values(state=state, problem=problem, ended=clock.now())
+    )
+    detail = {"correction": asked.id} | ({"problem": problem} if problem else {}) | ({"series": moved} if moved else {})
+    record(
+        connection, actor="worker", acting_as=asked.asked_by, action=f"correct.{state}", study=asked.code,
+        subject=asked.place, detail=detail,
+    )  # fmt: skip
+
+
+def _rename_exam(connection: sa.Connection, asked: Row) -> _Done:
+    exam = _exam(connection, asked.exam_id)
+    key = folded(asked.value)
+    other = _exam_of_code(connection, asked.study_id, asked.value)
+    if other is not None and other.id != exam.id:
+        raise Conflict(f"there is an exam {other.code} already; move the series of one into the other instead")
+    there = connection.execute(sa.select(series.c.id, series.c.name).where(series.c.exam_id == exam.id)).all()
+    moved = [Moved(_batches(connection, row.id), Place(exam.code, row.name), Place(asked.value, row.name)) for row in there]
+    connection.execute(exams.update().where(exams.c.id == exam.id).values(code=asked.value, code_key=key))
+    return _Done(moved, [(NodeId(Kind.STUDY, asked.study_id), exam.code)])
+
+
+def _move_series(connection: sa.Connection, asked: Row) -> _Done:
+    """Move a series, and what was made of it: results stand beside their series."""
+    one = _series(connection, asked.series_id)
+    former = _exam(connection, one.exam_id)
+    target = _exam_of_code(connection, asked.study_id, asked.value)
+    if target is not None and target.id == former.id:
+        raise Conflict("the series is in that exam already")
+    moving = [one, *_results_of(connection, one)]
+    for each in moving:
+        if target is not None and _has_identity(connection, target.id, each.identity):
+            what = "this very series" if each.id == one.id else f"its result {each.name}"
+            raise Conflict(f"exam {target.code} has files of {what} already; it stays where it is")
+    code = asked.value if target is None else target.code
+    number = _make_exam(connection, asked, one.acquired) if target is None else target.id
+    moved = [_put(connection, each, former.code, number, code) for each in moving]
+    if one.file_type == FILE_TYPE:
+        _relink(connection, one, number)
+    gone = [(NodeId(Kind.EXAM, former.id), each.name) for each in moving]
+    if _names(connection, former.id):
+        _date_exam(connection, former.id)
+    else:
+        connection.execute(exams.delete().where(exams.c.id == former.id))
+        gone.append((NodeId(Kind.STUDY, asked.study_id), former.code))
+    _date_exam(connection, number)
+    return _Done(moved, gone)
+
+
+def _put(connection: sa.Connection, one: Row, former: str, exam: int, code: str) -> Moved:
+    """Move one series' row to an exam, under a name that is free there."""
+    name = moved_name(one.name, _names(connection, exam))
+    connection.execute(series.update().where(series.c.id == one.id).values(exam_id=exam, name=name, name_key=folded(name)))
+    return Moved(_batches(connection, one.id), Place(former, one.name), Place(code, name))
+
+
+def _results_of(connection: sa.Connection, one: Row) -> Sequence[Row]:
+    """Return the results that were made of a series and stand in its exam, in the order of their names."""
+    return connection.execute(
+        sa.select(series)
+        .join(results, results.c.series_id == series.c.id)
+        .where(results.c.source_id == one.id, series.c.exam_id == one.exam_id)
+        .order_by(series.c.name_key)
+    ).all()
+
+
+def _relink(connection: sa.Connection, result: Row, exam: int) -> None:
+    """Let a result that was moved by itself be one of the series of its number in the exam where it stands now."""
+    same = sa.select(sa.func.min(series.c.id)).where(
+        series.c.exam_id == exam, series.c.number == result.number, series.c.file_type != FILE_TYPE
+    )
+    of = connection.execute(same).scalar()
+    connection.execute(results.update().where(results.c.series_id == result.id).values(source_id=of))
+
+
+def _describe_series(connection: sa.Connection, asked: Row) -> _Done:
+    one = _series(connection, asked.series_id)
+    exam = _exam(connection, one.exam_id)
+    others = [name for name in _names(connection, exam.id) if name != one.name]
+    name = described_name(one.number, one.file_type, asked.value, others)
+    connection.execute(
+        series.update().where(series.c.id == one.id).values(description=asked.value, name=name, name_key=folded(name))
+    )
+    if name == one.name:
+        return _Done([], [])
+    moved = Moved(_batches(connection, one.id), Place(exam.code, one.name), Place(exam.code, name))
+    return _Done([moved], [(NodeId(Kind.EXAM, exam.id), one.name)])
+
+
+def _exam(connection: sa.Connection, number: int) -> Row:
+    row = connection.execute(sa.select(exams).where(exams.c.id == number)).first()
+    if row is None:
+        raise NotFound("the exam is not there any more")
+    return row
+
+
+def _exam_of_code(connection: sa.Connection, study: int, code: str) -> Row | None:
+    return connection.execute(sa.select(exams).where(exams.c.study_id == study, exams.c.code_key == folded(code))).first()
+
+
+def _make_exam(connection: sa.Connection, asked: Row, acquired: int | None) -> int:
+    values = {
+        "study_id": asked.study_id, "code": asked.value, "code_key": folded(asked.value), "acquired": acquired,
+        "added": clock.now(),
+    }  # fmt: skip
+    return int(connection.execute(exams.insert().values(values).returning(exams.c.id)).scalar_one())
+
+
+def _date_exam(connection: sa.Connection, number: int) -> None:
+    earliest = sa.select(sa.func.min(series.c.acquired)).where(series.c.exam_id == number).scalar_subquery()
+    connection.execute(exams.update().where(exams.c.id == number).values(acquired=earliest))
+
+
+def _series(connection: sa.Connection, number: int) -> Row:
+    row = connection.execute(sa.select(series).where(series.c.id == number)).first()
+    if row is None:
+        raise NotFound("the series is not there any more")
+    return row
+
+
+def _names(connection: sa.Connection, exam: int) -> list[str]:
+    return list(connection.execute(sa.select(series.c.name).where(series.c.exam_id == exam)).scalars())
+
+
+def _has_identity(connection: sa.Connection, exam: int, identity: bytes) -> bool:
+    same = sa.select(series.c.id).where(series.c.exam_id == exam, series.c.identity == identity)
+    return connection.execute(same).first() is not None
+
+
+def _batches(connection: sa.Connection, number: int) -> tuple[int, ...]:
+    found = sa.select(files.c.batch_id).where(files.c.series_id == number).distinct().order_by(files.c.batch_id)
+    return tuple(connection.execute(found).scalars())

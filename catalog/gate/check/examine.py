@@ -1,0 +1,281 @@
+"""What the checks make of one staged file after the other: read it, tell what the rules may see, remember what a reviewer must.
+
+May live here: the way from a file's bytes to `CheckedFile`, and to what lies beside the staged bytes, identities included. Not:
+what is found (the rules), which file comes next (the check job).
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from catalog.database import Row
+from catalog.filetypes.dicom import DicomFacts, Index, read_facts
+from catalog.filetypes.part10 import NotDicom
+from catalog.gate.deidentification import Cleaner
+from catalog.gate.staged.area import Staging
+from catalog.gate.staged.companions import Companions
+from catalog.pure.checks import CheckedFile, sidecars
+from catalog.pure.checks.complete import position_of
+from catalog.pure.checks.names import tells, words_of
+from catalog.pure.checks.series import Series, SeriesTable
+from catalog.pure.errors import Held, Unavailable, Unreadable
+from catalog.pure.results import FILE_TYPE, ResultPath, result_path
+
+_MOST_LISTED = 200
+"""So many patients, descriptions and dates a reviewer is shown: a batch with more is a mistake that these make clear."""
+
+_LARGEST_TRIED = 64 << 20
+_LARGEST_NUMBER = (1 << 63) - 1
+_NUMBERED = re.compile(r"(\d{1,8})_")
+
+BurnedIn = Callable[[Mapping[str, str], bool], str]
+"""Why an image would be held, by its headers and whether the device framed the picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A file that was looked at.
+
+    `problem` says why it cannot be read, `held` why it could not be published, `waits` why somebody must vouch for it. `facts`
+    is None if it is no DICOM, which `is_foreign` says, or cannot be read. `is_aside`: it is taken for what it holds or names,
+    and is not checked itself. `tells` names what in the text of a result may identify somebody, `lacks` the endings of
+    files that belong beside it and are missing.
+    """
+
+    row: Row
+    facts: DicomFacts | None = None
+    problem: str = ""
+    held: str = ""
+    waits: str = ""
+    series: Series | None = None
+    identity: bytes | None = None
+    is_foreign: bool = False
+    is_aside: bool = False
+    tells: str = ""
+    lacks: str = ""
+
+    @property
+    def number(self) -> int | None:
+        """Its instance number, if it has one that a catalogue can keep."""
+        number = self.facts.number if self.facts is not None else None
+        return number if number is not None and abs(number) <= _LARGEST_NUMBER else None
+
+
+@dataclass(slots=True)
+class _People:
+    """What the files say of patients and studies. Holds identities."""
+
+    patients: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+    descriptions: set[str] = field(default_factory=set)
+    dates: set[str] = field(default_factory=set)
+    studies: set[str] = field(default_factory=set)
+
+    def add(self, facts: DicomFacts, study: str) -> None:
+        patient = (facts.patient_name, facts.patient_id, facts.birth_date, facts.sex)
+        if patient in self.patients or len(self.patients) < _MOST_LISTED:
+            self.patients[patient] += 1
+        for known, value in (
+            (self.descriptions, facts.study_description),
+            (self.dates, facts.study_date),
+            (self.studies, study),
+        ):
+            if value and len(known) < _MOST_LISTED:
+                known.add(value)
+
+
+class Examiner:
+    """Looks at the files of one batch, in their order.
+
+    Args:
+        tree: the files of the batch, by name.
+        burned_in: tells why an image would be held.
+        cleaner: of the study, or by the default profile where that is not known; None if there is none.
+        vouched: the same when a reviewer vouches for what it cannot look through; None where nobody may.
+        exam: the exam code that the batch is meant for; '' if nobody said.
+    """
+
+    def __init__(
+        self,
+        staging: Staging,
+        tree: Companions,
+        burned_in: BurnedIn,
+        cleaner: Cleaner | None,
+        vouched: Cleaner | None,
+        exam: str,
+    ) -> None:
+        self._staging = staging
+        self._exam = exam
+        self._tree = tree
+        self._burned_in = burned_in
+        self._cleaner = cleaner
+        self._vouched = vouched
+        self._named: list[tuple[int, str, str]] = []
+        self._series = SeriesTable()
+        self._people = _People()
+        self._pictures: dict[tuple[object, ...], str] = {}
+
+    def examine(self, row: Row) -> Examined:
+        """Read a staged file."""
+        if made := result_path(self._staging.name_of(row.file)):
+            return Examined(row, series=self._result(row, made), tells=self._tells(row))
+        try:
+            facts = read_facts(self._staging.path(row.file))
+        except NotDicom:
+            return Examined(row, is_foreign=True)
+        except Index:
+            return Examined(row, is_aside=True)
+        except (Unreadable, Unavailable) as error:
+            # Unavailable: a bad block under one file; the rest of the batch goes on (DESIGN, law 8).
+            return Examined(row, problem=str(error))
+        except FileNotFoundError:
+            return Examined(row, problem="its bytes are missing from the staging folder")
+        # A data set without a series UID breaks PS3.3 C.7.3.1, but exists: then number and description make the series.
+        key = facts.series or f"{facts.series_number} {facts.series_description}"
+        series = self._series.place(
+            f"{facts.modality} {key}", self._patient(facts), row.id,
+            number=facts.series_number, modality=facts.modality, file_type=f"DCM_{facts.modality or 'OT'}",
+            description=facts.series_description,
+        )  # fmt: skip
+        self._people.add(facts, self._digest("study", facts.study))
+        return Examined(row, facts, series=series, identity=self._staging.digest(f"instance {facts.sop_instance}"))
+
+    def foreign(self, row: Row) -> Examined:
+        """Look at a staged file that is no DICOM."""
+        try:
+            kind = self._tree.recognised(row.file)
+            held = waits = self._held(row.file, row.size, self._cleaner)
+            if waits and self._vouched is not None:
+                held = self._held(row.file, row.size, self._vouched)
+            if (lacking := self._tree.lacking(row.file, kind)) and (kind is None or kind.companions):
+                held = f"its other half ({', '.join(lacking)}) is missing, and one means nothing without the other"
+        except Unavailable as error:
+            return Examined(row, problem=str(error))
+        except FileNotFoundError:
+            return Examined(row, problem="its bytes are missing from the staging folder")
+        if held:
+            return Examined(row, held=held, is_foreign=True)
+        name = self._staging.name_of(row.file)
+        folder = name.partition("/")[0] if "/" in name else ""
+        number = _NUMBERED.match(folder)
+        file_type = kind.name if kind is not None else ""
+        series = self._series.place(
+            f"{folder}/{file_type}", "", row.id,
+            number=int(number[1]) if number else None, modality="", file_type=file_type, description=folder,
+        )  # fmt: skip
+        if name:
+            self._named.append((row.id, row.file, series.label))
+        return Examined(row, waits=waits, series=series, is_foreign=True, lacks=", ".join(lacking))
+
+    def telling(self) -> Iterator[CheckedFile]:
+        """Yield the files that are no DICOM whose names tell, when all files were seen."""
+        known = self._people.patients
+        words = words_of(part for name, number, born, _ in known for part in (name, number, born))
+        for file, staged, label in self._named:
+            if tells(self._staging.name_of(staged), words):
+                yield CheckedFile(file, series=label, name_tells=True)
+
+    def _held(self, file: str, size: int, cleaner: Cleaner | None) -> str:
+        if cleaner is None or size > _LARGEST_TRIED:
+            return ""
+        try:
+            with self._staging.scratch() as target, self._tree.readable(file) as path:
+                cleaner.clean(path, target)
+        except (Held, Unreadable) as error:
+            return str(error)
+        return ""
+
+    def _result(self, row: Row, made: ResultPath) -> Series:
+        series = self._series.place(
+            f"result {made.number} {made.label}", "", row.id, number=made.number, modality="", file_type=FILE_TYPE,
+            description=made.label,
+        )  # fmt: skip
+        self._named.append((row.id, row.file, series.label))
+        return series
+
+    def _tells(self, row: Row) -> str:
+        if row.size > sidecars.LARGEST or not self._staging.name_of(row.file).lower().endswith(".json"):
+            return ""
+        try:
+            return ", ".join(sidecars.keys_that_tell(self._staging.path(row.file).read_bytes(), self._exam))
+        except OSError:
+            return ""  # publishing reads it again, and says so
+
+    def checked(self, seen: Examined, elsewhere: int | None, archived: str) -> CheckedFile:
+        """Return what the rules see of a file.
+
+        Args:
+            elsewhere: another batch that has the same instance.
+            archived: the exam that has it.
+        """
+        facts = seen.facts
+        unfinished = self._staging.is_unfinished(seen.row.file)
+        if seen.series is None:
+            return CheckedFile(seen.row.id, problem=seen.problem, held=seen.held, is_unfinished=unfinished)
+        if facts is None or seen.identity is None:
+            return CheckedFile(
+                seen.row.id, waits=seen.waits, series=seen.series.label, file_type=seen.series.file_type,
+                is_unfinished=unfinished, text_tells=seen.tells, lacks=seen.lacks,
+            )  # fmt: skip
+        return CheckedFile(
+            file=seen.row.id,
+            instance=seen.identity.hex(),
+            patient=self._patient(facts),
+            study=self._digest("study", facts.study),
+            series=seen.series.label,
+            file_type=seen.series.file_type,
+            number=facts.number,
+            position=position_of(facts.position, facts.orientation),
+            same_in_meta=facts.meta_instance == facts.sop_instance,
+            lacks_pixels=facts.lacks_pixels,
+            elsewhere=elsewhere,
+            archived=archived,
+            burned_in=self._suspected(facts),
+            is_unfinished=unfinished,
+        )
+
+    def series(self) -> list[Series]:
+        """Return the series seen so far, by number."""
+        return self._series.sorted()
+
+    def studies(self) -> set[str]:
+        """Return the digests of the DICOM studies seen so far."""
+        return self._people.studies
+
+    def about(self) -> dict[str, Any]:
+        """Return what a reviewer must see to decide, identities included."""
+        people = self._people
+        return {
+            "patients": [
+                {"name": name, "id": number, "birth_date": born, "sex": sex, "files": count}
+                for (name, number, born, sex), count in sorted(people.patients.items())
+            ],
+            "study_descriptions": sorted(people.descriptions),
+            "study_dates": sorted(people.dates),
+            "series": [
+                {
+                    "label": one.label, "number": one.number, "modality": one.modality, "file_type": one.file_type,
+                    "description": one.description, "files": one.files,
+                }
+                for one in self.series()
+            ],
+            # Digests, so that files of the same DICOM study that come later are known as late.
+            "studies": sorted(people.studies),
+        }  # fmt: skip
+
+    def _patient(self, facts: DicomFacts) -> str:
+        return self._digest("patient", f"{facts.patient_id} {'' if facts.patient_id else facts.patient_name}")
+
+    def _digest(self, kind: str, value: str) -> str:
+        return self._staging.digest(f"{kind} {value}").hex()
+
+    def _suspected(self, facts: DicomFacts) -> str:
+        if not facts.picture:
+            return ""
+        key = (facts.framed, *facts.picture.items())
+        if key not in self._pictures:
+            if len(self._pictures) >= _MOST_LISTED:
+                self._pictures.clear()
+            self._pictures[key] = self._burned_in(facts.picture, facts.framed)
+        return self._pictures[key]

@@ -1,0 +1,279 @@
+"""The check job: read every file of a sealed batch, run the rules, leave the findings for a reviewer.
+
+Files are looked at in chunks, and about a kilobyte of each is kept, mostly its name (benchmarks/checks.md).
+May live here: the order of the steps, and writing down what the rules say. The rules are in `catalog.pure.checks`.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from catalog import clock
+from catalog.database import Database, Row
+from catalog.database.tables import batches, staged_files, studies
+from catalog.gate.check import discs
+from catalog.gate.check.archive_lookup import ArchiveLookup
+from catalog.gate.check.examine import Examined, Examiner
+from catalog.gate.check.preview import previews
+from catalog.gate.deidentification import NO_EXAM_YET, Cleaner, Deidentification
+from catalog.gate.drops import sealing
+from catalog.gate.report import write_report
+from catalog.gate.staged.area import Staging
+from catalog.gate.staged.companions import Companions
+from catalog.gate.unpacking import Unpacker
+from catalog.jobs import Job, Queue, Stop
+from catalog.pure.batches import Event, State, transition
+from catalog.pure.checks import Checks, Finding, Severity
+from catalog.pure.errors import Invalid, Refused, Unavailable, Unreadable
+from catalog.pure.expectations import expectations
+
+_WAITING = (State.OPEN, State.SEALED, State.CHECKED, State.ACCEPTED)
+_CHUNK_FILES = 200
+_LATE_SECONDS = 7 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """The batch that is being checked; `study_id` None and `cleaner` None: its study is not known yet."""
+
+    id: int
+    exam: str
+    study_id: int | None
+    profile: str | None
+    cleaner: Cleaner | None
+    trouble: str
+    study: str = ""
+    is_received: bool = False
+
+
+class Checker:
+    """Runs check jobs. Nothing is kept half done: a job that is repeated reads the batch again."""
+
+    def __init__(self, database: Database, staging: Staging, queue: Queue, deidentification: Deidentification) -> None:
+        self._database = database
+        self._staging = staging
+        self._queue = queue
+        self._deidentification = deidentification
+        self._unpacker = Unpacker(database, staging)
+
+    def run(self, job: Job, stop: Stop) -> None:
+        """Check the job's batch.
+
+        Raises:
+            Conflict: another worker took the job over.
+            OutOfSpace, Unavailable: the job can be tried again.
+        """
+        sealing.take_stock(self._database, self._staging, job.batch_id)
+        this = self._batch(job.batch_id)
+        examiner = Examiner(
+            self._staging,
+            Companions.of(self._database, self._staging, this.id),
+            lambda headers, framed: self._burned_in(this, headers, framed=framed),
+            this.cleaner or self._default(),
+            self._vouched(this),
+            this.exam,
+        )
+        lookup = self._lookup(this)
+        checks = Checks()
+        done = 0
+        for rows in self._chunks(this.id):
+            seen = []
+            for row in rows:
+                stop()
+                one = examiner.examine(row)
+                seen.append(self._foreign(this.id, row, examiner, stop) if one.is_foreign else one)
+            done += len(seen)
+            self._note(job, done, self._judge(this, checks, examiner, lookup, seen))
+        findings = self._conclude(this, checks, examiner, lookup)
+        self._write(job, examiner, findings)
+
+    def give_up(self, connection: sa.Connection, job: Job, reason: str) -> None:
+        """Leave the batch sealed: sealing it once more checks it again."""
+
+    def _batch(self, batch_id: int) -> _Batch:
+        row = self._database.row(
+            sa.select(batches.c.exam_code, batches.c.study_id, batches.c.source_id, studies.c.code, studies.c.profile)
+            .select_from(batches.outerjoin(studies, studies.c.id == batches.c.study_id))
+            .where(batches.c.id == batch_id)
+        )
+        if row is None or row.study_id is None:
+            is_received = row is not None and row.source_id is not None
+            return _Batch(batch_id, row.exam_code if row else "", None, None, None, "", is_received=is_received)
+        is_received = row.source_id is not None
+        exam = row.exam_code or NO_EXAM_YET
+        try:
+            cleaner = self._deidentification.cleaner(row.code, exam, row.profile, approved=False)
+        except (Invalid, Refused) as error:
+            # Publishing will not do without; the checks tell of it and go on.
+            return _Batch(batch_id, row.exam_code, row.study_id, None, None, str(error), row.code, is_received)
+        return _Batch(batch_id, row.exam_code, row.study_id, row.profile, cleaner, "", row.code, is_received)
+
+    def _vouched(self, this: _Batch) -> Cleaner | None:
+        """Return what cleans when a reviewer vouches; None for a scanner's batch: what it sends is DICOM or broken."""
+        if this.is_received:
+            return None
+        try:
+            return self._deidentification.cleaner(
+                this.study or NO_EXAM_YET, this.exam or NO_EXAM_YET, this.profile, approved=True, attested=True
+            )
+        except (Invalid, Refused):
+            return None
+
+    def _default(self) -> Cleaner | None:
+        """Return what cleans by the default profile; None where there is no key yet."""
+        try:
+            return self._deidentification.cleaner(NO_EXAM_YET, NO_EXAM_YET, None, approved=False)
+        except Refused:
+            return None
+
+    def _foreign(self, batch_id: int, row: Row, examiner: Examiner, stop: Stop) -> Examined:
+        """Look at a file that is no DICOM; of an archive, its files become files of the batch, which come later."""
+        try:
+            is_archive = self._unpacker.is_archive(row.file)
+        except (Unreadable, Unavailable) as error:
+            return Examined(row, problem=str(error))
+        if not is_archive:
+            return examiner.foreign(row)
+        try:
+            self._unpacker.unpack(batch_id, row, stop)
+        except Unreadable as error:
+            return Examined(row, problem=str(error))
+        return Examined(row, is_aside=True)
+
+    def _lookup(self, this: _Batch) -> ArchiveLookup | None:
+        if this.study_id is None or this.cleaner is None:
+            return None
+        return ArchiveLookup(self._database, this.study_id, this.cleaner)
+
+    def _burned_in(self, this: _Batch, headers: Mapping[str, str], *, framed: bool) -> str:
+        return self._deidentification.burned_in(this.profile, headers, framed=framed)
+
+    def _chunks(self, batch_id: int) -> Iterator[Sequence[Row]]:
+        columns = staged_files.c
+        chunk = (
+            sa.select(columns.id, columns.file, columns.size)
+            .where(columns.batch_id == batch_id, columns.state != "unpacked", columns.id > sa.bindparam("after"))
+            .order_by(columns.id)
+            .limit(_CHUNK_FILES)
+        )
+        after = 0
+        while rows := self._database.rows(chunk, {"after": after}):
+            yield rows
+            after = rows[-1].id
+
+    def _judge(
+        self, this: _Batch, checks: Checks, examiner: Examiner, lookup: ArchiveLookup | None, seen: Sequence[Examined]
+    ) -> list[dict[str, object]]:
+        """Show a chunk to the rules; return what its rows say from now on."""
+        elsewhere = self._elsewhere(this.id, seen)
+        archived = lookup.archived(seen) if lookup else {}
+        outcomes: list[dict[str, object]] = []
+        for one in seen:
+            batch = elsewhere.get(one.identity) if one.identity else None
+            why = "" if one.is_aside else checks.see(examiner.checked(one, batch, archived.get(one.row.id, "")))
+            state = "unpacked" if one.is_aside else "bad" if why else "staged"
+            outcomes.append(
+                {
+                    "row": one.row.id, "new_state": state, "new_reason": why,
+                    "new_series": one.series.label if one.series else "", "new_identity": one.identity,
+                    "new_number": one.number,
+                }
+            )  # fmt: skip
+        return outcomes
+
+    def _elsewhere(self, batch_id: int, seen: Sequence[Examined]) -> dict[bytes, int]:
+        """Return the instances among these that wait in another batch too, with that batch."""
+        identities = {one.identity for one in seen if one.identity is not None}
+        statement = (
+            sa.select(staged_files.c.identity, sa.func.min(staged_files.c.batch_id))
+            .join(batches, batches.c.id == staged_files.c.batch_id)
+            .where(staged_files.c.identity.in_(identities), batches.c.id != batch_id, batches.c.state.in_(_WAITING))
+            .group_by(staged_files.c.identity)
+        )
+        return {row[0]: row[1] for row in self._database.rows(statement)}
+
+    def _note(self, job: Job, done: int, outcomes: list[dict[str, object]]) -> None:
+        with self._database.write() as connection:
+            self._queue.progress(connection, job, done)
+            connection.execute(_OUTCOME, outcomes)
+
+    def _conclude(self, this: _Batch, checks: Checks, examiner: Examiner, lookup: ArchiveLookup | None) -> list[Finding]:
+        """Return all findings; leave what a reviewer must see beside the staged bytes."""
+        for file in examiner.telling():
+            checks.see(file)
+        series = examiner.series()
+        about = examiner.about()
+        if this.cleaner is not None and lookup is not None:
+            found = previews(self._database, self._staging, this.cleaner, this.id)
+            about["preview"] = [preview.as_dict() for preview in found]
+            published = {preview.label: preview for preview in found if preview.file_type}
+            for one in series:
+                if preview := published.get(one.label):
+                    one.siblings = lookup.sizes(preview.file_type, preview.description, this.exam)
+        findings = checks.end(series, this.exam, expectations(this.profile) if this.study_id is not None else None)
+        if this.trouble:
+            findings.append(
+                Finding("profile", Severity.WARNING, f"{this.trouble}; nothing can be published before that is mended")
+            )
+        findings += self._asides(this.id)
+        of_discs, about["missing"] = discs.compared(self._database, self._staging, this.id)
+        findings += of_discs
+        self._staging.write_about(this.id, about)
+        return findings
+
+    def _asides(self, batch_id: int) -> Iterator[Finding]:
+        aside = sa.select(sa.func.count()).where(staged_files.c.batch_id == batch_id, staged_files.c.state == "unpacked")
+        row = self._database.row(aside)
+        if row is not None and row[0]:
+            message = (
+                f"{row[0]} archives or disc indexes are in the batch; the files in them are checked and accepted as files of "
+                "their own, and they themselves are not archived"
+            )
+            yield Finding("unpacked", Severity.NOTE, message)
+
+    def _write(self, job: Job, examiner: Examiner, findings: list[Finding]) -> None:
+        follows = self._late_for(job.batch_id, examiner.studies())
+        with self._database.write() as connection:
+            self._queue.finish(connection, job)
+            state = connection.execute(sa.select(batches.c.state).where(batches.c.id == job.batch_id)).scalar_one()
+            if state != State.SEALED:
+                return  # decided, or opened again, while the checks ran
+            after, _ = transition(State(state), Event.CHECKS_DONE)
+            values: dict[str, object] = {
+                "state": after,
+                "findings": json.dumps([finding.as_dict() for finding in findings]),
+                "summary": json.dumps([one.summary() for one in examiner.series()]),
+            }
+            if follows is not None:
+                values["follows"] = follows
+            connection.execute(batches.update().where(batches.c.id == job.batch_id).values(values))
+            write_report(connection, self._staging, job.batch_id)
+
+    def _late_for(self, batch_id: int, studies_seen: set[str]) -> int | None:
+        """Return the earlier batch of the same source that these files are late for: it has files of the same DICOM study."""
+        earlier, this = batches.alias(), batches.alias()
+        statement = (
+            sa.select(earlier.c.id)
+            .select_from(earlier.join(this, sa.and_(this.c.id == batch_id, this.c.source_id == earlier.c.source_id)))
+            .where(earlier.c.id < batch_id, earlier.c.opened > clock.now() - _LATE_SECONDS)
+            .order_by(earlier.c.id.desc())
+        )
+        for row in self._database.rows(statement):
+            if studies_seen & set(self._staging.read_about(row.id).get("studies", ())):
+                return int(row.id)
+        return None
+
+
+_OUTCOME = (
+    staged_files.update()
+    .where(staged_files.c.id == sa.bindparam("row"))
+    .values(
+        state=sa.bindparam("new_state"),
+        reason=sa.bindparam("new_reason"),
+        series=sa.bindparam("new_series"),
+        identity=sa.bindparam("new_identity"),
+        number=sa.bindparam("new_number"),
+    )
+)

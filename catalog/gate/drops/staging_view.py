@@ -1,0 +1,153 @@
+"""What a principal's staging tree shows: the places of the system, the exams' folders laid over each other, the reviews.
+
+Reads only. Each call asks the catalogue again whether role and grant allow it.
+"""
+
+import os
+
+from catalog.gate.drops.exams import ExamRow, Exams
+from catalog.gate.drops.handles import Reading
+from catalog.gate.drops.merged_folder import Layer, MergedFolder
+from catalog.gate.drops.review_folders import ReviewFolders
+from catalog.gate.staged.area import Staging
+from catalog.pure.drops import EXAM_DEPTH, REPORT, REVIEW, Entry, Place
+from catalog.pure.errors import IsADirectory, NotADirectory, NotFound
+
+_SECOND = 1_000_000_000
+
+
+class StagingView:
+    """The staging tree of one principal, to look at. Safe to share between threads."""
+
+    def __init__(self, staging: Staging, exams: Exams) -> None:
+        self._staging = staging
+        self._exams = exams
+        self._reviews = ReviewFolders(staging, exams)
+
+    def stat(self, place: Place) -> Entry:
+        """Return what is known of a file or folder.
+
+        Raises:
+            NotFound: it is not there for this principal.
+        """
+        if not place:
+            return _system_folder("", 0)
+        if len(place) == 1:
+            study, created = self._exams.study(place[0])
+            return _system_folder(place[0], created, study)
+        if place[1] == REVIEW:
+            return self._reviews.stat(place)
+        row = self._row(place)
+        if len(place) == EXAM_DEPTH:
+            return self._exam_entry(row)
+        if place[EXAM_DEPTH:] == (REPORT,):
+            return self._report_entry(row)
+        return self._trees(row).find(place[EXAM_DEPTH:])
+
+    def children(self, place: Place) -> list[Entry]:
+        """Return what a folder shows, in the order of names.
+
+        Raises:
+            NotFound, NotADirectory: it is not there, or is a file.
+        """
+        if not place:
+            return [_system_folder(*study) for study in self._exams.studies()]
+        if len(place) == 1:
+            return self._study_children(place[0])
+        if place[1] == REVIEW:
+            return self._reviews.children(place)
+        row = self._row(place)
+        if place[EXAM_DEPTH:] == (REPORT,):
+            raise NotADirectory("a file has nothing below it")
+        found = self._trees(row).children(place[EXAM_DEPTH:])
+        if len(place) == EXAM_DEPTH and self._report(row):
+            found.insert(0, self._report_entry(row))
+        return found
+
+    def open(self, place: Place) -> Reading:
+        """Open a file for reading.
+
+        Raises:
+            NotFound, IsADirectory: it is not there, or is a folder.
+        """
+        if len(place) > 1 and place[1] == REVIEW:
+            return self._reviews.open(place)
+        if len(place) <= EXAM_DEPTH:
+            self.stat(place)
+            raise IsADirectory("a folder has no bytes; open one of its files")
+        row = self._row(place)
+        if place[EXAM_DEPTH:] == (REPORT,):
+            self._report_entry(row)
+            return _in_memory(self._report(row))
+        return Reading(self._trees(row).open(place[EXAM_DEPTH:]))
+
+    def properties(self, place: Place) -> bytes:
+        """Return what a client had kept beside a file or folder, empty if nothing.
+
+        Raises:
+            NotFound: it is not there.
+        """
+        if len(place) <= EXAM_DEPTH or place[1] == REVIEW or place[EXAM_DEPTH:] == (REPORT,):
+            self.stat(place)
+            return b""
+        return self._trees(self._row(place)).attribute(place[EXAM_DEPTH:])
+
+    def digests(self, place: Place) -> str:
+        """Return the digests that a file was uploaded with, `SHA1:<hex> MD5:<hex>`; empty if none are known.
+
+        Raises:
+            NotFound: it is not there.
+        """
+        if len(place) <= EXAM_DEPTH or place[1] == REVIEW or place[EXAM_DEPTH:] == (REPORT,):
+            self.stat(place)
+            return ""
+        return self._trees(self._row(place)).digests(place[EXAM_DEPTH:])
+
+    def _row(self, place: Place) -> ExamRow:
+        row = self._exams.exam(place[0], place[1])
+        if not row.batches:
+            raise NotFound("there is no such file or folder")
+        return row
+
+    def _trees(self, row: ExamRow) -> MergedFolder:
+        # Sealed ones first. A batch of left-overs has the folder of the one it was left over from.
+        drops = {batch.key: (self._staging.drop(batch.key), batch.is_open) for batch in row.batches}
+        layers = [Layer(drop, is_sealed=not is_open) for drop, is_open in drops.values()]
+        return MergedFolder(sorted(layers, key=lambda layer: not layer.is_sealed))
+
+    def _study_children(self, study: str) -> list[Entry]:
+        self._exams.study(study)
+        found = [_system_folder(code, opened) for code, opened in self._exams.exams(study)]
+        if self._exams.reviews(study):
+            found.append(self._reviews.stat((study, REVIEW)))
+        return sorted(found, key=lambda entry: entry.name)
+
+    def _exam_entry(self, row: ExamRow) -> Entry:
+        newest = max(batch.opened for batch in row.batches)
+        is_sealed = not any(batch.is_open for batch in row.batches)
+        return Entry(row.code, is_folder=True, size=0, mtime_ns=newest * _SECOND, is_sealed=is_sealed)
+
+    def _report(self, row: ExamRow) -> str:
+        texts = [(batch.id, self._staging.read_report(batch.id)) for batch in row.batches]
+        found = [(number, text) for number, text in texts if text]
+        if len(found) == 1:
+            return found[0][1]
+        return "\n".join(f"== batch {number} ==\n{text}" for number, text in found)
+
+    def _report_entry(self, row: ExamRow) -> Entry:
+        text = self._report(row)
+        if not text:
+            raise NotFound("there is no such file or folder")
+        mtime = max(self._staging.report_time(batch.id) for batch in row.batches)
+        return Entry(REPORT, is_folder=False, size=len(text.encode()), mtime_ns=mtime, is_sealed=True)
+
+
+def _system_folder(name: str, time_s: int, row: int = 0) -> Entry:
+    return Entry(name, is_folder=True, size=0, mtime_ns=time_s * _SECOND, is_sealed=False, inode=row)
+
+
+def _in_memory(text: str) -> Reading:
+    fd = os.memfd_create("report", os.MFD_CLOEXEC)
+    os.write(fd, text.encode())
+    os.lseek(fd, 0, os.SEEK_SET)
+    return Reading(fd)

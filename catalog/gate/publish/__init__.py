@@ -1,0 +1,1 @@
+"""The publish job, which alone writes to the store (law 3), and the erase job that follows it."""

@@ -1,0 +1,67 @@
+"""The erase job: the staged bytes and rows of a batch that is published or rejected go, and with them every identity."""
+
+import sqlalchemy as sa
+
+from catalog.database import Database
+from catalog.database.tables import batches, staged_files
+from catalog.gate.drops import partials, sealing
+from catalog.gate.staged.area import Staging
+from catalog.jobs import Job, Queue, Stop
+
+_CHUNK = 500
+
+
+class Eraser:
+    """Runs erase jobs."""
+
+    def __init__(self, database: Database, staging: Staging, queue: Queue) -> None:
+        self._database = database
+        self._staging = staging
+        self._queue = queue
+
+    def run(self, job: Job, stop: Stop) -> None:
+        """Erase what is staged of the job's batch.
+
+        Raises:
+            Conflict: another worker took the job over.
+            Unavailable: the job can be tried again.
+        """
+        chunk = (
+            sa.select(staged_files.c.id, staged_files.c.file)
+            .where(staged_files.c.batch_id == job.batch_id)
+            .order_by(staged_files.c.id)
+            .limit(_CHUNK)
+        )
+        while rows := self._database.rows(chunk):
+            stop()
+            self._staging.erase([row.file for row in rows])
+            with self._database.write() as connection:
+                connection.execute(staged_files.delete().where(staged_files.c.id.in_([row.id for row in rows])))
+        self._staging.erase_about(job.batch_id)
+        row = self._database.row(sa.select(batches.c.drop_folder).where(batches.c.id == job.batch_id))
+        # Unless files of it were left over, and are another batch's now.
+        if row is not None and row.drop_folder is not None and not self._staging.drop(row.drop_folder).has_stock():
+            self._staging.erase_drop(row.drop_folder)
+        with self._database.write() as connection:
+            self._queue.finish(connection, job)
+
+    def give_up(self, connection: sa.Connection, job: Job, reason: str) -> None:
+        """Leave the batch as it is: what is still staged of it is named by its rows."""
+
+
+def sweep(database: Database, staging: Staging) -> None:
+    """Remove files that were never acknowledged: those without a row, of receivers that are gone."""
+    sealing.sweep(database, staging)
+    partials.erase_given_up(staging)
+    for folder, files in staging.ended_sessions():
+        known = {
+            row.file
+            for start in range(0, len(files), _CHUNK)
+            for row in database.rows(
+                sa.select(staged_files.c.file).where(staged_files.c.file.in_(files[start : start + _CHUNK]))
+            )
+        }
+        lost = [file for file in files if file not in known]
+        staging.erase(lost)
+        if len(lost) == len(files):
+            staging.remove_session(folder)

@@ -1,0 +1,1 @@
+"""What a reviewer sees of batches and decides on them."""

@@ -1,0 +1,292 @@
+"""What one principal sees of the gate: batches, what is in them, what was found of them, and where they could go.
+
+Who sees a batch is decided in SQL. A batch that may not be seen is not found. May live here: reading. Not: deciding (`desk`),
+checks, protocols.
+"""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from catalog.database import Database, Row
+from catalog.database.tables import batches, jobs, sources, staged_files, studies, users
+from catalog.gate.staged.area import Staging
+from catalog.gate.visibility import visible
+from catalog.granted import granted, study_of
+from catalog.pure.access import Principal
+from catalog.pure.batches import State
+from catalog.pure.errors import NotFound
+from catalog.pure.expectations import expectations
+
+STAYS_OUT = ("bad", "unpacked")
+"""States of staged files that are not published."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchInfo:
+    """A batch as a list shows it. No identities. Times are seconds since 1970 UTC.
+
+    `uploader` brought it, '' if a scanner did; `dropped`: into a folder, which its uploader can open again.
+    """
+
+    id: int
+    state: State
+    source: str
+    study: str
+    exam: str
+    files: int
+    bytes: int
+    findings: list[dict[str, Any]]
+    summary: list[dict[str, Any]]
+    follows: int | None
+    reason: str
+    opened: int
+    last_write: int
+    decided_by: str
+    decided: int | None
+    uploader: str
+    dropped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFileInfo:
+    """A staged file as `show` lists it. No identities."""
+
+    file: int
+    size: int
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchDetails:
+    """A batch as its reviewer sees it. `about` holds identities: patients, dates, series as the scanner named them."""
+
+    batch: BatchInfo
+    files: list[StagedFileInfo]
+    about: dict[str, Any]
+    progress: int
+    job_error: str
+
+
+@dataclass(frozen=True, slots=True)
+class StudyChoice:
+    """A study that a batch could go into; `exam` is the pattern of its exam codes, '' if it takes every code."""
+
+    code: str
+    description: str
+    exam: str
+
+
+class BatchQueries:
+    """The gate as one principal sees it; `principal` None is the machine itself, which sees everything."""
+
+    def __init__(self, database: Database, staging: Staging, principal: Principal | None) -> None:
+        self._database = database
+        self._staging = staging
+        self._principal = principal
+
+    def list(self, states: Collection[State] = (), *, before: int | None = None, most: int | None = None) -> list[BatchInfo]:
+        """Return the batches that may be seen, oldest first.
+
+        Args:
+            states: only batches in one of these; none given: all.
+            before: only batches with a smaller number.
+            most: so many of them, those with the largest numbers.
+        """
+        statement = self._visible()
+        if states:
+            statement = statement.where(batches.c.state.in_(states))
+        if before is not None:
+            statement = statement.where(batches.c.id < before)
+        rows = self._database.rows(statement.order_by(batches.c.id.desc()).limit(most))
+        return [_info(row) for row in reversed(rows)]
+
+    def numbers(self, states: Collection[State]) -> Sequence[int]:
+        """Return the numbers of the batches in these states that may be seen, oldest first."""
+        statement = self._visible().with_only_columns(batches.c.id).where(batches.c.state.in_(states))
+        return [row.id for row in self._database.rows(statement.order_by(batches.c.id))]
+
+    def counts(self) -> dict[State, int]:
+        """Return how many batches that may be seen are in each state."""
+        seen = self._visible().subquery()
+        rows = self._database.rows(sa.select(seen.c.state, sa.func.count()).group_by(seen.c.state))
+        return {State(row[0]): row[1] for row in rows}
+
+    def info(self, batch_id: int) -> BatchInfo:
+        """Return one batch.
+
+        Raises:
+            NotFound: there is none of that number, or it may not be seen.
+        """
+        return _info(self._seen(self._visible(), batch_id))
+
+    def followers(self, batch_id: int) -> Sequence[int]:
+        """Return the batches that may be seen and are late for this one, or hold what is left over of it."""
+        rows = self._database.rows(self._visible().where(batches.c.follows == batch_id).order_by(batches.c.id))
+        return [row.id for row in rows]
+
+    def show(self, batch_id: int) -> BatchDetails:
+        """Return all a reviewer needs to decide on a batch.
+
+        Raises:
+            NotFound: as `info`.
+        """
+        info = self.info(batch_id)
+        columns = staged_files.c
+        rows = self._database.rows(
+            sa.select(columns.id, columns.size, columns.state, columns.reason)
+            .where(columns.batch_id == batch_id)
+            .order_by(columns.id)
+        )
+        done, error = self.progress(batch_id)
+        found = [StagedFileInfo(row.id, row.size, row.state, row.reason) for row in rows]
+        return BatchDetails(info, found, self._staging.read_about(batch_id), done, error)
+
+    def about(self, batch_id: int) -> dict[str, Any]:
+        """Return what the checks read of a batch, identities included; empty before they have, and once it is erased.
+
+        Raises:
+            NotFound: as `info`.
+        """
+        self._require_seen(batch_id)
+        return self._staging.read_about(batch_id)
+
+    def report(self, batch_id: int) -> str:
+        """Return the batch's report, identities included; '' before the checks wrote it, and once it is erased.
+
+        Raises:
+            NotFound: as `info`.
+        """
+        self._require_seen(batch_id)
+        return self._staging.read_report(batch_id)
+
+    def progress(self, batch_id: int) -> tuple[int, str]:
+        """Return how many files the batch's newest job has worked through, and why its last attempt failed, '' if it did not.
+
+        Raises:
+            NotFound: as `info`.
+        """
+        self._require_seen(batch_id)
+        job = self._database.row(
+            sa.select(jobs.c.done, jobs.c.error).where(jobs.c.batch_id == batch_id).order_by(jobs.c.id.desc()).limit(1)
+        )
+        return (job.done, job.error) if job else (0, "")
+
+    def series_files(self, batch_id: int) -> dict[str, Sequence[int]]:
+        """Return the numbers of the files of each series that the checks found, as they follow one another in it.
+
+        Raises:
+            NotFound: as `info`.
+        """
+        self._require_seen(batch_id)
+        columns = staged_files.c
+        rows = self._database.rows(
+            sa.select(columns.series, columns.id)
+            .where(columns.batch_id == batch_id, columns.series != "", columns.state != "unpacked")
+            .order_by(columns.number.is_(None), columns.number, columns.id)
+        )
+        found: dict[str, list[int]] = {}
+        for row in rows:
+            found.setdefault(row.series, []).append(row.id)
+        return dict(found)
+
+    def names(self, batch_id: int, numbers: Collection[int]) -> dict[int, str]:
+        """Return the original names of files of a batch, which may identify, where they came with one.
+
+        Raises:
+            NotFound: as `info`.
+        """
+        self._require_seen(batch_id)
+        columns = staged_files.c
+        rows = self._database.rows(
+            sa.select(columns.id, columns.file).where(columns.batch_id == batch_id, columns.id.in_(numbers))
+        )
+        named = ((row.id, self._staging.name_of(row.file)) for row in rows)
+        return {number: name for number, name in named if name}
+
+    def staged(self, batch_id: int, number: int | None) -> Path:
+        """Return where the bytes of a batch's staged file are: for a reviewer's own eyes.
+
+        Args:
+            batch_id: the batch.
+            number: the file's, as `show` lists it; None for the first that can be published.
+
+        Raises:
+            NotFound: no such batch, or no such file in it.
+        """
+        self._require_seen(batch_id)
+        columns = staged_files.c
+        which = columns.state.not_in(STAYS_OUT) if number is None else columns.id == number
+        statement = sa.select(columns.file).where(columns.batch_id == batch_id, which).order_by(columns.id).limit(1)
+        row = self._database.row(statement)
+        if row is None:
+            raise NotFound(f"batch {batch_id} has no such file; see `archimed staging show {batch_id} --json`")
+        return self._staging.path(row.file)
+
+    def profile(self, code: str) -> str | None:
+        """Return the text of a study's profile; None for the default.
+
+        Raises:
+            NotFound: there is no such study, or it is not granted.
+        """
+        text: str | None = self._study(code).profile
+        return text
+
+    def studies(self) -> Sequence[StudyChoice]:
+        """Return the studies that are granted, by code."""
+        statement = sa.select(studies.c.code, studies.c.description, studies.c.profile)
+        if self._principal is not None:
+            statement = statement.where(granted(studies.c.id, self._principal.user_id))
+        rows = self._database.rows(statement.order_by(studies.c.code_key))
+        return [StudyChoice(row.code, row.description, expectations(row.profile).exam) for row in rows]
+
+    def _study(self, code: str) -> Row:
+        return study_of(self._database, code, self._principal.user_id if self._principal is not None else None)
+
+    def _require_seen(self, batch_id: int) -> None:
+        self._seen(self._visible().with_only_columns(batches.c.id), batch_id)
+
+    def _seen(self, visible_batches: sa.Select[*tuple[Any, ...]], batch_id: int) -> Row:
+        row = self._database.row(visible_batches.where(batches.c.id == batch_id))
+        if row is None:
+            raise NotFound(f"there is no batch {batch_id}; see `archimed staging list`")
+        return row
+
+    def _visible(self) -> sa.Select[*tuple[Any, ...]]:
+        statement = sa.select(
+            batches, sources.c.name.label("source_name"), studies.c.code.label("study_code"), users.c.login.label("uploader")
+        ).select_from(
+            batches.outerjoin(sources, sources.c.id == batches.c.source_id)
+            .outerjoin(studies, studies.c.id == batches.c.study_id)
+            .outerjoin(users, users.c.id == batches.c.uploader_id)
+        )
+        if self._principal is None:
+            return statement
+        return statement.where(visible(self._principal.user_id))
+
+
+def _info(row: Row) -> BatchInfo:
+    return BatchInfo(
+        id=row.id,
+        state=State(row.state),
+        source=row.source_name or (f"upload by {row.uploader}" if row.uploader else ""),
+        study=row.study_code or "",
+        exam=row.exam_code,
+        files=row.files,
+        bytes=row.bytes,
+        findings=json.loads(row.findings),
+        summary=json.loads(row.summary),
+        follows=row.follows,
+        reason=row.reason,
+        opened=row.opened,
+        last_write=row.last_write,
+        decided_by=row.decided_by,
+        decided=row.decided,
+        uploader=row.uploader or "",
+        dropped=row.drop_folder is not None,
+    )

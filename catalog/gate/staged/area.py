@@ -1,0 +1,373 @@
+"""The staging folder: the only place where identities may lie (DESIGN, law 6).
+
+    <staging>/secret.key                     key of the digests by which the catalogue knows staged instances
+    <staging>/received/<session>/<number>    one staged file; a session is one run of one receiving process, or one archive that
+                                             was unpacked: then `.names.json` has the names its files had in it
+    <staging>/drops/<key>/                   what a user dropped for an exam (`catalog.gate.staged.drop_folder`)
+    <staging>/partials/<user>/<id>/          a large file that comes in pieces (`catalog.gate.drops.partials`)
+    <staging>/batches/<batch>.json           what the checks read of a batch, for its reviewers: patients, series
+    <staging>/batches/<batch>.txt            what the checks say of a batch, for who brought it
+
+Files stay where they were written until they are erased. May live here: names, bytes and durability of staged files. Not: what
+they mean, who may see them.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from io import BufferedRandom
+from pathlib import Path
+from typing import Any
+
+from catalog import durable, marks
+from catalog.gate.staged.drop_folder import DropFolder
+from catalog.pure.errors import Refused
+
+DIGEST_BYTES = 16
+_LOCK = ".lock"
+_DROPS = "drops"
+_MEMBERS = ".names.json"
+_DROPS_HELD = 256
+_NAMES_HELD = 4
+
+
+class Staging:
+    """The staging folder.
+
+    Args:
+        root: the folder; made with mode 0700 by `prepare`.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._secret: bytes | None = None
+        self._drops: OrderedDict[str, DropFolder] = OrderedDict()
+        self._names: OrderedDict[str, list[tuple[str, bool]]] = OrderedDict()
+        self._turn = threading.Lock()
+
+    def prepare(self) -> None:
+        """Create the folders and the secret; harmless when they are there."""
+        with durable.translated("the staging folder cannot be made"):
+            for name in ("received", "batches", "drops", "partials"):
+                durable.make_folder(self._root / name)
+            self._root.chmod(0o700)
+            marks.mark(self._root)
+            if not (self._root / "secret.key").exists():
+                durable.write_file(self._root / "secret.key", [secrets.token_hex(32).encode()])
+
+    @property
+    def partials(self) -> Path:
+        """The folder of files that come in pieces."""
+        return self._root / "partials"
+
+    def digest(self, value: str) -> bytes:
+        """Return the keyed digest (16 bytes) under which the catalogue knows an original UID or ID."""
+        if self._secret is None:
+            try:
+                self._secret = (self._root / "secret.key").read_bytes()
+            except FileNotFoundError:
+                raise Refused("the staging folder is not prepared; run `archimed init`") from None
+        return hashlib.blake2b(value.encode("utf-8", "surrogateescape"), key=self._secret, digest_size=DIGEST_BYTES).digest()
+
+    def session(self) -> "Session":
+        """Begin to receive files in this process."""
+        name = secrets.token_hex(6)
+        folder = self._root / "received" / name
+        with durable.translated("the staging folder cannot be written"):
+            durable.make_folder(folder)
+            return Session(folder, name)
+
+    def make_drop(self) -> DropFolder:
+        """Make the folder of a new dropped batch."""
+        drop = DropFolder.make(self._root / "drops")
+        with self._turn:
+            self._drops[drop.path.name] = drop
+        return drop
+
+    def drop(self, key: str) -> DropFolder:
+        """Return the folder of a dropped batch, by its key in the catalogue: the same for all threads."""
+        with self._turn:
+            found = self._drops.pop(key, None) or DropFolder(self._root / "drops" / key)
+            self._drops[key] = found
+            # What is in use is held by its users, too.
+            while len(self._drops) > _DROPS_HELD:
+                self._drops.popitem(last=False)
+        return found
+
+    def all_drops(self) -> list[str]:
+        """Return the keys of all folders of dropped batches."""
+        return [path.name for path in (self._root / "drops").iterdir()]
+
+    def path(self, file: str) -> Path:
+        """Return where a staged file's bytes are, by its name in the catalogue."""
+        kind, _, rest = file.partition("/")
+        if kind != _DROPS:
+            return self._root / "received" / file
+        key, _, number = rest.partition("/")
+        return self.drop(key).stocked(int(number))
+
+    def name_of(self, file: str) -> str:
+        """Return the name, with folders, under which a staged file was brought; '' if it came without one."""
+        return self._entry_of(file)[0]
+
+    def write_names(self, session: str, names: Sequence[str], *, folder: str, depth: int) -> None:
+        """Keep the names of an unpacked archive's files, in the order in which they were created.
+
+        Args:
+            folder: where the archive lay; its files count as lying there, too.
+            depth: in how many archives they lay.
+        """
+        with durable.translated("the staging folder cannot be written"):
+            text = json.dumps({"folder": folder, "depth": depth, "names": names})
+            durable.write_file(self._root / "received" / session / _MEMBERS, [text.encode()], mode=0o600)
+
+    def depth_of(self, file: str) -> int:
+        """Return in how many archives a staged file lay."""
+        return int(self._members(file.partition("/")[0]).get("depth", 0))
+
+    def is_unfinished(self, file: str) -> bool:
+        """Whether the program that wrote a dropped file died before it closed it."""
+        return self._entry_of(file)[1]
+
+    def erase(self, files: list[str]) -> None:
+        """Remove staged files, durably; one that is gone already is fine."""
+        folders = set()
+        dropped: dict[str, list[tuple[int, str]]] = {}
+        with durable.translated("staged files cannot be erased"):
+            for file in files:
+                if file.startswith(f"{_DROPS}/"):
+                    _, key, number = file.split("/")
+                    dropped.setdefault(key, []).append((int(number), self.name_of(file)))
+                    continue
+                path = self.path(file)
+                path.unlink(missing_ok=True)
+                folders.add(path.parent)
+            for folder in folders:
+                if folder.is_dir():
+                    durable.sync_folder(folder)
+            for key, numbered in dropped.items():
+                self.drop(key).erase(numbered)
+
+    def forget_names(self, key: str) -> None:
+        """Read the names of a dropped batch's files anew when they are asked for next."""
+        with self._turn:
+            self._names.pop(key, None)
+
+    def erase_drop(self, key: str) -> None:
+        """Remove the folder of a dropped batch with all that is left in it, durably."""
+        with durable.translated("staged files cannot be erased"):
+            self.drop(key).erase_all()
+        with self._turn:
+            self._drops.pop(key, None)
+            self._names.pop(key, None)
+
+    def capacity(self) -> os.statvfs_result:
+        """Return the size and free space of the staging folder's filesystem."""
+        with durable.translated("the staging folder does not answer"):
+            return os.statvfs(self._root)
+
+    def write_report(self, batch: int, text: str) -> None:
+        """Keep what the checks say of a batch, for whoever brought it."""
+        with durable.translated("the staging folder cannot be written"):
+            durable.write_file(self._report(batch), [text.encode("utf-8", "backslashreplace")], mode=0o600)
+
+    def read_report(self, batch: int) -> str:
+        """Return what the checks say of a batch; '' before they have."""
+        try:
+            return self._report(batch).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
+
+    def report_time(self, batch: int) -> int:
+        """Return when the checks wrote what they say of a batch, in nanoseconds; 0 before they have."""
+        try:
+            return self._report(batch).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[BufferedRandom]:
+        """Give a file without a name, which is gone when it is closed."""
+        with durable.translated("the staging folder cannot be written"), tempfile.TemporaryFile(dir=self._root) as file:
+            yield file
+
+    def write_about(self, batch: int, about: Mapping[str, Any]) -> None:
+        """Keep what the checks read of a batch, identities included."""
+        with durable.translated("the staging folder cannot be written"):
+            text = json.dumps(about, ensure_ascii=True, indent=1)
+            durable.write_file(self._about(batch), [text.encode()], mode=0o600)
+
+    def read_about(self, batch: int) -> dict[str, Any]:
+        """Return what the checks read of a batch; empty before they have."""
+        try:
+            found: dict[str, Any] = json.loads(self._about(batch).read_bytes())
+        except FileNotFoundError:
+            return {}
+        return found
+
+    def copy_about(self, batch: int, other: int) -> None:
+        """Let another batch, which takes over files of this one, know the same."""
+        if about := self.read_about(batch):
+            self.write_about(other, about)
+
+    def erase_about(self, batch: int) -> None:
+        """Forget what the checks read and said of a batch, durably."""
+        with durable.translated("the staging folder cannot be written"):
+            self._about(batch).unlink(missing_ok=True)
+            self._report(batch).unlink(missing_ok=True)
+            durable.sync_folder(self._root / "batches")
+
+    def ended_sessions(self) -> Iterator[tuple[Path, list[str]]]:
+        """Yield the folder and the files (as the catalogue names them) of each session whose process is gone."""
+        for folder in sorted((self._root / "received").iterdir()):
+            with contextlib.ExitStack() as stack:
+                try:
+                    lock = os.open(folder / _LOCK, os.O_RDWR)
+                except FileNotFoundError:
+                    # Its process has just made the folder, or died doing so; then the next look finds it empty too.
+                    with contextlib.suppress(OSError):
+                        folder.rmdir()
+                    continue
+                stack.callback(os.close, lock)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue
+                yield folder, [f"{folder.name}/{path.name}" for path in folder.iterdir() if path.name.isdigit()]
+
+    def remove_session(self, folder: Path) -> None:
+        """Remove the folder of an ended session that holds no files any more."""
+        (folder / _MEMBERS).unlink(missing_ok=True)
+        (folder / _LOCK).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+    def _about(self, batch: int) -> Path:
+        return self._root / "batches" / f"{batch}.json"
+
+    def _report(self, batch: int) -> Path:
+        return self._root / "batches" / f"{batch}.txt"
+
+    def _entry_of(self, file: str) -> tuple[str, bool]:
+        key, number = file.removeprefix(f"{_DROPS}/").split("/")
+        with self._turn:
+            names = self._names.get(key)
+        if names is None:
+            names = self.drop(key).names() if file.startswith(f"{_DROPS}/") else self._names_of_members(key)
+            with self._turn:
+                self._names[key] = names
+                while len(self._names) > _NAMES_HELD:
+                    self._names.popitem(last=False)
+        return names[int(number) - 1] if int(number) <= len(names) else ("", False)
+
+    def _names_of_members(self, session: str) -> list[tuple[str, bool]]:
+        about = self._members(session)
+        folder = f"{about['folder']}/" if about.get("folder") else ""
+        return [(f"{folder}{name}", False) for name in about.get("names", ())]
+
+    def _members(self, session: str) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = json.loads((self._root / "received" / session / _MEMBERS).read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        return found
+
+
+class Session:
+    """Where one process puts what it receives; a lock on it tells others that the process lives. Safe between threads.
+
+    Names are made durable by a thread of its own, many at a time, while the bytes of the files still come in.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder = folder
+        self.name = name
+        self._lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._changed = threading.Condition()
+        self._created = self._durable = 0
+        self._failure: OSError | None = None  # why names up to `_failed` are not durable
+        self._failed = 0
+        self._closed = False
+        self._syncer = threading.Thread(target=self._sync_names, name="staging-names", daemon=True)
+        self._syncer.start()
+
+    def create(self) -> tuple[str, int]:
+        """Create a file; return its name for the catalogue and a descriptor to write to.
+
+        Raises:
+            OSError: the disk refused.
+        """
+        with self._changed:
+            number = self._created + 1
+            fd = os.open(str(number), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=self._directory)
+            self._created = number
+            self._changed.notify_all()
+        return f"{self.name}/{number}", fd
+
+    def wait_for_name(self, file: str) -> None:
+        """Return when the name of a file made by `create` is durable; its bytes are its writer's to sync.
+
+        Raises:
+            OSError: the disk refused.
+        """
+        number = int(file.partition("/")[2])
+        with self._changed:
+            self._changed.wait_for(lambda: number <= max(self._durable, self._failed))
+            if number > self._durable and self._failure is not None:
+                raise self._failure
+
+    def remove(self, file: str) -> None:
+        """Remove a file made by `create`."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(file.partition("/")[2], dir_fd=self._directory)
+
+    def sync(self) -> None:
+        """Make all files that were created durable, names and bytes.
+
+        Raises:
+            OSError: the disk refused.
+        """
+        durable.sync_filesystem(self._folder)
+
+    def discard(self) -> None:
+        """Remove all files that were created; for a session that only its caller knows of."""
+        with self._changed:
+            created = self._created
+        for number in range(1, created + 1):
+            self.remove(f"{self.name}/{number}")
+
+    def close(self) -> None:
+        """End the session; its files stay."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._syncer.join()
+        os.close(self._directory)
+        os.close(self._lock)
+
+    def _sync_names(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._created > max(self._durable, self._failed))
+                if self._closed:
+                    return
+                created = self._created
+            try:
+                os.fsync(self._directory)
+            except OSError as error:
+                with self._changed:
+                    self._failure, self._failed = error, created
+                    self._changed.notify_all()
+            else:
+                with self._changed:
+                    self._durable = created
+                    self._changed.notify_all()
