@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.behaviour.dropping import EXAM, STUDY, desk_of, fill, seal_all
+from tests.behaviour.dropping import EXAM, STUDY, fill, review_of, seal_all
 from tests.behaviour.suite import eventually
 from tests.builders import BuiltArchive
 
@@ -141,7 +141,7 @@ def test_a_scanner_brings_files_and_sees_nothing_else(site: Site) -> None:
                    f"mkdir {STUDY}/_x", "mkdir SECRET", "symlink raw.dat link"):  # fmt: skip
         site.sftp(denied, status=1)
     assert seal_all(site.built) == [1]
-    info = desk_of(site.built, SCANNER).info(1)
+    info = review_of(site.built, SCANNER).info(1)
     assert (info.state, info.study, info.exam, info.files) == ("sealed", STUDY, "E001", 31)
     site.sftp(f"put raw.dat {EXAM}/raw.dat", status=1)
     site.sftp(f"rm {EXAM}/raw.dat", status=1)
