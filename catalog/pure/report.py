@@ -56,6 +56,7 @@ def report(data: ReportData) -> str:
         _series(data.about),
         *_findings(data),
         _missing(data.about),
+        _left_out(data.about),
         _preview(data.about),
         _end(),
     ]
@@ -92,6 +93,10 @@ def _series(about: Mapping[str, Any]) -> str:
 def _missing(about: Mapping[str, Any]) -> str:
     rows = [{"file": name} for name in about.get("missing", ())]
     return _table("Missing, as the index of the disc has it", ("file",), rows)
+
+
+def _left_out(about: Mapping[str, Any]) -> str:
+    return _table("Left out, for they are no regular files", ("file", "kind"), about.get("left_out", ()))
 
 
 def _preview(about: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from catalog.administration import principal
-from catalog.gate.drops import importing
+from catalog.gate.drops.local_files import LocalFiles
 from catalog.gate.review.decisions import Review
 from catalog.pure.errors import Invalid
 from catalog.pure.nodes import Kind
@@ -62,8 +62,8 @@ def add(
         series_number = _number(open_archive(configuration(), database).view(user), study, exam, (name, *also_from))
         folder = folder_name(series_number, label)
         lineage = json.dumps({"program": program, "sources": [name, *also_from]}).encode()
-        brought = [found for file in files for found in importing.below(file)]
-        number = bring_as(database, user, acting_as, (study, exam, folder), brought, {LINEAGE: lineage})
+        with LocalFiles(files) as local:
+            number = bring_as(database, user, acting_as, (study, exam, folder), local, {LINEAGE: lineage})
         batch = Review(database, open_staging(configuration()), actor(acting_as), user).info(number)
     if as_json:
         print_json({"batch": batch.id, "state": batch.state, "folder": f"{study}/{exam}/{folder}", "files": batch.files})

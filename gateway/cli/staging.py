@@ -12,7 +12,7 @@ import click
 from catalog import administration, durable
 from catalog.database import Database
 from catalog.gate.deidentification import NO_EXAM_YET
-from catalog.gate.drops import importing
+from catalog.gate.drops.local_files import LocalFiles
 from catalog.gate.review.decisions import Review
 from catalog.gate.review.queries import BatchDetails, BatchInfo
 from catalog.granted import study_of
@@ -264,7 +264,8 @@ def add(files: tuple[Path, ...], study: str, exam: str, acting_as: str, as_json:
     """Bring files of this machine to the gate, folders by their names with all below them.
 
     They lie in your staging folder, as if copied there (docs/staging.md), and wait in your open batch for that exam. If it was
-    cut short, run it again: what is there already is not read again.
+    cut short, run it again: what is there already is not read again. Symbolic links, FIFOs, sockets and devices are left out,
+    which the batch's findings say.
 
     \b
     Example:
@@ -272,15 +273,10 @@ def add(files: tuple[Path, ...], study: str, exam: str, acting_as: str, as_json:
     """
     with _gate(acting_as) as gate:
         user = administration.principal(gate.database, acting_as)
-        found = [(path, (*_own_name(file), *names)) for file in files for path, names in importing.below(file)]
         code = study_of(gate.database, study, user.user_id).code
-        number = bring_as(gate.database, user, acting_as, (code, exam), found)
+        with LocalFiles(files, own_names=True) as local:
+            number = bring_as(gate.database, user, acting_as, (code, exam), local)
         print_state(gate.review.info(number), as_json=as_json)
-
-
-def _own_name(path: Path) -> tuple[str, ...]:
-    """Return a folder's own name, also of `.`; a file brings its name itself."""
-    return (path.resolve().name,) if path.is_dir() else ()
 
 
 def _preview(gate: _Gate, details: BatchDetails, study: str) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from catalog.gate.check.examine import Examined, Examiner
 from catalog.gate.check.preview import previews
 from catalog.gate.deidentification import NO_EXAM_YET, Cleaner, Deidentification
 from catalog.gate.drops import sealing
+from catalog.gate.drops.local_files import counted_kinds
 from catalog.gate.report import write_report
 from catalog.gate.staged.area import Staging
 from catalog.gate.staged.companions import Companions
@@ -218,6 +219,16 @@ class Checker:
                 Finding("profile", Severity.WARNING, f"{this.trouble}; nothing can be published before that is mended")
             )
         findings += self._asides(this.id)
+        left_out = self._left_out(this.id)
+        about["left_out"] = [{"file": place, "kind": kind} for place, kind in sorted(left_out.items())]
+        if left_out:
+            findings.append(
+                Finding(
+                    "left_out", Severity.WARNING,
+                    f"not all of what was brought is here: {counted_kinds(left_out.values())} were left out, for only regular "
+                    "files are taken; if they are needed, bring the files that they lead to",
+                )
+            )  # fmt: skip
         of_discs, about["missing"] = discs.compared(self._database, self._staging, this.id)
         findings += of_discs
         self._staging.write_about(this.id, about)
@@ -232,6 +243,10 @@ class Checker:
                 "their own, and they themselves are not archived"
             )
             yield Finding("unpacked", Severity.NOTE, message)
+
+    def _left_out(self, batch_id: int) -> dict[str, str]:
+        row = self._database.row(sa.select(batches.c.drop_folder).where(batches.c.id == batch_id))
+        return self._staging.drop(row.drop_folder).left_out() if row is not None and row.drop_folder is not None else {}
 
     def _write(self, job: Job, examiner: Examiner, findings: list[Finding]) -> None:
         follows = self._late_for(job.batch_id, examiner.studies())

@@ -1,44 +1,31 @@
 """Bringing files of this machine into an inbox, for commands: each whole or not at all, and none twice.
 
 A file that is there with the same size and time is not read again, so whatever was cut short is simply done again. May live
-here: from paths to places. Not: who may, what is taken where; that is the inbox's.
+here: from files to places. Not: which files (`local_files`); who may, what is taken where: that is the inbox's.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO
 
 from catalog.audit import Actor, record
 from catalog.database import Database
 from catalog.gate.drops.inbox import Inbox
+from catalog.gate.drops.local_files import LocalFiles, counted_kinds, open_file
 from catalog.pure.drops import EXAM_DEPTH, Place
 from catalog.pure.errors import Conflict, Invalid, NotFound, Refused
-
-Found: TypeAlias = tuple[Path, Place]
-"""A file of this machine, and its names below the folder it is brought into."""
 
 _CHUNK = 1 << 20
 
 
-def below(path: Path) -> Iterator[Found]:
-    """Yield a file, or all below a folder, each with its names from there; what the folder itself is called does not count."""
-    if not path.is_dir():
-        yield path, (path.name,)
-        return
-    for found in sorted(path.rglob("*")):
-        if found.is_file():
-            yield found, found.relative_to(path).parts
-
-
-def bring(inbox: Inbox, folder: Place, files: Sequence[Found], progress: Callable[[int], None]) -> int:
+def bring(inbox: Inbox, folder: Place, local: LocalFiles, progress: Callable[[int], None]) -> int:
     """Bring files into a folder of an inbox, made with those between; return how many came, without those that were there.
 
     Args:
         inbox: whose it becomes.
         folder: `study/exam/...`.
-        files: which, and where below the folder.
+        local: which, and where below the folder; what is left out of them is noted with the batch.
         progress: called after each with how many are done.
 
     Raises:
@@ -46,14 +33,17 @@ def bring(inbox: Inbox, folder: Place, files: Sequence[Found], progress: Callabl
         Refused: one cannot be read, or changed while it was; what came before it stays.
         ArchimedError: as `Inbox.upload` and `Upload.commit`; likewise.
     """
+    files = local.files
     if not files:
-        raise Invalid("there is no file in what was named")
+        without = f": {counted_kinds(local.left_out.values())} cannot be brought" if local.left_out else ""
+        raise Invalid(f"there is no file in what was named{without}")
+    inbox.note_left_out(folder, local.left_out)
     made: set[Place] = set()
     came = 0
-    for count, (path, names) in enumerate(files, 1):
-        place = (*folder, *names)
+    for count, found in enumerate(files, 1):
+        place = (*folder, *found.place)
         try:
-            with path.open("rb") as file:
+            with open_file(found) as file:
                 if not _is_there(inbox, place, os.fstat(file.fileno())):
                     _make_folders(inbox, place, made)
                     put(inbox, place, file)

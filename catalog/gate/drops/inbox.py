@@ -6,7 +6,8 @@ sealed begins a batch that follows. Errors are those of `catalog.pure.errors`; a
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TypeVar
 
 from catalog.gate.drops.exams import Dropped, ExamRow, Exams
@@ -270,6 +271,26 @@ class Inbox(StagingView):
             drop.tree.set_attribute(names, value)
 
         self._change(place, act)
+
+    def note_left_out(self, folder: Place, left_out: Mapping[Place, str]) -> None:
+        """Keep with the batch, durably, what was not taken of a tree that is brought, so that its checks say so.
+
+        Args:
+            folder: `study/exam/...`, where the tree is brought to.
+            left_out: by the names below the folder, what kind of thing stands there.
+
+        Raises:
+            As `upload`.
+        """
+        above = folder[EXAM_DEPTH:]
+        places = {"/".join((*above, *names)): kind for names, kind in left_out.items()}
+        for batch in self._exams.exam(*folder[:EXAM_DEPTH]).batches:
+            noted = self._staging.drop(batch.key).left_out()
+            places = {place: kind for place, kind in places.items() if place not in noted}
+        if places:
+            with suppress(Conflict):
+                self.make_folder(folder[:EXAM_DEPTH])
+            self._change(folder[:EXAM_DEPTH], lambda _row, drop, _batch: drop.note_left_out(places), begin=True)
 
     def sync_names(self, place: Place) -> None:
         """Return when the names in a folder would survive a power cut.

@@ -4,6 +4,7 @@
     <staging>/drops/<key>/open          there as long as files may be written. Whoever writes holds it locked (shared), whoever
                                         seals removes it under the exclusive lock; its time is that of the last change
     <staging>/drops/<key>/incoming/     uploads that are not whole yet; they count for nothing
+    <staging>/drops/<key>/left-out.json what was not taken of a tree that a command brought: by its place, what it is
     <staging>/drops/<key>/files/<n>     a second name of ours for each file, and names.jsonl: which is which. Made when sealed
 
 All processes agree through the file `open` alone: it is right whoever dies. Knows no catalogue.
@@ -16,7 +17,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ _POLL_SECONDS = 0.02
 _SEALING_SECONDS = 5.0
 _TOUCH_SECONDS = 1.0
 _NAMES = "names.jsonl"
+_LEFT_OUT = "left-out.json"
 _OPEN = "open"
 
 
@@ -200,6 +202,29 @@ class DropFolder:
         except FileNotFoundError:
             return []
         return [(name, is_unfinished) for name, is_unfinished in map(json.loads, lines)]
+
+    def note_left_out(self, places: Mapping[str, str]) -> None:
+        """Keep what is not in the tree although it was brought, durably: by its place, what it is."""
+        with self._mutex, durable.translated(_BUSY):
+            content = json.dumps({**self._noted(), **places}).encode()
+            durable.write_file(self.path / _LEFT_OUT, [content], mode=0o600)
+
+    def left_out(self) -> dict[str, str]:
+        """Return what was noted and did not come since: by its place, what it is."""
+        return {place: kind for place, kind in self._noted().items() if not self._has(place)}
+
+    def _noted(self) -> dict[str, str]:
+        try:
+            found: dict[str, str] = json.loads((self.path / _LEFT_OUT).read_bytes())
+        except FileNotFoundError:
+            return {}
+        return found
+
+    def _has(self, place: str) -> bool:
+        with suppress(NotFound, NotADirectory):
+            self.tree.stat(tuple(place.split("/")))
+            return True
+        return False
 
     def erase(self, files: list[tuple[int, str]]) -> None:
         """Remove stocked files, by number and name, durably."""

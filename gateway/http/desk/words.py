@@ -52,6 +52,7 @@ TITLES = {
     "siblings": "Smaller than in other exams",
     "profile": "The study's profile cannot be used",
     "disc": "Not as the disc's index says",
+    "left_out": "Not all of what was brought is here",
     "unpacked": "Archives were unpacked",
     "publish": "Held when it was published",
 }

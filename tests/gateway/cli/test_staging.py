@@ -110,6 +110,25 @@ def test_files_of_this_machine_lie_in_the_staging_folder_as_if_copied(
     assert [note["detail"] for note in notes] == [{"files": 3}, {"files": 0}]
 
 
+def test_links_and_pipes_in_a_tree_are_left_out_and_told(
+    built: BuiltArchive, archimed: Run, batch: int, tmp_path: Path
+) -> None:
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    (stick / "a.csv").write_text("1,2\n")
+    (stick / "passwd").symlink_to("/etc/passwd")
+    (stick / "etc").symlink_to("/etc")
+    os.mkfifo(stick / "pipe")
+    answer = archimed("staging", "add", "stick", "--study", STUDY, "--exam", "E001", "--as", "ada", "--json")
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(answer.stdout)["files"] == 1
+    assert "left out, for only regular files are brought: 1 FIFO, 2 symbolic links" in answer.stderr
+    staging = built.folder / "var" / "staging"
+    assert not [path for path in staging.rglob("*") if path.is_file() and b"root:" in path.read_bytes()]
+    refusal = refused(archimed("staging", "add", "stick/passwd", "--study", STUDY, "--exam", "E001", "--as", "ada"))
+    assert "is a symbolic link" in refusal
+
+
 def test_what_cannot_be_brought(archimed: Run, batch: int, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("1,2\n")
     (tmp_path / "empty").mkdir()
