@@ -9,7 +9,7 @@ from catalog import marks
 from gateway import logs
 from gateway.cli.common import configuration
 from gateway.config import Config
-from gateway.supervisor import Part, Supervisor, address_of, listen, stop_on_sigterm
+from gateway.supervisor import Part, Supervisor, address_of, listen, listen_locally, stop_on_sigterm
 
 _TOUCHES_IN_QUIET_TIME = 3
 # Within one file the worker says nothing, and one of many gigabytes takes its time.
@@ -52,6 +52,7 @@ def _http(config: Config) -> Part:
     from gateway.wiring import open_archive, open_database, open_desk_rooms, open_staging_rooms
 
     listener = listen(config.http.host, config.http.port, "[http] port")
+    local = [listen_locally(config.http.socket, "[http] socket")] if config.http.socket else []
     credentials = Opener(config)
 
     def make() -> WSGIApplication:
@@ -66,10 +67,11 @@ def _http(config: Config) -> Part:
 
     def run(ready: Callable[[], None], alive: Callable[[], None]) -> None:
         server.run(
-            make, listener.detach(), workers=config.http.workers, threads=config.http.threads, on_ready=ready, on_turn=alive
-        )
+            make, listener.detach(), *(proxy.detach() for proxy in local), workers=config.http.workers,
+            threads=config.http.threads, proxies=config.auth.trusted_proxies, on_ready=ready, on_turn=alive,
+        )  # fmt: skip
 
-    return Part("http", run, listener)
+    return Part("http", run, listener, others=tuple(local))
 
 
 def _dicom(config: Config) -> Part:

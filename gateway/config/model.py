@@ -47,10 +47,15 @@ class Staging:
 
 @dataclass(frozen=True, slots=True)
 class Http:
-    """`[http]`: where WebDAV and the desk listen, and with how many processes and threads in each."""
+    """`[http]`: where WebDAV and the desk listen, and with how many processes and threads in each.
+
+    `socket`: a Unix socket besides, for a proxy on this machine: what it says in X-Forwarded-For is believed. The folder that
+    it lies in is closed to others; its group, handed on by its set-gid bit, is the proxy's.
+    """
 
     host: Annotated[str, values.text(1, 255)] = "127.0.0.1"
     port: Annotated[int, _PORT] = 8080
+    socket: Annotated[Path | None, values.socket_path] = None
     workers: Annotated[int, values.whole(1, 64)] = 2
     threads: Annotated[int, values.whole(1, 256)] = 16
 

@@ -24,6 +24,7 @@ _KINDS: dict[type, str] = {
 }  # fmt: skip
 _LDAP = ("ldaps", "ldap")
 _POSTGRESQL = "postgresql+psycopg"
+_LONGEST_SOCKET = 107  # unix(7), less the byte that ends it
 
 
 def text(shortest: int, longest: int) -> Reader[str]:
@@ -162,6 +163,14 @@ def path(value: object, folder: Path) -> Path:
     if not found.strip() or "\0" in found:
         raise ValueError("a path is needed")
     return folder / found
+
+
+def socket_path(value: object, folder: Path) -> Path:
+    """Read the path of a Unix socket, which the kernel wants short."""
+    found = path(value, folder)
+    if len(os.fsencode(found)) > _LONGEST_SOCKET:
+        raise ValueError(f"a path of {_LONGEST_SOCKET} bytes at most is needed")
+    return found
 
 
 def secret_path(value: object, folder: Path) -> Path:

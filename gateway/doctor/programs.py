@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import socket
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,6 +71,21 @@ def ports(config: Config) -> Iterator[Finding]:
                 f"{what} is taken by another program",
                 f"stop that one (ss -ltnp 'sport = :{port}'), or choose another port",
             )
+
+
+def proxy(config: Config) -> Iterator[Finding]:
+    """Look at the socket of the proxy: there, and closed to who is not the proxy."""
+    place = config.http.socket
+    if place is None:
+        return
+    if not place.parent.is_dir():
+        yield wrong("proxy", f"the folder {place.parent} is missing", "docs/operations.md: A proxy on the same machine")
+    elif place.parent.stat().st_mode & stat.S_IRWXO:
+        yield wrong("proxy", f"others may look into {place.parent}, and speak for the proxy", f"chmod o= {place.parent}")
+    elif not place.is_socket():
+        yield wrong("proxy", f"nothing listens at {place}", "systemctl restart archimed-http")
+    else:
+        yield good("proxy", f"{place} is there, for the proxy alone")
 
 
 def mounts(config: Config) -> Iterator[Finding]:

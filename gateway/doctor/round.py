@@ -10,7 +10,7 @@ from gateway.doctor.finding import Finding, doubtful, wrong
 
 _CHECKS = (
     places.secrets, places.key, places.catalogue_file, places.folders, places.space, places.certificates,
-    programs.catalogue, programs.pam, programs.ports, programs.mounts,
+    programs.catalogue, programs.pam, programs.ports, programs.proxy, programs.mounts,
     machine.fuse, machine.clock, machine.units,
 )  # fmt: skip
 

@@ -9,8 +9,8 @@
     /metrics       figures, for a monitoring system
 
 The last three ask for no login, as such systems expect; nor does OPTIONS of `/`, which says what any server of this kind would.
-They count methods, statuses and parts, never a person, a path or a code. A proxy that lets strangers in should keep them to
-itself. New parts are entries of `_Front._parts`.
+They count methods, statuses and parts, never a person, a path or a code. All but the first are for this machine alone, and not
+found by who comes from elsewhere or through a proxy. New parts are entries of `_Front._parts`.
 """
 
 import logging
@@ -32,7 +32,7 @@ from gateway.http.answers import Answer
 from gateway.http.desk import DESK, DeskPart, DeskRooms
 from gateway.http.metrics import Metrics
 from gateway.http.readonly import ARCHIVE, ROOT_CAPABILITIES, Tree
-from gateway.http.requests import Environ, first_name, has_body, is_probe, method_of, segments
+from gateway.http.requests import Environ, first_name, has_body, is_from_this_machine, is_probe, method_of, segments
 from gateway.http.staging import STAGING, Rooms, StagingPart, names_in
 
 WSGIApplication: TypeAlias = Callable[[Environ, Any], Iterable[bytes]]
@@ -155,5 +155,7 @@ class _Front:
         return part.answer(part.names(environ), environ)
 
     def _service_answer(self, environ: Environ) -> Answer:
+        if environ.get("PATH_INFO") != f"/{service.HEALTH}" and not is_from_this_machine(environ):
+            raise NotFound("there is no such file or folder")
         environ["archimed.part"] = "service"
         return Response.from_app(self._service.wsgi_app, environ)

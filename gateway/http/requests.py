@@ -1,5 +1,6 @@
 """What clients send, made plain: paths, small bodies, names nobody means."""
 
+import ipaddress
 import re
 from typing import Any
 from urllib.parse import quote
@@ -29,6 +30,17 @@ def method_of(environ: Environ) -> str:
     """Return the method if it is one that clients send, else `other`: for figures and log lines."""
     method: str = environ["REQUEST_METHOD"]
     return method if method in METHODS else "other"
+
+
+def is_from_this_machine(environ: Environ) -> bool:
+    """Whether who asks is a program of this machine that has not been sent on by a proxy."""
+    if "HTTP_X_FORWARDED_FOR" in environ:
+        return False
+    try:
+        address = ipaddress.ip_address(environ.get("REMOTE_ADDR", "").removeprefix("::ffff:"))
+    except ValueError:  # over a socket comes the proxy
+        return False
+    return address.is_loopback
 
 
 def first_name(environ: Environ) -> str:

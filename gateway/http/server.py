@@ -17,7 +17,7 @@ import struct
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -29,6 +29,7 @@ from gunicorn.glogging import Logger
 
 from catalog.faults import place_of
 from catalog.pure.errors import Unavailable
+from gateway.credentials.addresses import OVER_SOCKET
 from gateway.http.requests import method_of
 
 _WSGIApplication: TypeAlias = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -51,9 +52,10 @@ _requests = logging.getLogger("gateway.http.requests")
 def run(
     app_factory: Callable[[], _WSGIApplication],
     fd: int,
-    *,
+    *socket_fds: int,
     workers: int,
     threads: int,
+    proxies: Collection[str] = (),
     on_ready: Callable[[], None],
     on_turn: Callable[[], None] = lambda: None,
 ) -> None:
@@ -65,8 +67,10 @@ def run(
         app_factory: makes the application; called once in each worker process. If it has an `at_end`, that is called when the
             process has answered its last request.
         fd: a bound TCP socket, listening or not; it is closed in the end.
+        socket_fds: further sockets, bound to paths: what comes over these comes from a proxy that is trusted.
         workers: the number of processes.
         threads: the number of threads in each, which is how many requests it answers at a time.
+        proxies: addresses whose X-Forwarded-Proto is believed beside that of those.
         on_ready: called in this process once the first worker answers.
         on_turn: called in this process about once a second, as long as it looks after its workers.
 
@@ -81,7 +85,7 @@ def run(
     os.environ.pop("SCRIPT_NAME", None)
     _limit_stalling(fd)
     try:
-        _Application(app_factory, fd, workers, threads, folder, on_ready, on_turn).run()
+        _Application(app_factory, (fd, *socket_fds), workers, threads, proxies, folder, on_ready, on_turn).run()
     except SystemExit as end:
         if os.getpid() != owner:
             # A worker: the caller's clean-up is the caller's, not its copy's.
@@ -120,9 +124,10 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn has no typ
     def __init__(
         self,
         factory: Callable[[], _WSGIApplication],
-        fd: int,
+        fds: Sequence[int],
         workers: int,
         threads: int,
+        proxies: Collection[str],
         folder: str,
         on_ready: Callable[[], None],
         on_turn: Callable[[], None],
@@ -132,7 +137,8 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn has no typ
         self._on_turn = on_turn
         self._at_end: Callable[[], None] = lambda: None  # in the master, which gunicorn tells of each worker's end, too
         self._settings = {
-            "bind": f"fd://{fd}",
+            "bind": [f"fd://{fd}" for fd in fds],
+            "forwarded_allow_ips": ",".join(proxies),
             "workers": workers,
             "threads": threads,
             "worker_class": "gthread",
@@ -161,7 +167,10 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn has no typ
         self._at_end = getattr(app, "at_end", self._at_end)
 
         def served(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-            environ["gunicorn.socket"].settimeout(STALLED_SECONDS)
+            connection = environ["gunicorn.socket"]
+            connection.settimeout(STALLED_SECONDS)
+            if connection.family == socket.AF_UNIX:
+                environ["REMOTE_ADDR"] = OVER_SOCKET
             environ["archimed.close"] = _current.request.force_close
             return app(environ, start_response)
 
@@ -181,6 +190,7 @@ class _Master(Arbiter):  # type: ignore[misc] # gunicorn has no types
         self._on_ready: Callable[[], None] | None = on_ready
         self._heard, self._tell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         super().__init__(app)
+        self.systemd = True  # it leaves the path of a socket alone that was handed to it; who made it may hand it on
 
     def note_worker(self, _worker: Any) -> None:
         """Say, in a worker, that it answers."""

@@ -6,6 +6,6 @@ restarted waits instead of being refused.
 
 from gateway.supervisor.child import Part, die_with_parent, stop_on_sigterm
 from gateway.supervisor.parent import Patience, Supervisor
-from gateway.supervisor.sockets import address_of, listen
+from gateway.supervisor.sockets import address_of, listen, listen_locally
 
-__all__ = ["Part", "Patience", "Supervisor", "address_of", "die_with_parent", "listen", "stop_on_sigterm"]
+__all__ = ["Part", "Patience", "Supervisor", "address_of", "die_with_parent", "listen", "listen_locally", "stop_on_sigterm"]

@@ -30,13 +30,20 @@ class Part:
     `run(ready, alive)` is called in a process of its own. It calls `ready` once when it accepts work, works until SIGTERM,
     finishes what it has begun and returns. It sets up its own signals: SIGTERM has its default action when it starts. In each
     turn of its work it calls `alive`, which costs nothing; one that is silent for `longest_silence` seconds hangs, and is
-    killed and started again. `listener` is the socket it serves, held open by the parent between two lives of the part.
+    killed and started again. `listener` is the socket it serves, held open by the parent between two lives of the part, and
+    so are `others`: sockets that it serves too.
     """
 
     name: str
     run: Callable[[Callable[[], None], Callable[[], None]], None]
     listener: socket.socket | None = None
     longest_silence: float = 60.0
+    others: tuple[socket.socket, ...] = ()
+
+    @property
+    def sockets(self) -> tuple[socket.socket, ...]:
+        """All sockets that it serves."""
+        return (*([self.listener] if self.listener else []), *self.others)
 
 
 def fork(part: Part, not_its_own: Iterable[int], begin: Callable[[str], None]) -> tuple[int, int]:

@@ -148,7 +148,7 @@ class Supervisor:
 
     def _start(self, life: _Life) -> None:
         descriptors = [key.fd for key in self._selector.get_map().values()]
-        others = [other.part.listener.fileno() for other in self._lives if other is not life and other.part.listener]
+        others = [held.fileno() for other in self._lives if other is not life for held in other.part.sockets]
         life.pid, life.pipe = fork(life.part, [*descriptors, *others, self._selector.fileno()], self._begin)
         life.started = life.heard = time.monotonic()
         life.due, life.is_ready = None, False
@@ -221,8 +221,8 @@ class Supervisor:
         """Stop the parts one after the other; a second request to stop, or a part that does not finish, makes it short."""
         for life in self._lives:
             # Nobody shall be left waiting in the queue of a socket that no part serves any more.
-            if life.part.listener is not None:
-                life.part.listener.close()
+            for held in life.part.sockets:
+                held.close()
             if life.pid is None:
                 continue
             log.info("stopping %s", life.part.name)

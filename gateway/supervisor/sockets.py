@@ -1,8 +1,11 @@
 """Listening sockets that are bound before anything starts, so that a taken port is an error and not a restart."""
 
+import contextlib
 import errno
 import os
 import socket
+import stat
+from pathlib import Path
 
 from catalog.pure.errors import Unavailable
 
@@ -33,6 +36,50 @@ def listen(host: str, port: int, what: str) -> socket.socket:
         listener.close()
         raise Unavailable(f"{what}: {_reason(error, host, port)}") from None
     return listener
+
+
+def listen_locally(path: Path, what: str) -> socket.socket:
+    """Return a socket that listens at a path, for this account and the group of the path's folder (set-gid) alone.
+
+    Args:
+        path: where; a socket that a former process left there is replaced.
+        what: what it is for, and where it is configured: "[http] socket".
+
+    Raises:
+        Unavailable: the folder is missing or open to others, or something else is there.
+    """
+    try:
+        if path.parent.stat().st_mode & stat.S_IRWXO:
+            raise Unavailable(f"{what}: others may look into {path.parent}; close it: chmod o= {path.parent}")
+        _remove_left(path, what)
+        listener = socket.socket(socket.AF_UNIX)
+        with contextlib.ExitStack() as unless_it_works:
+            unless_it_works.callback(listener.close)
+            listener.bind(str(path))
+            path.chmod(0o660)
+            listener.listen(_BACKLOG)
+            unless_it_works.pop_all()
+    except OSError as error:
+        raise Unavailable(f"{what}: cannot listen at {path}: {os.strerror(error.errno or 0)}") from None
+    return listener
+
+
+def _remove_left(path: Path, what: str) -> None:
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise Unavailable(f"{what}: {path} is there already and is no socket; remove it, or choose another path")
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX) as asking:
+        asking.settimeout(1)
+        try:
+            asking.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+        except TimeoutError:
+            pass
+    raise Unavailable(f"{what}: another program listens at {path}; stop that one or choose another path")
 
 
 def address_of(listener: socket.socket) -> str:

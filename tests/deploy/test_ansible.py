@@ -93,6 +93,7 @@ BROUGHT = [
     (r"/etc/systemd/system/(archimed[^/]+|archimed-[^/]+[.]d/site[.]conf)", "root:root 644"),
     (r"/etc/systemd/system/(nftables-archimed[.]service|nftables[.]service[.]d/archimed[.]conf)", "root:root 644"),
     (r"/etc/(pam[.]d/archimed|nginx/conf[.]d/archimed[.]conf|ssh/sshd_config[.]d/archimed[.]conf)", "root:root 644"),
+    (r"/etc/tmpfiles[.]d/archimed-http[.]conf", "root:root 644"),
     (r"/etc/(passwd|group|subuid|subgid)-", "root:root 644"),
     (r"/etc/g?shadow-", "root:shadow 640"),
     (r"/opt/archimed", "root:root 777"),  # a link

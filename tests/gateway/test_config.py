@@ -173,6 +173,7 @@ def test_every_fault_at_once(write) -> None:
         ('[auth.ldap]\nbase = " x"', "one line of printable text"),
         ('[auth.ldap.roles]\n"cn=x" = "boss"', "the roles are limited, standard, power, administrator"),
         ('[auth.ldap.roles]\nx = "limited"', "distinguished name"),
+        (f'[http]\nsocket = "/run/{"x" * 120}"', r"\[http\] socket: a path of 107 bytes at most"),
         ('[http]\nhost = " "', r"\[http\] host: 1 to 255 printable ASCII"),
         ('[catalog]\nurl = "mysql://x"', r"\[catalog\] url: a URL that begins with sqlite:/// or postgresql\+psycopg://"),
         ('[catalog]\nurl = "postgresql+psycopg://host/"', "database's name is missing"),

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from catalog.pure.errors import Unavailable
-from gateway.supervisor import address_of, listen
+from gateway.supervisor import address_of, listen, listen_locally
 from gateway.supervisor.notify import alive_seconds
 
 TOP = Path(__file__).parents[2]
@@ -271,3 +271,27 @@ def test_an_ipv6_address_is_written_as_a_client_needs_it() -> None:
         pytest.skip("this machine has no IPv6 loopback")
     with listen("::1", 0, "[http] host") as listener:
         assert address_of(listener).startswith("[::1]:")
+
+
+def test_a_socket_is_for_its_folder_alone_and_replaces_what_a_former_process_left(tmp_path: Path) -> None:
+    tmp_path.chmod(0o750)
+    place = tmp_path / "proxy.sock"
+    with listen_locally(place, "[http] socket"):
+        assert place.stat().st_mode & 0o777 == 0o660
+        with pytest.raises(Unavailable, match=r"^\[http\] socket: another program listens at"):
+            listen_locally(place, "[http] socket")
+    assert place.is_socket(), "nobody removes it"
+    listen_locally(place, "[http] socket").close()
+
+
+def test_a_socket_that_others_could_reach_or_that_would_replace_a_file_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o751)
+    with pytest.raises(Unavailable, match=r"others may look into .*; close it: chmod o= "):
+        listen_locally(tmp_path / "proxy.sock", "[http] socket")
+    tmp_path.chmod(0o750)
+    (tmp_path / "proxy.sock").write_text("precious")
+    with pytest.raises(Unavailable, match="is no socket; remove it, or choose another path"):
+        listen_locally(tmp_path / "proxy.sock", "[http] socket")
+    with pytest.raises(Unavailable, match="No such file or directory"):
+        listen_locally(tmp_path / "missing/proxy.sock", "[http] socket")
+    assert (tmp_path / "proxy.sock").read_text() == "precious"
