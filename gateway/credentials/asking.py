@@ -2,9 +2,13 @@
 
 A right password is remembered for some minutes under an HMAC; equal questions at one time become one; wrong ones are
 `gateway.credentials.failures`'s. A backend that hangs holds a bounded number of threads, and one address only part of them.
+
+A login that nobody has gets the same treatment as a wrong password, with a stand-in for the login: who only sees how long a
+refusal takes, or whether it is one, does not learn who has an account.
 """
 
 import logging
+import secrets
 import threading
 import time
 from collections import Counter, OrderedDict
@@ -16,7 +20,7 @@ from typing import Protocol
 
 from catalog.pure.access import Principal, Role
 from catalog.pure.errors import Unavailable
-from gateway.credentials.failures import Failures, Verdict
+from gateway.credentials.failures import Failures, Question, Verdict
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +29,8 @@ _MOST_REMEMBERED = 4096
 _PATIENCE_SECONDS = 30
 _QUEUE_SECONDS = 5
 _BUSY = "too many logins are being checked at this moment; try again"
+NOBODY = "archimed-nobody"
+"""The login that a backend is asked about in place of one that nobody has."""
 _NO_ANSWER = "your password cannot be checked at this moment; try again"
 
 
@@ -110,10 +116,17 @@ class Asking:
     """A password backend, asked carefully."""
 
     def __init__(
-        self, backend: PasswordBackend, failures: Failures, lanes: Lanes, now: Callable[[], float] = time.monotonic
+        self,
+        backend: PasswordBackend,
+        failures: Failures,
+        lanes: Lanes,
+        now: Callable[[], float] = time.monotonic,
+        strangers: Failures | None = None,
     ) -> None:
         self.backend = backend
         self._failures = failures
+        # Apart, so that a flood of made-up logins does not crowd out the counts of those that are somebody's.
+        self._strangers = strangers or Failures(failures.limits, now, crowds_out=True)
         self._lanes = lanes
         self._now = now
         self._right: OrderedDict[bytes, float] = OrderedDict()
@@ -141,7 +154,28 @@ class Asking:
         Raises:
             Unavailable: nobody can tell at the moment.
         """
-        digest = self._digest(user, login, secret)
+
+        def ask(digest: bytes) -> bool:
+            return self._ask(digest, login, secret, address, admit)
+
+        return self._once(self._digest(user, login, secret), address, ask)
+
+    def refuse(self, login: str, secret: str, address: str) -> None:
+        """Take for a login that nobody has what a wrong password takes; the backend hears neither of them.
+
+        Raises:
+            Unavailable: nobody could tell at the moment, if somebody had it.
+        """
+
+        def ask(digest: bytes) -> bool:
+            with self._strangers.asking(self.backend.name, login, digest, address) as question:
+                self._put(question, address, NOBODY, secrets.token_urlsafe())
+            return False
+
+        self._once(self._strangers.digest(self.backend.name, login, secret), address, ask)
+
+    def _once(self, digest: bytes, address: str, ask: Callable[[bytes], bool]) -> bool:
+        """Ask, unless just that is being asked by another thread: then wait for its answer."""
         with self._lock:
             if self._right.get(digest, 0) > self._now():  # since it was asked for
                 return True
@@ -154,7 +188,7 @@ class Asking:
                 return _result_of(flight)
         try:
             with self._lanes.inside(address):
-                right = self._ask(digest, login, secret, address, admit)
+                right = ask(digest)
             mine.set_result(right)
         except BaseException as error:
             mine.set_exception(error)
@@ -165,24 +199,31 @@ class Asking:
         return right
 
     def _ask(self, digest: bytes, login: str, secret: str, address: str, admit: Callable[[Proof], Principal]) -> bool:
-        name = self.backend.name
-        with self._failures.asking(name, login, digest, address) as question:
-            verdict = question.may_be_asked(_PATIENCE_SECONDS)
-            if verdict is Verdict.WAIT:
-                raise Unavailable(_NO_ANSWER)
-            if verdict is not Verdict.ASK:
-                # Not for the log of every day: a flood would fill it.
-                _log.debug("a login was refused without asking %s: %s", name, verdict.value)
-                return False
-            with self._lanes.asking(address):
-                proof = self.backend.check(login, secret)
+        with self._failures.asking(self.backend.name, login, digest, address) as question:
+            proof = self._put(question, address, login, secret)
             if proof is None:
-                question.answered(right=False)
-                _log.info("%s refused a password", name)
                 return False
             question.answered(right=True)
         self._remember(self._digest(admit(proof), login, secret))
         return True
+
+    def _put(self, question: Question, address: str, login: str, secret: str) -> Proof | None:
+        """Put a question to the backend, if it may be; a no is counted here."""
+        name = self.backend.name
+        verdict = question.may_be_asked(_PATIENCE_SECONDS)
+        if verdict is Verdict.WAIT:
+            raise Unavailable(_NO_ANSWER)
+        if verdict is not Verdict.ASK:
+            # Not for the log of every day: a flood would fill it.
+            _log.debug("a login was refused without asking %s: %s", name, verdict.value)
+            return None
+        with self._lanes.asking(address):
+            proof = self.backend.check(login, secret)
+        if proof is None or login == NOBODY:
+            question.answered(right=False)
+            _log.info("%s refused a password", name)
+            return None
+        return proof
 
     def _digest(self, user: Principal | None, login: str, secret: str) -> bytes:
         return self._failures.digest(self.backend.name, str(user.user_id) if user else "", login, secret)

@@ -23,7 +23,7 @@ from catalog.pure.access import Role
 from catalog.pure.errors import ConfigError, Unavailable
 from catalog.pure.names import folded
 from gateway.config.model import Ldap
-from gateway.credentials.asking import Proof
+from gateway.credentials.asking import NOBODY, Proof
 from gateway.credentials.groups import ACCOUNT_ATTRIBUTES, dn_key, highest_role, is_usable
 
 _log = logging.getLogger(__name__)
@@ -105,6 +105,7 @@ class DirectoryBackend:
         self._settings = settings
         self._password = password
         self._now = now
+        self._nobody = f"CN={NOBODY},{settings.base}"
         self._servers = [_Server(url, number, _Tls(settings.ca_file)) for number, url in enumerate(settings.servers, 1)]
 
     @property
@@ -134,6 +135,9 @@ class DirectoryBackend:
         with self._as_service(server) as service:
             entry = self._find(service, login)
             if entry is None:
+                # As many questions as for an account that is there, so that a refusal takes as long.
+                with contextlib.suppress(exceptions.LDAPOperationResult), server.bound(self._nobody, secret):
+                    pass
                 return None
             try:
                 with server.bound(entry["dn"], secret):

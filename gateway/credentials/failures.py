@@ -68,7 +68,11 @@ class _Entry:
 class Failures:
     """The shared memory. Make it before processes are forked; every one of them then sees what the others learn."""
 
-    def __init__(self, limits: Limits | None = None, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, limits: Limits | None = None, now: Callable[[], float] = time.monotonic, *, crowds_out: bool = False
+    ) -> None:
+        """`crowds_out`: where there is no room, forget the oldest; else a login that finds none is refused without asking."""
+        self._crowds_out = crowds_out
         self.limits = limits or Limits()
         self.key = secrets.token_bytes(32)
         self._now = now
@@ -102,6 +106,8 @@ class Failures:
                 return Verdict.WAIT
             if len(same) >= _ASKS_OF_ONE_SECRET or (same and now - max(e.at for e in same) < limits.repeat_seconds):
                 return Verdict.KNOWN
+            if self._crowds_out and len(entries) >= _ENTRIES:
+                entries.remove(min(entries, key=lambda entry: (entry.pending, entry.at)))
             from_here = sum(entry.address == address for entry in own)
             if len(own) >= limits.most or from_here >= limits.from_one_address or len(entries) >= _ENTRIES:
                 return Verdict.SPENT

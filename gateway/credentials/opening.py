@@ -17,7 +17,9 @@ class Opener:
     def __init__(self, config: Config) -> None:
         self._config = config
         auth = config.auth
-        self._failures = Failures(Limits(auth.max_failures, auth.failure_seconds, auth.repeat_seconds))
+        limits = Limits(auth.max_failures, auth.failure_seconds, auth.repeat_seconds)
+        self._failures = Failures(limits)
+        self._strangers = Failures(limits, crowds_out=True)
 
     def open(self, database: Database, refusals: Refusals | None = None) -> Credentials:
         """Return the authenticator of this process.
@@ -33,7 +35,12 @@ class Opener:
         count = max(1, len(set(auth.backends) - {"token"}))
         passwords = [
             # A quarter of the threads may ask a backend, as many may wait for it: the other half stays free.
-            Asking(self._backend(name), self._failures, Lanes(self._config.http.threads // _THREADS_A_LANE // count))
+            Asking(
+                self._backend(name),
+                self._failures,
+                Lanes(self._config.http.threads // _THREADS_A_LANE // count),
+                strangers=self._strangers,
+            )
             for name in auth.backends
             if name != "token"
         ]

@@ -130,11 +130,11 @@ class Credentials:
     def _is_right(self, user: Principal | None, login: str, secret: str, address: str) -> bool:
         unavailable: Unavailable | None = None
         for asking in self._passwords:
-            if user is None and not (asking.backend.admits and _may_be_made(login)):
-                continue
+            spelled = user.login if user else folded(login)
             try:
-                spelled = user.login if user else folded(login)
-                if asking.is_right(user, spelled, secret, address, lambda proof: self._admit(user, spelled, proof)):  # noqa: B023 - called within this turn
+                if user is None and not (asking.backend.admits and _may_be_made(login)):
+                    asking.refuse(spelled, secret, address)
+                elif asking.is_right(user, spelled, secret, address, lambda proof: self._admit(user, spelled, proof)):  # noqa: B023 - called within this turn
                     return True
             except Unavailable as error:
                 unavailable = error

@@ -58,6 +58,27 @@ def test_right_and_wrong(slapd: Slapd, settings: Callable[..., Ldap], url: str) 
         assert backend.check(login, secret) is None, (login, secret)
 
 
+@pytest.mark.parametrize("login", ["nobody", "disabled", "expired", "*"])
+def test_a_no_takes_as_many_questions_whatever_it_is_for(
+    settings: Callable[..., Ldap], login: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = DirectoryBackend(settings(), SECRET)
+    bound = directory._Server.bound
+    as_whom: list[str] = []
+
+    def counted(self: Any, dn: str, password: str) -> Any:
+        as_whom.append(dn)
+        return bound(self, dn, password)
+
+    monkeypatch.setattr(directory._Server, "bound", counted)
+    assert backend.check("anna", "wrong") is None
+    assert backend.check(login, "wrong") is None
+    service, anna, same_service, somebody = as_whom
+    assert service == same_service == SERVICE
+    assert anna != somebody
+    assert backend.check("anna", _ANNA) == Proof(), "a bind as nobody is no fault of the server's"
+
+
 @pytest.mark.parametrize(
     "login",
     [

@@ -118,6 +118,14 @@ def test_a_full_bucket_refuses_instead_of_forgetting(failures: Failures) -> None
     assert verdicts == [Verdict.ASK] * 16 + [Verdict.SPENT]
 
 
+def test_a_flood_of_strangers_crowds_out_strangers_alone() -> None:
+    strangers = Failures(Limits(most=4), crowds_out=True)
+    for number in range(70_000):  # more than there is room for
+        assert strangers.reserve(strangers.digest(f"{number}"), b"wrong".ljust(16), b"::1".ljust(8)) is Verdict.ASK
+    assert ask(strangers, "wrong") is Verdict.ASK
+    assert ask(strangers, "wrong") is Verdict.KNOWN
+
+
 def test_nothing_readable_is_kept(failures: Failures) -> None:
     ask(failures, "hunter2-hunter2", login="annabella")
     kept = failures._memory[:]
