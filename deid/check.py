@@ -13,6 +13,8 @@ from deid.engine.safe import vr_of
 from deid.errors import Held
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from deid.engine.nodes import Node, Syntax
     from deid.facts import Facts
     from deid.rules.values import Ledger
@@ -45,10 +47,11 @@ class Check:
         """Whether nothing removed lies in the encoded header. A False may still be excused by `judge`."""
         return not (self._search(ledger, known).hits(data.lower()) or leak.uid_hits(data, _old_uids(ledger)))
 
-    def clear_fragments(self, heads: bytes, ledger: Ledger, known: Facts) -> bool:
-        """Whether nothing removed lies in the comments of compressed images. Only long needles: compressed data is noise."""
-        hits = self._search(ledger, known).hits(heads.lower()) if heads else []
-        return not any(len(needle.text) >= _LONG for _, _, needle in hits)
+    def clear_pixels(self, pieces: Sequence[bytes | memoryview], ledger: Ledger, known: Facts) -> bool:
+        """Whether nothing removed lies in what holds compressed pictures together. Only long needles: most of it is noise."""
+        data = b"\0".join(pieces)
+        hits = self._search(ledger, known).hits(data.lower()) if data else []
+        return not any(len(needle.text) >= _LONG for _, _, needle in hits) and not leak.uid_hits(data, _old_uids(ledger))
 
     def judge(self, header: list[Node], syntax: Syntax, ledger: Ledger, known: Facts) -> None:
         """Raise `Held` for the first hit in the header that nothing excuses, with its tag path."""

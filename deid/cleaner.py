@@ -17,7 +17,7 @@ from deid import csa, headers, marks, pixels
 from deid.check import Check
 from deid.engine import fast, safe, scan
 from deid.engine.meta import part10_header
-from deid.engine.nodes import Element, Node, Syntax, Writer, find, fragment_heads, place
+from deid.engine.nodes import Element, Node, Syntax, Writer, find, place
 from deid.errors import DeidError, Held, Unreadable
 from deid.facts import MODALITY, SOP_CLASS, SOP_INSTANCE, WANTED, Facts, facts
 from deid.mapping import Mapping
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 _PIXEL_DATA = 0x7FE00010
 _OFFSET_TABLES = (0x7FE00001, 0x7FE00002)
-PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 _DIRECTORY = "1.2.840.10008.1.3.10"
 _DIRECTORY_RECORDS = 0x00041220
 _DOCUMENT = 0x00420011
@@ -131,13 +130,15 @@ class Cleaner:
                 raise scan.NotFast from None  # the safe engine knows whether there are pixels at all
             if masked is not None:
                 marked = self._encoded_marks(opened.syntax, masked)
-            clean = fast.Engine(opened, self._policy(known), values, marked, self._wanted).clean()
-            heads = fragment_heads(clean.fragments) if masked is None else b""
+            trimmer = pixels.Trimmer(top, opened.syntax, known.decode, looked_at=self._pixels_approved)
+            trim = trimmer.trim if masked is None else _untouched
+            clean = fast.Engine(opened, self._policy(known), values, marked, self._wanted, trim).clean()
             header = b"".join(clean.header)
-            if not (self._check.clear(header, ledger, known) and self._check.clear_fragments(heads, ledger, known)):
+            if not (self._check.clear(header, ledger, known) and self._check.clear_pixels(trimmer.searched, ledger, known)):
                 raise scan.NotFast  # the safe engine knows more of the file, and can say where
             pieces: Iterable[bytes | memoryview] = clean.pieces
             syntax = opened.syntax
+            self._note_trimmed(trimmer, ledger)
             if masked is not None:
                 pieces, syntax = _with_masked(clean, masked, _stored(opened)), masked.syntax
                 ledger.actions.extend(masked.actions())
@@ -162,7 +163,12 @@ class Cleaner:
         ledger = Ledger()
         clean = Walk(policy, self._values(known, ledger)).clean(nodes)
         syntax = self._mask_nodes(nodes, clean, known, syntax, ledger)
-        self._search(clean, syntax, ledger, known)
+        try:
+            trimmer = pixels.trim(clean, nodes, syntax, known.decode, looked_at=self._pixels_approved)
+        except pixels.Malformed as error:
+            raise Held(f"nobody can tell what in it is picture: {error.reason}", "(7FE0,0010)") from None
+        self._note_trimmed(trimmer, ledger)
+        self._search(clean, trimmer, syntax, ledger, known)
         found = headers.collect(clean, syntax, known.decode, self._profile.extract)
         _write(target, part10_header(sop_class, self.map_uid(instance), syntax.uid), _encoded(clean, syntax))
         return _report(found, ledger, "safe")
@@ -209,7 +215,7 @@ class Cleaner:
         """Mask the pixels of a clean data set in its place, and mark it. Gives the syntax it is in now."""
         masked = stored = None
         with ExitStack() as stack:
-            if any(find(nodes, tag) is not None for tag in PIXELS):
+            if any(find(nodes, tag) is not None for tag in pixels.PIXELS):
                 if hidden_overlay(nodes) and not self._pixels_approved:
                     raise Held("text may lie in the pixels: an overlay is in their unused bits", "(7FE0,0010)")
                 old = find(clean, _PIXEL_DATA)
@@ -225,15 +231,21 @@ class Cleaner:
         ledger.actions.extend(masked.actions())
         return masked.syntax
 
-    def _search(self, clean: list[Node], syntax: Syntax, ledger: Ledger, known: Facts) -> None:
+    def _note_trimmed(self, trimmer: pixels.Trimmer, ledger: Ledger) -> None:
+        """One line a kind and place for what lay in bulk data and was no part of it."""
+        found: dict[tuple[str, str], list[bytes]] = {}
+        for path, (what, data) in trimmer.removed:
+            found.setdefault((path, what), []).append(data)
+        for (path, what), pieces in found.items():
+            ledger.actions.append((path, "C", f"no picture: {what}", self._mapping.fingerprint(b"".join(pieces))))
+
+    def _search(self, clean: list[Node], trimmer: pixels.Trimmer, syntax: Syntax, ledger: Ledger, known: Facts) -> None:
         """The leak check over everything but pixel values."""
-        header = [node for node in clean if node.tag not in PIXELS]
+        header = [node for node in clean if node.tag not in pixels.PIXELS]
         if not self._check.clear(b"".join(_plain(header, syntax)), ledger, known):
             self._check.judge(header, syntax, ledger, known)
-        pixels = next((n for n in clean if n.tag in PIXELS and isinstance(n, Element) and n.undefined), None)
-        heads = fragment_heads(pixels.value) if pixels is not None else b""
-        if not self._check.clear_fragments(heads, ledger, known):
-            raise Held("something removed is still in a comment of the compressed image", "(7FE0,0010)")
+        if not self._check.clear_pixels(trimmer.searched, ledger, known):
+            raise Held("something removed is still in the compressed image", "(7FE0,0010)")
 
 
 class _TargetError(Exception):
@@ -252,6 +264,10 @@ def _are_uids(*texts: str) -> bool:
     return all(_UID.fullmatch(text) for text in texts)
 
 
+def _untouched(_: fast.Pixels) -> None:
+    """For pixels that are masked: they are made anew."""
+
+
 def _stored(opened: scan.Opened) -> pixels.Stored:
     vr, start, end, undefined = scan.pixel_data(opened)
     return pixels.Stored(opened.data[start:end], vr, undefined)
@@ -263,11 +279,11 @@ def _with_masked(clean: fast.Clean, masked: pixels.Masked, stored: pixels.Stored
         if index != clean.pixels:
             yield piece
             continue
-        tail = 8 if stored.undefined else 0
-        head = len(piece) - tail - len(stored.data)
-        yield piece[:head]
+        head = len(piece) - (8 if stored.undefined else 0) - len(stored.data)
+        yield piece[: head - 4]
+        yield masked.value.length.to_bytes(4, "little")
         yield from masked.value.chunks()
-        yield piece[len(piece) - tail :]
+        yield piece[head + len(stored.data) :]
 
 
 def _plain(nodes: list[Node], syntax: Syntax) -> list[bytes]:

@@ -65,9 +65,8 @@ class Stream:
             self._open = (start, end)
 
     def drop(self, what: str, start: int, end: int) -> None:
-        """Leave a span out. Zeros tell nothing: they go without a word."""
+        """Leave a span out. Zeros tell nothing: they go without a word, or stay if all else does."""
         old = bytes(self.data[start:end])
-        self._rewritten = self._rewritten or bool(old)
         if old.strip(b"\0"):
             self.removed.append(Removed(what, old))
 
@@ -100,9 +99,8 @@ class Stream:
         self.removed.append(Removed(what, bytes(self.data[start:end])))
 
     def end(self, at: int) -> None:
-        """The picture ends here: what follows goes. Up to one zero byte is padding (PS3.5 A.4) and nobody's business."""
-        if bytes(self.data[at : at + 2]) != b"\0" or len(self.data) - at != 1:
-            self.drop("bytes behind the picture", at, len(self.data))
+        """The picture ends here: what follows goes, but zeros, which are padding (PS3.5 A.4)."""
+        self.drop("bytes behind the picture", at, len(self.data))
         self._close()
 
     def _close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from deid.codestream.pieces import Malformed, Stream
@@ -38,6 +39,10 @@ def strip(data: memoryview, size: Size) -> Stream:
 
 def _put(stream: Stream, spans: list[tuple[int, int]], places: list[int]) -> None:
     """Write the header anew if a segment moves, and each segment, padded to an even length with a zero."""
+    gaps = [bytes(stream.data[end:start]) for (_, end), (start, _) in pairwise([(0, _HEADER), *spans, (len(stream.data), 0)])]
+    if not any(gap.strip(b"\0") for gap in gaps) and not bytes(stream.data[4 + 4 * len(spans) : _HEADER]).strip(b"\0"):
+        stream.keep(0, len(stream.data), samples=True)
+        return
     words = [len(spans), *places, *([0] * (15 - len(places)))]
     stream.replace(0, _HEADER, b"".join(word.to_bytes(4, "little") for word in words))
     if bytes(stream.data[4 + 4 * len(spans) : _HEADER]).strip(b"\0"):

@@ -7,12 +7,11 @@ the same bytes. Whatever is unusual raises `NotFast`, and the safe engine takes 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from deid.engine.nodes import ITEM, ITEM_END, SEQUENCE_END, UNDEFINED, Element, Sequence, Writer, item_path, tag_text
 from deid.engine.safe import DEEPEST
-from deid.engine.scan import PIXELS, Headers, NotFast, Opened, short_of_pixels
-from deid.errors import Unreadable
+from deid.engine.scan import OTHER_PIXELS, PIXELS, Headers, NotFast, Opened
 from deid.rules import codes
 from deid.rules.policy import MOST_SEEN, Verdict
 
@@ -23,8 +22,12 @@ if TYPE_CHECKING:
     from deid.rules.policy import Policy
     from deid.rules.values import Values
 
+    Trim: TypeAlias = Callable[["Pixels"], list["Piece"] | None]
+
 _DOCUMENT = 0x00420011
 _OVERLAY_BITS = 0x60000100
+_OFFSET_TABLES = (0x7FE00001, 0x7FE00002)
+_SAMPLES = frozenset({0x54001010, 0x60003000, 0x50003000})  # waveform, overlay, curve: the safe engine tells their size
 # Marks that take the place of what the file said: who it is about, and what masking changed (see `deid.pixels`).
 _REPLACED = frozenset({0x00100010, 0x00100020, 0x00280004, 0x00280006, 0x00280301, 0x00282110})
 _ORPHAN = Verdict("X", "private, of nobody", "UN")
@@ -35,17 +38,29 @@ _UNSEEN_SEQUENCE = Verdict("X", "a sequence that cannot be looked into", "UN")
 Piece = bytes | memoryview
 
 
+class Pixels(NamedTuple):
+    """A pixel data element as it lies in the file. `value` of an encapsulated one (`undefined`): its items, no delimiter.
+
+    `tables`: the Extended Offset Table and its lengths, where the file has any of them.
+    """
+
+    tag: int
+    vr: str
+    value: memoryview
+    undefined: bool = False
+    tables: tuple[bytes, ...] = ()
+
+
 @dataclass(slots=True)
 class Clean:
     """A clean file in pieces.
 
-    `header`: all but pixel data; `fragments`: that, if encapsulated; `pixels`: which piece is the pixel data element;
+    `header`: all but pixel data; `pixels`: which piece is the pixel data element, if it stayed as it was;
     `nodes`: the top-level elements the caller wanted.
     """
 
     pieces: list[Piece]
     header: list[Piece]
-    fragments: memoryview
     pixels: int | None
     nodes: list[Node]
 
@@ -62,10 +77,19 @@ class _Level:
 
 
 class Engine:
-    """Cleans one file. `marks`: encoded elements to put in at the top level, by tag; `wanted`: top-level tags to hand back."""
+    """Cleans one file. `marks`: encoded elements to put in at the top level, by tag; `wanted`: top-level tags to hand back.
+
+    `trim`: gives the value of a pixel data element with nothing but the picture in it, or None if it stays as it is.
+    """
 
     def __init__(
-        self, opened: Opened, policy: Policy, values: Values, marks: Mapping[int, bytes], wanted: Callable[[int], bool]
+        self,
+        opened: Opened,
+        policy: Policy,
+        values: Values,
+        marks: Mapping[int, bytes],
+        wanted: Callable[[int], bool],
+        trim: Trim,
     ) -> None:
         self._data = opened.data
         self._headers = Headers(opened)
@@ -74,8 +98,9 @@ class Engine:
         self._values = values
         self._marks = dict(sorted(marks.items()))
         self._wanted = wanted
+        self._trim = trim
         self._nodes: list[Node] = []
-        self._fragments = memoryview(b"")
+        self._offsets: list[bytes] = []
         self._stay = policy.stay
 
     def clean(self) -> Clean:
@@ -113,6 +138,8 @@ class Engine:
             if stays and not self._wanted(tag):
                 at = value + length
                 continue
+            if tag in OTHER_PIXELS:
+                self._other_pixels(tag, vr, value, length)
             if tag == PIXELS:
                 at = self._pixels(level, bulk, (at, vr, value, length))
             else:
@@ -122,12 +149,10 @@ class Engine:
         level.pieces.extend(piece for _, piece in marks)
         self._settle(level, "")
         header = [piece for index, piece in enumerate(level.pieces) if index not in bulk]
-        return Clean(level.pieces, header, self._fragments, bulk[0] if bulk else None, self._nodes)
+        return Clean(level.pieces, header, bulk[0] if bulk else None, self._nodes)
 
     def _cut(self, level: _Level, at: int, end: int) -> None:
         """Drop what follows the pixel data and is no element: nobody knows what it is."""
-        if short_of_pixels(self._opened):
-            raise Unreadable("the pixel data is shorter than the picture, and something else follows it")
         self._values.ledger.actions.append(("tail", "X", "bytes after the data set", ""))
         self._flush(level, at)
         level.start = end
@@ -139,13 +164,27 @@ class Engine:
         if verdict.action != "K":
             raise NotFast
         after = self._headers.fragments(value) if length == UNDEFINED else value + length
-        if length == UNDEFINED:
-            self._fragments = self._data[value:after]
+        undefined = length == UNDEFINED
+        data = self._data[value : after - 8 if undefined else after]
+        trimmed = self._trim(Pixels(PIXELS, vr, data, undefined, tuple(self._offsets)))
         self._flush(level, at)
         bulk.append(len(level.pieces))
-        level.pieces.append(self._data[at:after])
-        level.start = after
+        if trimmed is None:
+            level.pieces.append(self._data[at:after])
+        else:
+            size = UNDEFINED if undefined else sum(map(len, trimmed))
+            end = self._data[after - 8 : after] if undefined else b""
+            level.pieces += [bytes(self._data[at : value - 4]) + size.to_bytes(4, "little"), *trimmed, end]
+            bulk += range(bulk[0] + 1, len(level.pieces))
+        level.start, level.changed = after, level.changed or trimmed is not None
         return after
+
+    def _other_pixels(self, tag: int, vr: str, value: int, length: int) -> None:
+        """Remember offset tables; samples in floating point are cut, if they must be, by the safe engine."""
+        if tag in _OFFSET_TABLES:
+            self._offsets.append(bytes(self._data[value : value + length]))
+        elif self._trim(Pixels(tag, vr, self._data[value : value + length])) is not None:
+            raise NotFast
 
     def _flush(self, level: _Level, at: int) -> None:
         if level.start < at:
@@ -244,10 +283,12 @@ class Engine:
             self._flush(level, at)
             level.start, level.changed = value + length, True
             return False
+        if verdict.action != "X" and (tag & 0xFF00FFFF in _SAMPLES or (depth and (tag == PIXELS or tag in OTHER_PIXELS))):
+            raise NotFast
         wanted = not depth and self._wanted(tag)
         marked = not depth and tag in self._marks
         if verdict.action == "K" and verdict.vr != "AS" and not marked:
-            if not tag >> 16 & 1 and len(self._stay) < MOST_SEEN:
+            if not tag >> 16 & 1 and tag not in OTHER_PIXELS and len(self._stay) < MOST_SEEN:
                 self._stay.add((tag, vr))
             if not wanted:
                 return True

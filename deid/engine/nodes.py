@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence as Seq
 
 UNDEFINED = 0xFFFFFFFF
-HEAD = 4096
 LONG_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})
 _NUL_PADDED = frozenset({"UI", "OB", "UN", "OW"})
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
@@ -165,13 +164,3 @@ class Writer:
         start = self._at
         body()
         self.chunks[place] = header(self._at - start)
-
-
-def fragment_heads(value: bytes | memoryview) -> bytes:
-    """The first bytes of each fragment of encapsulated pixel data: where image formats keep comments and metadata."""
-    heads, at = [], 0
-    while at + 8 <= len(value):
-        size = int.from_bytes(value[at + 4 : at + 8], "little")
-        heads.append(bytes(value[at + 8 : at + 8 + min(size, HEAD)]))
-        at += 8 + size
-    return b"\0".join(heads)

@@ -22,8 +22,6 @@ _RLE = "1.2.840.10008.1.2.5"
 PIXELS = 0x7FE00010
 OTHER_PIXELS = frozenset({0x7FE00001, 0x7FE00002, 0x7FE00008, 0x7FE00009})  # offset tables, samples in floating point
 _LAST_FACT = 0x00380010
-_PHOTOMETRIC, _FRAMES = 0x00280004, 0x00280008
-_SHAPE = frozenset({0x00280002, 0x00280010, 0x00280011, 0x00280100})
 _KNOWN = NUMERIC_VRS | TEXT_VRS | DATE_VRS | {"AE", "AS", "CS", "DS", "IS", "OB", "PN", "SQ", "UI", "UN", "UR"}
 _VRS = {vr.encode(): (vr, vr in LONG_VRS) for vr in _KNOWN}
 _EXPLICIT = struct.Struct("<HH2sH").unpack_from
@@ -174,24 +172,6 @@ def top_level(opened: Opened, wanted: frozenset[int]) -> list[Node]:
         if tag in wanted:
             found.append(Element(tag, vr, bytes(opened.data[value:at])))
     return found
-
-
-def short_of_pixels(opened: Opened) -> bool:
-    """Whether native pixel data is shorter than the picture its headers describe: a damaged length, then, and no tail."""
-    headers, bits = Headers(opened), 1
-    at, end = opened.start, headers.end
-    while at < end:
-        tag, _, value, length = headers.element(at, end)
-        if tag == PIXELS:
-            return length != UNDEFINED and length * 8 < bits
-        at = headers.skip(value, length, end)
-        if tag in _SHAPE and at - value == 2:
-            bits *= int.from_bytes(opened.data[value:at], "little")
-        elif tag == _FRAMES and (text := bytes(opened.data[value:at]).strip(b" \0")).isdigit():
-            bits *= int(text[:9])
-        elif tag == _PHOTOMETRIC and b"_42" in bytes(opened.data[value:at]):
-            bits //= 2  # at least half of the samples are left out
-    return False
 
 
 def pixel_data(opened: Opened) -> tuple[str, int, int, bool]:

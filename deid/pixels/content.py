@@ -10,17 +10,17 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from deid import codestream, marks
+from deid import codestream
 from deid.codestream import Malformed, Piece, Removed, Size
-from deid.engine.nodes import ITEM, Element
+from deid.engine.nodes import ITEM, Element, find
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from deid.engine.nodes import Node, Syntax
 
-_SAMPLES, _PHOTOMETRIC, _FRAMES, _ROWS, _COLUMNS, _ALLOCATED = 0x00280002, 0x00280004, 0x00280008, 0x00280010, 0x00280011, 0x00280100
-TAGS = frozenset({_SAMPLES, _PHOTOMETRIC, _FRAMES, _ROWS, _COLUMNS, _ALLOCATED})
+_SAMPLES, _PHOTOMETRIC, _FRAMES = 0x00280002, 0x00280004, 0x00280008
+_ROWS, _COLUMNS, _ALLOCATED = 0x00280010, 0x00280011, 0x00280100
 FLOAT_PIXELS = {0x7FE00008: 32, 0x7FE00009: 64}
 # Samples for two pixels where colours are shared (PS3.3 C.7.6.3.1.2)
 _SHARED = {"YBR_FULL_422": 4, "YBR_PARTIAL_422": 4, "YBR_PARTIAL_420": 3}
@@ -82,13 +82,13 @@ def shape(nodes: list[Node], syntax: Syntax, decode: Callable[[bytes], str], all
     """The shape that a data set describes. `allocated`: bits of a sample that the element itself fixes."""
 
     def number(tag: int, default: int) -> int:
-        node = marks.find(nodes, tag)
+        node = find(nodes, tag)
         if not isinstance(node, Element) or not node.value:
             return default
         return int.from_bytes(node.value[:2], "little" if syntax.little else "big") if len(node.value) == 2 else 0
 
     def text(tag: int) -> str:
-        node = marks.find(nodes, tag)
+        node = find(nodes, tag)
         return decode(node.value[:16]).strip(" \0") if isinstance(node, Element) else ""
 
     frames = text(_FRAMES) or "1"
@@ -102,24 +102,33 @@ def shape(nodes: list[Node], syntax: Syntax, decode: Callable[[bytes], str], all
     )
 
 
-def native(data: memoryview, shape: Shape, *, swapped: bool = False) -> Content:
+def native(data: memoryview, shape: Shape, *, swapped: bool = False, looked_at: bool = False) -> Content:
     """Native pixel data, cut to its size. `swapped`: bytes that lie in big-endian words.
+
+    `looked_at`: a human has seen what there is of the picture: one of no size, or shorter than it says, is then searched as a
+    whole, and stays as it is.
 
     Raises:
         Malformed: it is shorter than the picture, or looks as if it had more frames than it says.
     """
-    whole, size = shape.native, len(data)
-    if size < whole:
-        raise Malformed("the pixel data is shorter than the picture")
+    size = len(data)
+    try:
+        whole = shape.native
+        if size < whole:
+            raise Malformed("the pixel data is shorter than the picture")
+    except Malformed:
+        if not looked_at:
+            raise
+        return Content(searched=[data])
     even = whole + whole % 2
-    if size > even and shape.frame_bits % 8 == 0 and size // 2 * 16 in _multiples(shape.frame_bits, size):
+    if not looked_at and size > even and shape.frame_bits % 8 == 0 and size // 2 * 16 in _multiples(shape.frame_bits, size):
         raise Malformed("the pixel data holds more frames than the picture says")
     pad = even if even == whole else whole - 1 if swapped else whole
     if size == even and not any(data[pad : pad + 1] if pad < even else b""):
         return Content()
     pieces: list[Piece] = [data[:pad]] if pad == even else [data[:pad], b"\0", data[pad + 1 : even]]
     extra = bytes(data[even:]) if pad == even else bytes(data[pad : pad + 1]) + bytes(data[even:])
-    return Content(pieces, [Removed(_BEHIND, extra)] if extra.strip(b"\0") else [])
+    return Content(pieces, [Removed(_BEHIND, extra)])
 
 
 def _multiples(frame_bits: int, size: int) -> tuple[int, int]:
@@ -128,7 +137,7 @@ def _multiples(frame_bits: int, size: int) -> tuple[int, int]:
     return frames * frame_bits, frames * frame_bits + 8
 
 
-def encapsulated(data: memoryview, uid: str, shape: Shape, tables: tuple[bytes, bytes] | None) -> Content:
+def encapsulated(data: memoryview, uid: str, shape: Shape, tables: tuple[bytes, ...] = ()) -> Content:
     """Compressed frames: `data` are the items without their delimiter, `tables` the Extended Offset Table and its lengths.
 
     Raises:
@@ -145,7 +154,7 @@ def encapsulated(data: memoryview, uid: str, shape: Shape, tables: tuple[bytes, 
         made.append(_Frame(group, stream))
     starts, lengths, pieces = _laid_out(data, made)
     right = _table(starts, table, video=video)
-    wrong_tables = tables is not None and not _fit(tables, starts, lengths)
+    wrong_tables = bool(tables) and not _fit(tables, starts, lengths)
     if right == table and not wrong_tables and not any(frame.stream.changed for frame in made):
         return found
     if right != table and not any(frame.stream.changed for frame in made):
@@ -183,7 +192,7 @@ def grouped(
     table: memoryview,
     fragments: list[tuple[int, int]],
     count: int,
-    tables: tuple[bytes, bytes] | None,
+    tables: tuple[bytes, ...] = (),
 ) -> list[list[tuple[int, int]]]:
     """The fragments of each frame: by their number, by an offset table, or by how frames begin.
 
@@ -267,9 +276,9 @@ def _table(starts: list[int], old: memoryview, *, video: bool) -> bytes:
     return b"".join(start.to_bytes(4, "little") for start in starts)
 
 
-def _fit(tables: tuple[bytes, bytes], starts: list[int], lengths: list[int]) -> bool:
+def _fit(tables: tuple[bytes, ...], starts: list[int], lengths: list[int]) -> bool:
     """Whether an Extended Offset Table is right; a frame's byte of padding may count or not."""
-    if len(tables[1]) != 8 * len(lengths) or tables[0] != _tables(starts, lengths)[0]:
+    if len(tables) != 2 or len(tables[1]) != 8 * len(lengths) or tables[0] != _tables(starts, lengths)[0]:
         return False
     told = [int.from_bytes(tables[1][8 * n : 8 * n + 8], "little") for n in range(len(lengths))]
     return all(length - 1 <= said <= length for said, length in zip(told, lengths, strict=True))

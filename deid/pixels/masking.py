@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydicom.encaps import generate_frames
 
+from deid import codestream
+from deid.codestream import Size
+from deid.engine.nodes import UNDEFINED
 from deid.pixels import geometry
 from deid.pixels.codec import Codec
 from deid.pixels.picture import Unfit
@@ -33,8 +36,9 @@ class Native:
 
     def __init__(self, data: memoryview, picture: Picture, blank: Mask, *, swapped: bool = False) -> None:
         whole = picture.frames * picture.frame_bytes
-        if not whole <= len(data) < whole + picture.frame_bytes:
-            raise Unfit("it holds more or fewer pixels than it says")
+        if len(data) < whole:
+            raise Unfit("it holds fewer pixels than it says")
+        data = data[: whole + whole % 2]  # behind them lies what is no picture
         self._data = memoryview(_swapped(data)) if swapped else data
         self._swap = swapped
         self._picture = picture
@@ -65,6 +69,11 @@ class Native:
             pixels.reshape(rows, columns, picture.samples)[self._blank] = black
         return pixels.tobytes()
 
+    @property
+    def length(self) -> int:
+        """What the element says of its length: the bytes of all chunks."""
+        return len(self._data)
+
     def close(self) -> None:
         """Nothing is held."""
 
@@ -79,11 +88,14 @@ class Encapsulated:
 
     def __init__(self, data: memoryview, syntax: str, picture: Picture, blank: Mask) -> None:
         codec = Codec(syntax, picture)
+        pixels, width = picture.rows * picture.columns, picture.samples * picture.allocated // 8
+        size = Size(pixels, width, pixels * width)
         self._offsets: list[int] = []
         self._spool = tempfile.SpooledTemporaryFile(_SPOOLED)  # noqa: SIM115  closed by `close`
         try:
             for frame in _frames(data, picture.frames):
-                packed = codec.mask(frame, blank)
+                masked = memoryview(codec.mask(frame, blank))
+                packed = codestream.strip(codec.syntax, masked, size).clean()  # encoders sign what they make
                 self._offsets.append(self._spool.tell())
                 self._spool.write(_ITEM + (len(packed) + len(packed) % 2).to_bytes(4, "little"))
                 self._spool.write(packed + b"\0" * (len(packed) % 2))
@@ -102,6 +114,11 @@ class Encapsulated:
         self._spool.seek(0)
         while chunk := self._spool.read(_COPIED):
             yield chunk
+
+    @property
+    def length(self) -> int:
+        """What the element says of its length: nothing (PS3.5 A.4)."""
+        return UNDEFINED
 
     def close(self) -> None:
         """Drop the spool."""
