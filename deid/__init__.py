@@ -19,7 +19,7 @@ from deid.rules.model import Profile
 from deid.rules.parse import examples, load_profile
 from deid.suspicion import burned_in
 
-VERSION = "1"
+VERSION = "2"
 """Changes whenever the same file, profile and key would give other bytes."""
 
 __all__ = [

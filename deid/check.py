@@ -11,6 +11,7 @@ from deid import leak, marks
 from deid.engine.nodes import Writer
 from deid.engine.safe import vr_of
 from deid.errors import Held
+from deid.mapping import STANDARD_ROOT, is_registered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from deid.rules.values import Ledger
 
 _MARKS = "(0012,0064)["
-_STANDARD = b"1.2.840.10008."
 _OWN_WORDS = "archimed basic application confidentiality level profile retain longitudinal temporal information modified"
 _MOST_SEARCHES = 64
 _LONG = 6
@@ -34,7 +34,13 @@ class Check:
         self._searches: dict[tuple[object, ...], leak.Search] = {}
 
     def _search(self, ledger: Ledger, known: Facts) -> leak.Search:
-        key = (frozenset(ledger.names), frozenset(ledger.codes), frozenset(ledger.dates), known.encodings)
+        key = (
+            frozenset(ledger.names),
+            frozenset(ledger.codes),
+            frozenset(ledger.dates),
+            frozenset(ledger.births),
+            known.encodings,
+        )
         search = self._searches.get(key)
         if search is None:
             if len(self._searches) >= _MOST_SEARCHES:
@@ -60,7 +66,7 @@ class Check:
         spans, data = writer.spans or [], b"".join(writer.chunks)
         for at in leak.uid_hits(data, _old_uids(ledger)):
             path = next((path for start, end, path, _ in spans if start <= at < end), None)
-            raise Held("a removed UID is still in the file", path)
+            raise Held("a removed UID is still in the file", path, certain=True)
         changed = {path for path, action, _, _ in ledger.actions if action == "C"}
         for start, end, needle in self._search(ledger, known).hits(data.lower()):
             span = next((s for s in spans if s[0] < end and start < s[1]), (start, end, "", "UN"))
@@ -68,7 +74,8 @@ class Check:
             if span[2].startswith(_MARKS) and data[span[0] : span[1]].strip(b" \0") in marks.VALUES:
                 continue  # ours, and not the file's
             if not leak.excused(needle, vr, data[span[0] : span[1]], ours=span[2] in changed):
-                raise Held(f"a removed {needle.kind} is still in the file", span[2] or None)
+                what = f"a removed {needle.kind} is still in the file"
+                raise Held(what, span[2] or None, certain=leak.certain(needle, vr))
 
 
 def _last_tag(path: str) -> int:
@@ -78,4 +85,8 @@ def _last_tag(path: str) -> int:
 
 def _old_uids(ledger: Ledger) -> frozenset[bytes]:
     parts = {part.strip(b" \0") for value in ledger.uids for part in value.split(b"\\")}
-    return frozenset(uid for uid in parts if uid.count(b".") >= 3 and not uid.startswith(_STANDARD))
+    return frozenset(uid for uid in parts if uid.count(b".") >= 3 and not _is_public(uid.decode("latin-1")))
+
+
+def _is_public(uid: str) -> bool:
+    return is_registered(uid) or STANDARD_ROOT.startswith(uid + ".")

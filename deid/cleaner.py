@@ -42,6 +42,7 @@ _DOCUMENT = 0x00420011
 _MAPPED_FROM = 1 << 20
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _UID = re.compile(r"[0-9.]{1,64}")
+_INSTANCE = re.compile(r"\S{1,256}")  # a malformed one is mapped as any other
 _TOP = WANTED | pixels.WANTED
 _FORMATS = {"csa": csa.clean}
 
@@ -119,7 +120,7 @@ class Cleaner:
         known = facts(top)
         sop_class, instance = known.text(SOP_CLASS), known.text(SOP_INSTANCE)
         odd = any(node.tag in WANTED and node.vr == "SQ" for node in top)  # whose bytes are no value
-        if odd or not _are_uids(sop_class, instance) or sop_class == _DIRECTORY:
+        if odd or not _is_object(sop_class, instance) or sop_class == _DIRECTORY:
             raise scan.NotFast
         ledger = Ledger()
         values, marked = self._values(known, ledger), self._encoded_marks(opened.syntax)
@@ -145,7 +146,7 @@ class Cleaner:
                 for element in masked.elements:
                     place(clean.nodes, element)
             found = headers.collect(clean.nodes, syntax, known.decode, self._profile.extract)
-            _write(target, part10_header(sop_class, self.map_uid(instance), syntax.uid), pieces)
+            _write(target, part10_header(values.class_uid(sop_class), self.map_uid(instance), syntax.uid), pieces)
         return _report(found, ledger, "fast")
 
     def _safe(self, source: Path, target: BinaryIO) -> Report:
@@ -153,15 +154,16 @@ class Cleaner:
         known = facts(nodes)
         sop_class, instance = known.text(SOP_CLASS), known.text(SOP_INSTANCE)
         if sop_class == _DIRECTORY or find(nodes, _DIRECTORY_RECORDS) is not None:
-            raise Held("a DICOMDIR: it describes a disk, not an image")
-        if not _are_uids(sop_class, instance):
+            raise Held("a DICOMDIR: it describes a disk, not an image", certain=True)
+        if not _is_object(sop_class, instance):
             raise Unreadable("not a DICOM object: it has no SOP class or instance UID")
         policy = self._policy(known)
         document = find(nodes, _DOCUMENT)
         if document is not None and not policy.standard(_DOCUMENT, "OB").by_hand:
             raise Held("an encapsulated document", "(0042,0011)")
         ledger = Ledger()
-        clean = Walk(policy, self._values(known, ledger)).clean(nodes)
+        values = self._values(known, ledger)
+        clean = Walk(policy, values).clean(nodes)
         syntax = self._mask_nodes(nodes, clean, known, syntax, ledger)
         try:
             trimmer = pixels.trim(clean, nodes, syntax, known.decode, looked_at=self._pixels_approved)
@@ -170,7 +172,8 @@ class Cleaner:
         self._note_trimmed(trimmer, ledger)
         self._search(clean, trimmer, syntax, ledger, known)
         found = headers.collect(clean, syntax, known.decode, self._profile.extract)
-        _write(target, part10_header(sop_class, self.map_uid(instance), syntax.uid), _encoded(clean, syntax))
+        header = part10_header(values.class_uid(sop_class), self.map_uid(instance), syntax.uid)
+        _write(target, header, _encoded(clean, syntax))
         return _report(found, ledger, "safe")
 
     def _policy(self, known: Facts) -> Policy:
@@ -181,7 +184,17 @@ class Cleaner:
         words = known.known_words() - {self._exam.decode().casefold(), self._study.decode().casefold()}
         profile = self._profile
         return Values(
-            self._mapping, self._exam, self._study, days, profile.dates, profile.words, words, known.decode, ledger, _FORMATS
+            self._mapping,
+            self._exam,
+            self._study,
+            days,
+            profile.dates,
+            profile.words,
+            words,
+            known.decode,
+            ledger,
+            _FORMATS,
+            known.numbers(),
         )
 
     def _encoded_marks(self, syntax: Syntax, masked: pixels.Masked | None = None) -> dict[int, bytes]:
@@ -245,7 +258,7 @@ class Cleaner:
         if not self._check.clear(b"".join(_plain(header, syntax)), ledger, known):
             self._check.judge(header, syntax, ledger, known)
         if not self._check.clear_pixels(trimmer.searched, ledger, known):
-            raise Held("something removed is still in the compressed image", "(7FE0,0010)")
+            raise Held("something removed is still in the compressed image", "(7FE0,0010)", certain=True)
 
 
 class _TargetError(Exception):
@@ -260,8 +273,8 @@ def _write(target: BinaryIO, header: bytes, pieces: Iterable[bytes | memoryview]
         raise _TargetError(error.errno) from None
 
 
-def _are_uids(*texts: str) -> bool:
-    return all(_UID.fullmatch(text) for text in texts)
+def _is_object(sop_class: str, instance: str) -> bool:
+    return bool(_UID.fullmatch(sop_class) and _INSTANCE.fullmatch(instance))
 
 
 def _untouched(_: fast.Pixels) -> None:

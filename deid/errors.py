@@ -6,6 +6,9 @@ while handling another error does it ``from None``, so that no chained message c
 
 from __future__ import annotations
 
+CERTAIN = "certain"
+HEURISTIC = "heuristic: a reviewer can overrule it"
+
 
 class DeidError(Exception):
     """Base of every error this package raises on purpose."""
@@ -20,12 +23,18 @@ class Unreadable(DeidError):
 
 
 class Held(DeidError):
-    """The file could be read but may not go on until a human has looked at it."""
+    """The file could be read but may not go on until a human has looked at it.
 
-    def __init__(self, reason: str, tag_path: str | None = None) -> None:
+    `certain`: an identity is in it, and nobody may let it go on. Else a heuristic says so, and a named human who has
+    looked can overrule it with a reason. The text says which it is.
+    """
+
+    def __init__(self, reason: str, tag_path: str | None = None, *, certain: bool = False) -> None:
         self.reason = reason
         self.tag_path = tag_path
-        super().__init__(f"held: {reason}" + (f" at {tag_path}" if tag_path else ""))
+        self.certain = certain
+        place = f" at {tag_path}" if tag_path else ""
+        super().__init__(f"held: {reason}{place} ({CERTAIN if certain else HEURISTIC})")
 
 
 class ProfileError(DeidError):

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 CHARSET, SOP_CLASS, SOP_INSTANCE, MODALITY = 0x00080005, 0x00080016, 0x00080018, 0x00080060
 NAME, PATIENT_ID, BIRTH_DATE = 0x00100010, 0x00100020, 0x00100030
+OTHER_IDS = 0x00101000
 PEOPLE = (0x00080090, 0x00081048, 0x00081050, 0x00081060, 0x00081070, 0x00101001, 0x00101005, 0x00101060, 0x00321032)
 CODES = (0x00080050, 0x00101000, 0x00380010, 0x00200010, 0x00181000, 0x00081010)
 WANTED = frozenset({CHARSET, SOP_CLASS, SOP_INSTANCE, MODALITY, NAME, PATIENT_ID, BIRTH_DATE, *PEOPLE, *CODES})
 _WORD = re.compile(r"[^\W_]+")
+_DIGITS = re.compile(r"\d{6,}")
 _DELIMITERS = {0x0D, 0x0A, 0x09, 0x0C, 0x5C, 0x5E, 0x3D}
 
 
@@ -62,6 +64,10 @@ class Facts:
             return identifier
         name = self.values.get(NAME, b"").strip(b" \0^")
         return name + b"|" + self.values.get(BIRTH_DATE, b"").strip(b" \0") if name else None
+
+    def numbers(self) -> frozenset[str]:
+        """The numbers by which the patient is known: an ID, or the digits of one, that no measurement equals by chance."""
+        return frozenset(digits for tag in (PATIENT_ID, OTHER_IDS) for digits in _DIGITS.findall(self.text(tag)))
 
     def known_words(self) -> frozenset[str]:
         """Folded words of the identities in this file: no text may keep them, were they in the vocabulary ten times."""

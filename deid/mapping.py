@@ -10,12 +10,20 @@ from __future__ import annotations
 import hashlib
 import hmac
 
+from pydicom._uid_dict import UID_dictionary
+
 _SALT = b"archimed deid mapping 1"
 _SHORTEST_KEY = 16
 _MIN_DAYS = 366
 _SPAN_DAYS = 3285
 STANDARD_ROOT = "1.2.840.10008."
-_UID_SIGNS = frozenset("0123456789.")
+# Of the standard, and newer than pydicom's registry: JPEG XL and Deflated Image Frame transfer syntaxes (PS3.5 2024d, 2025b).
+_NEWER = frozenset(f"{STANDARD_ROOT}1.2.{last}" for last in ("4.110", "4.111", "4.112", "8.1"))
+
+
+def is_registered(uid: str) -> bool:
+    """Whether PS3.6 lists a UID. That it begins as the standard's do tells nothing: anybody can write digits behind that."""
+    return uid in UID_dictionary or uid in _NEWER
 
 
 def derive(master: bytes, study: str) -> bytes:
@@ -44,9 +52,9 @@ class Mapping:
         return hmac.digest(self._key, label + b"\0" + value, "sha256")
 
     def uid(self, old: str) -> str:
-        """``2.25.`` and 128 bits; UIDs of the standard itself (``1.2.840.10008.``) and the empty one stay as they are."""
+        """``2.25.`` and 128 bits; UIDs that the standard registers and the empty one stay as they are."""
         old = old.strip(" \0")
-        if not old or (old.startswith(STANDARD_ROOT) and set(old) <= _UID_SIGNS):
+        if not old or is_registered(old):
             return old
         new = self._uids.get(old)
         if new is None:
@@ -55,6 +63,11 @@ class Mapping:
             number = int.from_bytes(self._mac(b"uid", old.encode("utf-8", "surrogateescape"))[:16], "big")
             new = self._uids[old] = f"2.25.{number}"
         return new
+
+    @staticmethod
+    def is_foreign(uid: str) -> bool:
+        """Whether a UID is not under the standard's root, where nobody but the standard names things."""
+        return not f"{uid}.".startswith(STANDARD_ROOT)
 
     def days(self, subject: bytes) -> int:
         """Whole days to add to every date of a subject: one to ten years back, never zero."""

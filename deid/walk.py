@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deid.engine.nodes import Element, Item, Sequence, item_path, tag_text
-from deid.errors import Unreadable
-from deid.rules import codes
-from deid.rules.policy import Verdict
+from deid.engine.nodes import Element, Item, Sequence, find, item_path, replaced, tag_text
+from deid.errors import Held, Unreadable
+from deid.rules import codes, concepts, fitting
+from deid.rules.policy import BULK, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence as Seq
@@ -30,11 +30,15 @@ class Walk:
         self._policy = policy
         self._values = values
 
-    def clean(self, nodes: Seq[Node], prefix: str = "", depth: int = 0) -> list[Node]:
-        """The clean data set. Private creators stay only where something of their block stays."""
+    def clean(self, nodes: Seq[Node], prefix: str = "", depth: int = 0, means: int = 0) -> list[Node]:
+        """The clean data set. Private creators stay only where something of their block stays.
+
+        `means`: the attribute whose meaning the values of this item have (see `rules.concepts`).
+        """
         if depth > DEEPEST:
             raise Unreadable("sequences nested too deep")
-        coded = codes.replacements({n.tag: n.value for n in nodes if n.tag in codes.TOLD and isinstance(n, Element)})
+        coded = codes.replacements(_code(nodes))
+        means, unit = _meant(nodes) or means, _unit(nodes)
         creators: dict[tuple[int, int], Element] = {}
         kept_blocks: set[tuple[int, int]] = set()
         out: list[Node] = []
@@ -45,13 +49,15 @@ class Walk:
                     creators[(tag >> 16, tag & 0xFF)] = node
                     continue
                 block = (tag >> 16, tag >> 8 & 0xFF)
-                new = self._node(node, self._private(node, creators.get(block)), prefix, depth)
+                new = self._node(node, self._private(node, creators.get(block)), prefix, depth, 0)
                 if new is not None:
                     kept_blocks.add(block)
             elif tag in coded and isinstance(node, Element):
                 new = Element(tag, node.vr, coded[tag])
             else:
-                new = self._node(node, self._policy.standard(tag, node.vr), prefix, depth)
+                told = bool(means) and tag in concepts.VALUES
+                verdict = self._policy.concept(means, tag, node.vr, unit) if told else self._policy.standard(tag, node.vr)
+                new = self._node(node, verdict, prefix, depth, means if tag == concepts.MEASURED else 0)
             if new is not None:
                 out.append(new)
         out.extend(creators[block] for block in kept_blocks if block in creators)
@@ -69,28 +75,30 @@ class Walk:
             if block not in kept:
                 self._values.note(_ORPHAN, node.tag, prefix + tag_text(node.tag), node.value, kept=False)
 
-    def _node(self, node: Node, verdict: Verdict, prefix: str, depth: int) -> Node | None:
+    def _node(self, node: Node, verdict: Verdict, prefix: str, depth: int, means: int) -> Node | None:
         if isinstance(node, Sequence):
-            return self._sequence(node, verdict, prefix, depth)
+            return self._sequence(node, verdict, prefix, depth, means)
         if verdict.vr == "SQ" and verdict.action != "X":
             verdict = Verdict("X", "a sequence that cannot be looked into", "UN")
         if node.undefined and node.tag != PIXEL_DATA:
             verdict = _UNENDING
+        if verdict.action == "K" and node.tag in BULK and not fitting.fits(verdict.vr, node.value):
+            raise Held("a text where samples should be", prefix + tag_text(node.tag))
         new = self._values.clean(verdict, node.tag, node.value)
         if new is node.value:
             return node
         self._values.note(verdict, node.tag, prefix + tag_text(node.tag), node.value, kept=new is not None)
         return None if new is None else Element(node.tag, node.vr, new)
 
-    def _sequence(self, node: Sequence, verdict: Verdict, prefix: str, depth: int) -> Sequence | None:
-        if verdict.action in "XZ" or verdict.vr not in ("SQ", "UN"):
-            if verdict.action not in "XZ":
+    def _sequence(self, node: Sequence, verdict: Verdict, prefix: str, depth: int, means: int) -> Sequence | None:
+        if verdict.action in "XZ" or verdict.vr not in ("SQ", "UN") or verdict.code:
+            if verdict.action not in "XZ" and not verdict.code:
                 verdict = _ODD_SEQUENCE
-            self._values.note(verdict, node.tag, prefix + tag_text(node.tag), b"", kept=False)
+            self._values.note(verdict, node.tag, prefix + tag_text(node.tag), b"", kept=verdict.code is not None)
             self._lost(node, prefix, depth)
-            return None if verdict.action == "X" else Sequence(node.tag, [], undefined=False)
+            return None if verdict.action == "X" else replaced(node.tag, verdict.code)
         items = [
-            Item(self.clean(item.nodes, item_path(prefix, node.tag, index), depth + 1), item.undefined)
+            Item(self.clean(item.nodes, item_path(prefix, node.tag, index), depth + 1, means), item.undefined)
             for index, item in enumerate(node.items)
         ]
         return Sequence(node.tag, items, node.undefined)
@@ -108,3 +116,22 @@ class Walk:
                     verdict = self._policy.standard(child.tag, child.vr)
                     if verdict.action != "K":
                         self._values.remember(verdict.vr, child.tag, child.value)
+
+
+def _code(nodes: Seq[Node]) -> dict[int, bytes]:
+    """The elements of a data set that make it a code."""
+    return {node.tag: node.value for node in nodes if node.tag in codes.TOLD and isinstance(node, Element)}
+
+
+def _first_code(nodes: Seq[Node], tag: int) -> dict[int, bytes]:
+    """The code that is the first item of a sequence."""
+    sequence = find(list(nodes), tag)
+    return _code(sequence.items[0].nodes) if isinstance(sequence, Sequence) and sequence.items else {}
+
+
+def _meant(nodes: Seq[Node]) -> int:
+    return codes.meant(_first_code(nodes, concepts.CONCEPT_NAME))
+
+
+def _unit(nodes: Seq[Node]) -> str:
+    return codes.unit(_first_code(nodes, concepts.UNITS))

@@ -9,11 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from deid.engine.nodes import ITEM, ITEM_END, SEQUENCE_END, UNDEFINED, Element, Sequence, Writer, item_path, tag_text
+from deid.engine.nodes import (
+    ITEM,
+    ITEM_END,
+    SEQUENCE_END,
+    UNDEFINED,
+    Element,
+    Writer,
+    item_path,
+    replaced,
+    tag_text,
+)
 from deid.engine.safe import DEEPEST
 from deid.engine.scan import OTHER_PIXELS, PIXELS, Headers, NotFast, Opened
-from deid.rules import codes
-from deid.rules.policy import MOST_SEEN, Verdict
+from deid.rules import codes, concepts, fitting
+from deid.rules.policy import BULK, MOST_SEEN, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -72,6 +82,8 @@ class _Level:
     pieces: list[Piece]
     start: int
     changed: bool = False
+    means: int = 0  # the attribute of the same meaning, in a content item
+    unit: str = ""
     creators: dict[tuple[int, int], tuple[int, int, int, bytes]] = field(default_factory=dict)
     kept: set[tuple[int, int]] = field(default_factory=set)
 
@@ -135,7 +147,7 @@ class Engine:
             if tag == _DOCUMENT or (tag & 0xFF00FFFF == _OVERLAY_BITS and bytes(self._data[value : value + 2]) != b"\1\0"):
                 raise NotFast  # whether it may pass is decided on the whole file
             stays = (tag, vr) in self._stay and tag != PIXELS and tag not in coded and tag not in self._marks
-            if stays and not self._wanted(tag):
+            if stays and not self._wanted(tag) and self._fits(vr, value, length):
                 at = value + length
                 continue
             if tag in OTHER_PIXELS:
@@ -191,12 +203,29 @@ class Engine:
             level.pieces.append(self._data[level.start : at])
         level.start = at
 
+    def _fits(self, vr: str, value: int, length: int) -> bool:
+        """Whether numbers are numbers (see `rules.fitting`). What begins and goes on as no text does is not read whole."""
+        width = fitting.WIDTHS.get(vr)
+        if width is None:
+            return vr not in ("OB", "UN") or length < fitting.SHORTEST or not self._is_written(vr, value, length)
+        return not length % width and (length < fitting.SHORTEST or not self._is_written(vr, value, length))
+
+    def _is_written(self, vr: str, value: int, length: int) -> bool:
+        data = self._data
+        if not (32 <= data[value] < 127 and 32 <= data[value + 2] < 127 and 32 <= data[value + 4] < 127):
+            return False
+        return fitting.is_written(vr, bytes(data[value : value + length]))
+
     def _coded(self, at: int, end: int, length: int) -> Mapping[int, bytes]:
         """What the codes of this data set shall say, if it is a code (they come first in an item)."""
+        return codes.replacements(self._code(at, end, length))
+
+    def _code(self, at: int, end: int, length: int) -> dict[int, bytes]:
+        """The elements of a data set that make it a code."""
         values: dict[int, bytes] = {}
         while at + 8 <= end and (length != UNDEFINED or self._headers.item(at, end)[0] != ITEM_END):
             tag, vr, value, size = self._headers.element(at, end)
-            if tag > codes.MEANING:
+            if tag > codes.LAST:
                 break
             if vr == "SQ":
                 at = self._headers.skip(value, size, end)
@@ -204,13 +233,21 @@ class Engine:
             if tag in codes.TOLD:
                 values[tag] = bytes(self._data[value : value + size])
             at = value + size
-        return codes.replacements(values)
+        return values
 
-    def _dataset(self, at: int, end: int, length: int, prefix: str, depth: int) -> tuple[int, list[Piece] | None]:
+    def _first_code(self, at: int, length: int) -> dict[int, bytes]:
+        """The code that is the first item of a sequence."""
+        if not length:
+            return {}
+        end = self._headers.end if length == UNDEFINED else at + length
+        item, size = self._headers.item(at, end)
+        return self._code(at + 8, end if size == UNDEFINED else at + 8 + size, size) if item == ITEM else {}
+
+    def _dataset(self, at: int, end: int, length: int, prefix: str, depth: int, means: int) -> tuple[int, list[Piece] | None]:
         """(where the item's elements end, its pieces or None if nothing changed)."""
         if depth > DEEPEST:
             raise NotFast
-        level = _Level([], at)
+        level = _Level([], at, means=means)
         coded = self._coded(at, end, length)
         last, stay = 0, self._stay
         while at < end:
@@ -220,7 +257,10 @@ class Engine:
             if tag <= last or (size == UNDEFINED and vr != "SQ"):
                 raise NotFast
             last = tag
-            if (tag, vr) in stay and tag not in coded:
+            if (tag, vr) in stay and tag not in coded and not (level.means and tag in concepts.VALUES):
+                if not self._fits(vr, value, size):
+                    at = self._element(level, (at, tag, vr, value, size), coded, prefix, depth)
+                    continue
                 at = value + size
                 continue
             at = self._element(level, (at, tag, vr, value, size), coded, prefix, depth)
@@ -246,14 +286,23 @@ class Engine:
             if tag in coded and vr != "SQ":
                 self._put(level, (at, value + length), tag, vr, coded[tag], bytes(self._data[value : value + length]))
                 return value + length
-            verdict = self._policy.standard(tag, vr)
+            verdict = self._told(level, tag, vr)
         if vr == "SQ":
+            if tag == concepts.CONCEPT_NAME:
+                level.means = codes.meant(self._first_code(value, length))
+            elif tag == concepts.UNITS:
+                level.unit = codes.unit(self._first_code(value, length))
             after, stays = self._sequence(level, element, verdict, prefix, depth)
         else:
             after, stays = value + length, self._value(level, element, verdict, prefix, depth)
         if stays and block is not None:
             level.kept.add(block)
         return after
+
+    def _told(self, level: _Level, tag: int, vr: str) -> Verdict:
+        if level.means and tag in concepts.VALUES:
+            return self._policy.concept(level.means, tag, vr, level.unit)
+        return self._policy.standard(tag, vr)
 
     def _creator(self, level: _Level, element: tuple[int, int, str, int, int], depth: int) -> int:
         """Held back: whether it stays depends on what follows in its block."""
@@ -287,11 +336,13 @@ class Engine:
             raise NotFast
         wanted = not depth and self._wanted(tag)
         marked = not depth and tag in self._marks
-        if verdict.action == "K" and verdict.vr != "AS" and not marked:
+        if verdict.action == "K" and verdict.vr != "AS" and not marked and self._fits(verdict.vr, value, length):
             if not tag >> 16 & 1 and tag not in OTHER_PIXELS and len(self._stay) < MOST_SEEN:
                 self._stay.add((tag, vr))
             if not wanted:
                 return True
+        if verdict.action == "K" and tag in BULK and not self._fits(verdict.vr, value, length):
+            raise NotFast  # the safe engine holds it, and says where
         if verdict.vr == "SQ" and verdict.action != "X":
             verdict = _UNSEEN_SEQUENCE
         old = bytes(self._data[value : value + length])
@@ -324,19 +375,19 @@ class Engine:
         """(where it ends, whether it stays)."""
         at, tag, _, value, length = element
         end = self._headers.end if length == UNDEFINED else value + length
-        if verdict.action in "XZ" or verdict.vr not in ("SQ", "UN"):
-            if verdict.action not in "XZ":
+        if verdict.action in "XZ" or verdict.vr not in ("SQ", "UN") or verdict.code:
+            if verdict.action not in "XZ" and not verdict.code:
                 verdict = _ODD_SEQUENCE
-            self._values.note(verdict, tag, prefix + tag_text(tag), b"", kept=False)
+            self._values.note(verdict, tag, prefix + tag_text(tag), b"", kept=verdict.code is not None)
             after = self._lost(tag, value, length, end, prefix, depth)
             self._flush(level, at)
-            if verdict.action == "Z":
+            if verdict.action != "X":
                 writer = Writer(self._opened.syntax)
-                writer.write([Sequence(tag, [])])
+                writer.write([replaced(tag, verdict.code)])
                 level.pieces.extend(writer.chunks)
             level.start, level.changed = after, True
-            return after, verdict.action == "Z"
-        pieces, after, changed = self._items(element, end, prefix, depth)
+            return after, verdict.action != "X"
+        pieces, after, changed = self._items(element, end, prefix, depth, level.means if tag == concepts.MEASURED else 0)
         if changed:
             self._flush(level, at)
             header = bytes(self._data[at : value - 4])
@@ -347,7 +398,7 @@ class Engine:
         return after, True
 
     def _items(
-        self, element: tuple[int, int, str, int, int], end: int, prefix: str, depth: int
+        self, element: tuple[int, int, str, int, int], end: int, prefix: str, depth: int, means: int
     ) -> tuple[list[Piece], int, bool]:
         _, tag, _, value, length = element
         pieces: list[Piece] = []
@@ -360,7 +411,7 @@ class Engine:
             stop = end if size == UNDEFINED else at + 8 + size
             if item != ITEM or stop > end:
                 raise NotFast
-            after, inner = self._dataset(at + 8, stop, size, item_path(prefix, tag, index), depth + 1)
+            after, inner = self._dataset(at + 8, stop, size, item_path(prefix, tag, index), depth + 1, means)
             done = after + 8 if size == UNDEFINED else after
             if inner is None:
                 pieces.append(self._data[at:done])

@@ -74,6 +74,19 @@ def find(nodes: list[Node], tag: int) -> Node | None:
     return nodes[at] if at < len(nodes) and nodes[at].tag == tag else None
 
 
+def replaced(tag: int, code: tuple[str, str, str] | None) -> Sequence:
+    """What stands for a sequence whose items go: one code (value, scheme, meaning), or nothing."""
+    if code is None:
+        return Sequence(tag, [])
+    value, scheme, meaning = (part.encode() for part in code)
+    elements: list[Node] = [
+        Element(0x00080100, "SH", value),
+        Element(0x00080102, "SH", scheme),
+        Element(0x00080104, "LO", meaning[:64]),
+    ]
+    return Sequence(tag, [Item(elements)])
+
+
 @lru_cache(maxsize=1 << 14)
 def tag_text(tag: int) -> str:
     """``(gggg,eeee)``."""

@@ -22,6 +22,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, Exp
 
 from deid.engine.nodes import UNDEFINED, Element, Item, Node, Sequence, Syntax
 from deid.errors import Unreadable
+from deid.mapping import STANDARD_ROOT, is_registered
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,6 +109,8 @@ def _syntax(dataset: Dataset) -> Syntax:
     uid = str(dataset.file_meta.get("TransferSyntaxUID", "") or "")
     if uid and not all(c in "0123456789." for c in uid):
         raise Unreadable("the transfer syntax is not a UID")
+    if uid.startswith(STANDARD_ROOT) and not is_registered(uid):
+        raise Unreadable("the transfer syntax is none of the standard's")
     if uid == _GE_PRIVATE_BIG_PIXELS or uid not in _PLAIN:
         uid = uid or _PLAIN_BY_SHAPE[(bool(implicit), bool(little))]
         return Syntax(uid, bool(implicit), bool(little))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from deid.engine.nodes import ITEM, ITEM_END, LONG_VRS, SEQUENCE_END, UNDEFINED, Element, Syntax
 from deid.engine.safe import DEEPEST, vr_of
+from deid.mapping import is_registered
 from deid.rules.policy import DATE_VRS, NUMERIC_VRS, TEXT_VRS
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def open_file(data: memoryview) -> Opened:
         if element == 0x10:
             uid = bytes(data[at : at + length]).decode("latin-1").strip(" \0")
         at += length
-    if at != end or not (uid in (IMPLICIT, EXPLICIT, _RLE) or uid.startswith(_ENCAPSULATED)):
+    if at != end or not (uid in (IMPLICIT, EXPLICIT, _RLE) or (uid.startswith(_ENCAPSULATED) and is_registered(uid))):
         raise NotFast
     return Opened(data, end, Syntax(uid, implicit=uid == IMPLICIT, little=True))
 

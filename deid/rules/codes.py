@@ -10,11 +10,14 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from deid.rules import concepts
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 VALUE, SCHEME, VERSION, MEANING = 0x00080100, 0x00080102, 0x00080103, 0x00080104
-TOLD = frozenset({VALUE, SCHEME})
+LAST = LONG_VALUE = 0x00080119
+TOLD = frozenset({VALUE, SCHEME, MEANING, LONG_VALUE})
 _SHAPES = {
     "DCM": re.compile(r"\d{5,6}"),
     "SCT": re.compile(r"\d{6,18}"),
@@ -50,13 +53,29 @@ def replacements(values: Mapping[int, bytes]) -> dict[int, bytes]:
     """
     if SCHEME not in values:
         return {}
-    texts = {tag: value.decode("latin-1").strip(" \0") for tag, value in values.items()}
-    scheme, value = texts[SCHEME], texts.get(VALUE, "")
+    scheme, value = _text(values, SCHEME), _text(values, VALUE)
     shape = _SHAPES.get(scheme)
-    if shape is None or not shape.fullmatch(value):
+    meaning = _public(_SRT_ALIASES.get(scheme, scheme)).get(value) if shape is not None else None
+    if shape is None or (meaning is None and not shape.fullmatch(value)):
         return {}
-    meaning = _public(_SRT_ALIASES.get(scheme, scheme)).get(value)
     result = {VALUE: value.encode(), SCHEME: scheme.encode()}
     if meaning is not None and meaning.isascii():
         result[MEANING] = meaning.encode()[:64]
     return result
+
+
+def meant(values: Mapping[int, bytes]) -> int:
+    """The tag of the attribute that a concept name means (see `rules.concepts`), 0 if none. `values` as for `replacements`."""
+    if not values:
+        return 0
+    value = _text(values, VALUE) or _text(values, LONG_VALUE)
+    return concepts.attribute(_text(values, SCHEME), value, _text(values, MEANING)) or 0
+
+
+def unit(values: Mapping[int, bytes]) -> str:
+    """The code of a unit."""
+    return _text(values, VALUE)
+
+
+def _text(values: Mapping[int, bytes], tag: int) -> str:
+    return values.get(tag, b"").decode("latin-1").strip(" \0")

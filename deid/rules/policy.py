@@ -7,13 +7,13 @@ table with the chosen options, and the profile's way with unlisted attributes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pydicom.datadict import dictionary_has_tag, dictionary_keyword, dictionary_VR
 
-from deid.rules import table
+from deid.rules import concepts, table
 
 if TYPE_CHECKING:
     from deid.rules.model import Profile, Rule
@@ -28,12 +28,20 @@ BULK = frozenset(
     | {0x00283006, 0x00660023, 0x00660024, 0x00660025, 0x00660026, 0x00660029, 0x00700256, 0x00701808}
 )
 MOST_SEEN = 20_000
+_BYTES = frozenset({"OB", "OW", "OD", "OF", "OL", "OV"})
+_BINARY_NUMBERS = NUMERIC_VRS - _BYTES
+_SHAPED = frozenset({"AS", "CS", "DS", "IS"})
+_UNTOLD_SEX = ("121103", "DCM", "Undetermined sex")
 _OPTION_ORDER = {"K": 0, "C": 1}
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What to do with an attribute, and the rule that says so."""
+    """What to do with an attribute, and the rule that says so.
+
+    `kind`: a way of cleaning that the VR does not tell: ``class`` (UIDs of kinds of things), ``age``. `means`: the attribute of
+    the same meaning, for the value of a content item. `needed`: never left empty. `code`: what stands for a coded value.
+    """
 
     action: str
     rule: str
@@ -41,6 +49,11 @@ class Verdict:
     value: bytes | None = None
     by_hand: bool = False
     using: str | None = None
+    kind: str = ""
+    means: int = 0
+    needed: bool = False
+    code: tuple[str, str, str] | None = None
+    unit: str = ""
 
 
 # Gaps of the table, and places where the archive knows better than a dummy. PS3.15 E.1.1 allows stronger measures.
@@ -51,6 +64,9 @@ _OWN: dict[int, tuple[str, str]] = {
     0x00120042: ("E", "identity is the exam code"),
     0x00120020: ("S", "protocol is the study code"),
     0x00100030: ("Z", "birth date"),
+    0x00100033: ("X", "birth date"),
+    0x00100034: ("X", "date of death"),
+    0x00100035: ("X", "calendar of the birth date"),
     0x00880200: ("X", "icon"),
     0x00420010: ("C", "document title"),
     0x00082112: ("C", "references stay, mapped"),
@@ -88,7 +104,9 @@ class Policy:
         self._options = set(profile.options)
         self._options -= {"full_dates", "modified_dates"}
         self._options |= {"shift": {"modified_dates"}, "keep": {"full_dates"}}.get(profile.dates, set())
+        self._required = table.required(sop_class)
         self._seen: dict[tuple[int, str], Verdict] = {}
+        self._seen_concepts: dict[tuple[int, int, str, str], Verdict] = {}
         self._seen_private: dict[tuple[int, str, bytes], Verdict] = {}
         self.stay: set[tuple[int, str]] = set()  # (tag, VR) an engine found to stay whatever the value; a cache
         self._safe = {(s.creator, s.group, s.element): s for s in table.safe_private()}
@@ -100,11 +118,47 @@ class Policy:
         if verdict is None:
             if len(self._seen) >= MOST_SEEN:
                 self._seen.clear()
-            verdict = self._seen[key] = self._decide(tag, vr)
+            verdict = self._decide(tag, vr)
+            if verdict.action == "C" and tag in self._required and verdict.using is None:
+                verdict = replace(verdict, needed=True)
+            self._seen[key] = verdict
         return verdict
 
+    def concept(self, means: int, tag: int, vr: str, unit: str = "") -> Verdict:
+        """The verdict on the value `tag` of a content item whose concept is what the attribute `means` says.
+
+        `unit`: the code of the unit that a number is measured in.
+        """
+        key = (means, tag, vr, unit)
+        verdict = self._seen_concepts.get(key)
+        if verdict is None:
+            if len(self._seen_concepts) >= MOST_SEEN:
+                self._seen_concepts.clear()
+            verdict = self._seen_concepts[key] = replace(self._decide_concept(means, tag, vr), unit=unit)
+        return verdict
+
+    def _decide_concept(self, means: int, tag: int, vr: str) -> Verdict:
+        meant = self.standard(means, dictionary_VR(means))
+        own = self.standard(tag, vr)
+        rule = f"as {dictionary_keyword(means)}: {meant.rule}"
+        if own.action == "X" or tag == concepts.UID:
+            return own
+        if meant.action in "KCU":
+            if means == concepts.AGE and tag in concepts.NUMBERS and tag != concepts.NUMBER:
+                return Verdict("X", rule, own.vr, means=means)  # says the same again, in floating point
+            if means == concepts.AGE and tag != concepts.MEASURED:
+                return Verdict("C", rule, own.vr, kind="age", means=means, needed=True)
+            return own if meant.action != "K" or own.vr not in TEXT_VRS else Verdict("K", rule, own.vr, means=means)
+        if tag == concepts.CODE:
+            return Verdict("D", rule, own.vr, means=means, code=_UNTOLD_SEX) if means == concepts.SEX else own
+        if tag == concepts.MEASURED:
+            return Verdict("Z", rule, own.vr, means=means)
+        if own.vr == "PN" or (meant.action == "E" and own.vr in TEXT_VRS):
+            return Verdict("E", rule, own.vr, means=means)
+        return Verdict("D", rule, own.vr, means=means)
+
     def _decide(self, tag: int, file_vr: str) -> Verdict:
-        known = self._vr(tag, file_vr)
+        known, fits = self._vr(tag, file_vr)
         if known == "SQ" != file_vr and file_vr != "UN":
             return Verdict("X", "not the sequence it should be", file_vr)
         if file_vr == "SQ" != known and known != "UN":
@@ -112,7 +166,14 @@ class Policy:
         for rule in self._rules:
             if rule.creator is None and _matches(rule, tag, known):
                 value = None if rule.value is None else rule.value.encode()
-                return Verdict(rule.action, rule.label, known, value, by_hand=True)
+                action = "C" if rule.action == "K" and known in _SHAPED else rule.action
+                return Verdict(action, rule.label, known, value, by_hand=True)
+        verdict = self._by_standard(tag, known)
+        if not fits and verdict.action == "K":
+            return Verdict("C", f"{verdict.rule}, but text", known)
+        return verdict
+
+    def _by_standard(self, tag: int, known: str) -> Verdict:
         group = tag >> 16
         if tag & 0xFFFF == 0 or group < 8:
             return Verdict("X", "group length or foreign group", known)
@@ -126,17 +187,28 @@ class Policy:
             return self._listed(row, tag, known)
         return self._unlisted(tag, known)
 
-    def _vr(self, tag: int, file_vr: str) -> str:
-        """The dictionary's VR where it names one; the file's where the dictionary leaves a choice or knows nothing."""
+    def _vr(self, tag: int, file_vr: str) -> tuple[str, bool]:
+        """(the VR to go by, whether the file's fits the dictionary).
+
+        The dictionary's where it names one; the file's where the dictionary leaves a choice. Where numbers should be and the
+        file says it is text, it is text; where a code should be and the file says free text, it is free text.
+        """
         row = self._rows.get(_hex(tag))
         if not dictionary_has_tag(tag):
-            return row.vr if row is not None and row.vr != "-" else "UN"
-        vr: str = dictionary_VR(tag)
-        if " or " in vr:
-            return file_vr if file_vr in vr.split(" or ") else vr.rsplit(" or ", maxsplit=1)[-1]
-        if vr == "OB" and file_vr == "OW":
-            return "OW" if tag in BULK else "OB"
-        return vr
+            return (row.vr if row is not None and row.vr != "-" else "UN"), True
+        choices = dictionary_VR(tag).split(" or ")
+        vr: str = file_vr if file_vr in choices else choices[-1]
+        if file_vr in (vr, "UN") or (vr in _BYTES and file_vr in _BYTES):
+            return ("OB" if vr == "OB" and file_vr == "OW" and tag not in BULK else vr), True
+        if vr in NUMERIC_VRS or (vr == "OB" and tag in BULK):
+            if file_vr in NUMERIC_VRS or file_vr in _SHAPED | DATE_VRS | {"UI", "PN"}:
+                return file_vr, file_vr in NUMERIC_VRS
+            return ("LT", False) if file_vr in TEXT_VRS | {"AE", "UR"} else (vr, False)
+        if vr in ("DS", "IS") and file_vr in NUMERIC_VRS:
+            return file_vr, True
+        if vr in ("CS", "AE", "UR") and file_vr in TEXT_VRS:
+            return "LO", False
+        return vr, True
 
     def _listed(self, row: table.Row, tag: int, vr: str) -> Verdict:
         chosen = [(option, row.options[option]) for option in row.options if option in self._options]
@@ -144,8 +216,8 @@ class Policy:
             option, action = min(chosen, key=lambda pair: _OPTION_ORDER[pair[1]])
             if option == "patient_chars" and vr in TEXT_VRS:
                 action = "C"  # what is typed about a patient is text first
-            if vr in DATE_VRS:
-                action = "C"  # moved by nothing where dates are kept, but what is no date still goes
+            if vr in DATE_VRS or (action == "K" and vr in _SHAPED):
+                action = "C"  # moved by nothing where dates are kept; but what has not the shape of its VR still goes
             return Verdict(action, f"{self.profile.standard} {option}", vr)
         action = table.resolve(row.basic, self._types.get(tag))
         if vr in DATE_VRS and self.profile.dates == "shift" and action == "D":
@@ -162,7 +234,9 @@ class Policy:
         if vr == "UI":
             keyword = dictionary_keyword(tag)
             kept = "ClassUID" in keyword or "ClassesInStudy" in keyword or "TransferSyntax" in keyword
-            return Verdict("K" if kept or keyword.startswith("CodingSchemeUID") else "U", "unlisted UID", vr)
+            if kept or keyword.startswith("CodingSchemeUID"):
+                return Verdict("U", "a class, if it is one", vr, kind="class")
+            return Verdict("U", "unlisted UID", vr)
         if vr in NUMERIC_VRS or (vr in ("OB", "UN") and tag in BULK):
             return Verdict("K", "unlisted", vr)
         if vr in TEXT_VRS or vr in DATE_VRS or vr in ("AS", "CS", "DS", "IS"):
@@ -189,11 +263,17 @@ class Policy:
             safe = self._safe.get((creator, group, element))
             if safe is not None:
                 effective = safe.vr if vr == "UN" else vr
-                if (effective == "SQ") != (vr == "SQ") or effective in ("OB", "UN"):
-                    return Verdict("X", "private, of another VR than the standard's", vr)
+                if not _alike(safe.vr, effective) or effective in ("OB", "UN"):
+                    return Verdict("X", "private, of another VR than the table's", vr)
                 action = "K" if effective in NUMERIC_VRS else "U" if effective == "UI" else "C"
                 return Verdict(action, "safe private", effective)
         return Verdict("X", "private", vr)
+
+
+def _alike(wanted: str, vr: str) -> bool:
+    """Whether a private element of VR `vr` may be what the table says is `wanted`: numbers are numbers, texts texts."""
+    kinds = (_BINARY_NUMBERS | {"DS", "IS"}, TEXT_VRS | {"CS"}, frozenset({"SQ"}), DATE_VRS, frozenset({"UI"}))
+    return wanted == vr or any(wanted in kind and vr in kind for kind in kinds)
 
 
 def _needed(tag: int) -> bool:

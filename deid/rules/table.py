@@ -68,7 +68,8 @@ def data_text(name: str) -> str:
     return (resources.files("deid") / "data" / name).read_text(encoding="utf-8")
 
 
-def _rows(name: str) -> Iterator[list[str]]:
+def data_rows(name: str) -> Iterator[list[str]]:
+    """The lines of a data file that are no comments, by column."""
     for line in data_text(name).splitlines():
         if line and not line.startswith("#"):
             yield line.split("\t")
@@ -159,7 +160,7 @@ def _row(cells: list[str]) -> tuple[Row | None, str]:
 def attribute_types() -> Mapping[str, Mapping[int, str]]:
     """By SOP class UID: the type (1, 1C, 2, 2C) of each attribute that has a combined code."""
     found = {}
-    for classes, types in _rows("types.txt"):
+    for classes, types in data_rows("types.txt"):
         by_tag = {int(tag, 16): kind for tag, kind in (pair.split(":") for pair in types.split())}
         for uid in classes.split(","):
             found[UID_ROOT + uid] = by_tag
@@ -167,11 +168,21 @@ def attribute_types() -> Mapping[str, Mapping[int, str]]:
 
 
 @cache
+def required(sop_class: str) -> frozenset[int]:
+    """The attributes of type 1 or 1C of a SOP class whose values are text, and those in items of any class."""
+    found: set[int] = set()
+    for classes, tags in data_rows("required.txt"):
+        if classes == "*" or sop_class.removeprefix(UID_ROOT) in classes.split(","):
+            found.update(int(tag, 16) for tag in tags.split())
+    return frozenset(found)
+
+
+@cache
 def safe_private() -> tuple[SafePrivate, ...]:
     """The private attributes of table E.3.10-1."""
     return tuple(
         SafePrivate(int(group, 16), int(element, 16), vr, creator, meaning)
-        for group, element, vr, creator, meaning in _rows("safe-private.txt")
+        for group, element, vr, creator, meaning in data_rows("safe-private.txt")
     )
 
 

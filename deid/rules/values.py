@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deid import dates
-from deid.rules import vocabulary
+from deid.mapping import is_registered
+from deid.rules import ages, concepts, fitting, vocabulary
 from deid.rules.policy import DATE_VRS, NUMERIC_VRS, TEXT_VRS
 
 if TYPE_CHECKING:
@@ -21,17 +22,16 @@ if TYPE_CHECKING:
     from deid.mapping import Mapping
     from deid.rules.policy import Verdict
 
-_NUMBER = re.compile(rb"[ 0-9eE+\-.\\\0]*")
-_AGE = re.compile(rb" *(\d{3})([DWMY])[ \0]*")
 _CODE = re.compile(rb"[A-Z0-9 _\\]*")
+_CODED = re.compile(rb"[A-Z0-9 _.\-+/\\]*")
+_UID = re.compile(r"[0-9.]{1,64}")
 _LONG_DIGITS = re.compile(rb"\d{6}")
 _OFFSET = re.compile(rb"[+-]\d{4}[ \0]*")
 _TIMEZONE = 0x00080201
 _DUMMIES = {"AE": b"REMOVED", "AS": b"000Y", "CS": b"REMOVED", "DA": b"19000101", "DS": b"0", "IS": b"0", "TM": b"000000"}
 _DUMMIES |= {"DT": b"19000101000000", "UR": b"urn:removed", "OB": b"\0\0", "UN": b"\0\0"}
 _DUMMIES |= dict.fromkeys(("LO", "LT", "SH", "ST", "UC", "UT"), b"REMOVED")
-_WIDTH = {"US": 2, "SS": 2, "OW": 2, "UL": 4, "SL": 4, "FL": 4, "AT": 4, "OF": 4, "OL": 4}
-_DIGITS_BEFORE_90 = 89
+_BINARY = NUMERIC_VRS | {"OB", "UN"}
 
 
 @dataclass(slots=True, repr=False)
@@ -42,6 +42,7 @@ class Ledger:
     names: set[bytes] = field(default_factory=set)
     codes: set[bytes] = field(default_factory=set)
     dates: set[bytes] = field(default_factory=set)
+    births: set[bytes] = field(default_factory=set)
     uids: set[bytes] = field(default_factory=set)
 
 
@@ -49,7 +50,7 @@ class Ledger:
 class Values:
     """Cleans values of one file: `exam` and `study` codes, the subject's shift in `days`, words never to keep.
 
-    `formats`: what cleans private formats from within, by the name that a rule has for it.
+    `formats`: what cleans private formats from within, by the name that a rule has for it. `numbers`: the patient's own.
     """
 
     mapping: Mapping
@@ -62,12 +63,13 @@ class Values:
     decode: Callable[[bytes], str]
     ledger: Ledger
     formats: Map[str, Callable[[bytes, Values], bytes | None]] = field(default_factory=dict)
+    numbers: frozenset[str] = frozenset()
 
     def clean(self, verdict: Verdict, tag: int, value: bytes) -> bytes | None:
         """The new value of an element that is no sequence; the same object if it stays as it is."""
         action = verdict.action
         if action == "K":
-            return self._age(value) if verdict.vr == "AS" else value
+            return self._kept(verdict.vr, value)
         if action == "X":
             return None
         if action == "Z":
@@ -79,21 +81,28 @@ class Values:
         if action in "ES":
             return self.exam if action == "E" else self.study
         if action == "U":
-            return self._uids(value)
-        return self._dummy(verdict.vr, value) if action == "D" else self._cleaned(verdict.vr, tag, value)
+            return self._class_uids(value) if verdict.kind == "class" else self._uids(value)
+        if action == "D":
+            return self._dummy(verdict.vr, value)
+        new = self._cleaned(verdict, tag, value)
+        if verdict.needed and new is not None and not new.strip(b" \0\\") and value.strip(b" \0\\"):
+            return self._dummy(verdict.vr, value)
+        return new
 
     def note(self, verdict: Verdict, tag: int, path: str, old: bytes, *, kept: bool) -> None:
         """Record what was done to a value; what identified someone is searched for in the result."""
         action = "X" if not kept and verdict.action not in "XZ" else verdict.action
         self.ledger.actions.append((path, action, verdict.rule, self.mapping.fingerprint(old) if old else ""))
         if old:
-            self.remember(verdict.vr, tag, old)
+            self.remember(verdict.vr, verdict.means or tag, old)
 
     def remember(self, vr: str, tag: int, old: bytes) -> None:
         """Note a removed value that identifies, for the leak check."""
         ledger = self.ledger
-        if vr == "PN":
+        if vr == "PN" or tag == concepts.NAME:
             ledger.names.add(old)
+        elif tag == concepts.BIRTH:
+            ledger.births.add(old[:8])
         elif vr == "DA":
             ledger.dates.add(old)
         elif vr == "DT":
@@ -103,36 +112,63 @@ class Values:
         elif tag in IDENTIFIERS:
             ledger.codes.add(old)
 
+    def class_uid(self, uid: str) -> str:
+        """A UID that says what kind of thing something is. It stays if the registry knows it, or if nobody is named in it.
+
+        Vendors' own classes are in no registry. Under the standard's root there are none.
+        """
+        if is_registered(uid) or not uid:
+            return uid
+        parts = uid.split(".")
+        personal = any(part in self.numbers for part in parts)
+        if personal or not _UID.fullmatch(uid) or not self.mapping.is_foreign(uid):
+            return self.mapping.uid(uid)
+        return uid
+
+    def _class_uids(self, value: bytes) -> bytes:
+        text = value.decode("latin-1").rstrip(" \0")
+        new = "\\".join(self.class_uid(part.strip(" \0")) for part in text.split("\\"))
+        return value if new == text else new.encode("latin-1")
+
     def _uids(self, value: bytes) -> bytes:
         text = value.decode("latin-1")
         new = "\\".join(self.mapping.uid(part) for part in text.split("\\"))
         return value if new == text.rstrip(" \0") else new.encode("latin-1")
+
+    def _kept(self, vr: str, value: bytes) -> bytes | None:
+        """A value that stays if it is what its VR says."""
+        if vr == "AS":
+            return self._age(value)
+        return value if vr not in _BINARY or fitting.fits(vr, value) else None
 
     def _dummy(self, vr: str, value: bytes) -> bytes:
         if vr == "UI":
             return self._uids(value)
         if vr == "PN":
             return self.exam
-        return _DUMMIES.get(vr) or bytes(_WIDTH.get(vr, 8))
+        return _DUMMIES.get(vr) or bytes(fitting.WIDTHS.get(vr, 8))
 
-    def _cleaned(self, vr: str, tag: int, value: bytes) -> bytes | None:
+    def _cleaned(self, verdict: Verdict, tag: int, value: bytes) -> bytes | None:
+        vr = verdict.vr
+        if verdict.kind == "age":
+            return self._told_age(verdict, value)
         if vr in DATE_VRS:
             return self._dates(vr, value)
         if vr in TEXT_VRS:
             if tag == _TIMEZONE and _OFFSET.fullmatch(value):
                 return value
-            return self._text(vr, value)
+            return self._text(verdict, value)
         if vr == "CS":
-            return value if tag in STRUCTURE and _CODE.fullmatch(value.rstrip(b" \0")) else self._coded(value)
+            return value if tag in STRUCTURE and _CODE.fullmatch(value.rstrip(b" \0")) else self._coded(verdict, value)
         if vr in ("DS", "IS"):
-            return value if _NUMBER.fullmatch(value) else b""
+            return self._numbers(tag, value)
         if vr == "AS":
             return self._age(value)
         if vr == "UI":
             return self._uids(value)
         if vr == "PN":
             return self.exam
-        return value if vr in NUMERIC_VRS else None
+        return self._kept(vr, value) if vr in NUMERIC_VRS else None
 
     def _dates(self, vr: str, value: bytes) -> bytes:
         if self.date_mode == "keep":
@@ -145,34 +181,64 @@ class Values:
         joined = b"\\".join(part or b"" for part in new)
         return value if joined == value.rstrip(b" \0") else joined
 
-    def _text(self, vr: str, value: bytes) -> bytes:
+    def _text(self, verdict: Verdict, value: bytes) -> bytes:
         text = self.decode(value)
-        parts = [text] if vr in ("LT", "ST", "UT") else text.split("\\")
+        parts = [text] if verdict.vr in ("LT", "ST", "UT") else text.split("\\")
         new = [vocabulary.clean_text(part, self.words, self.known) for part in parts]
         joined = "\\".join(new) if any(new) else ""
         encoded = joined.encode("ascii")
         return value if encoded == value.rstrip(b" \0") else encoded
 
-    def _coded(self, value: bytes) -> bytes:
+    def _coded(self, verdict: Verdict, value: bytes) -> bytes:
         plain = _CODE.fullmatch(value.rstrip(b" \0")) and not _LONG_DIGITS.search(value)
         if plain and not (self.known and self._knows(value)):
             return value
-        return self._text("CS", value).upper()
+        return self._text(verdict, value).upper()
 
     def _knows(self, value: bytes) -> bool:
         """Whether a coded value holds a word of this file's identities that is not a term anyway."""
         words = re.split(r"[\W_]+", value.decode("latin-1").casefold())
         return any(len(word) > 3 and word in self.known and not vocabulary.allowed(word) for word in words)
 
-    def _age(self, value: bytes) -> bytes:
-        """Ages over 89 years become 90 (PS3.15 E.1.1 names no limit; the usual rule of HIPAA 164.514(b)(2)(i)(C))."""
-        found = _AGE.fullmatch(value)
-        if not found:
+    def _numbers(self, tag: int, value: bytes) -> bytes:
+        """DS or IS: what is no number goes. So does the patient's own number, but where numbers count things."""
+        parts = value.split(b"\\")
+        new = [fitting.number(part) for part in parts]
+        if any(part is None for part in new):
             return b""
-        years = int(found[1]) / {b"D": 365, b"W": 52, b"M": 12, b"Y": 1}[found[2]]
-        return value if years < _DIGITS_BEFORE_90 + 1 else b"090Y"
+        if self.numbers and not is_counting(tag):
+            new = [b"0" if part and self._is_identifier(part) else part for part in new]
+        joined = b"\\".join(part or b"" for part in new)
+        return value if joined == value else joined
+
+    def _is_identifier(self, part: bytes) -> bool:
+        text = part.strip(b" \0+-").partition(b".")[0].decode("latin-1")
+        return text in self.numbers
+
+    def _age(self, value: bytes) -> bytes:
+        new = ages.capped(value)
+        return value if new == value.rstrip(b" \0") else new
+
+    def _told_age(self, verdict: Verdict, value: bytes) -> bytes:
+        """The age of a content item: a text, or a number in a coded unit."""
+        if verdict.vr in TEXT_VRS:
+            return self._age(value)
+        if verdict.vr not in ("DS", "IS"):
+            return b""
+        try:
+            capped = ages.capped_number(float(value.strip(b" \0")), verdict.unit)
+        except ValueError:
+            return b""
+        return value if capped is None else b"%d" % capped
 
 
+def is_counting(tag: int) -> bool:
+    """Whether a number of this attribute counts or refers: of images, series, frames, items. One may well equal an ID."""
+    return tag >> 16 in _COUNTING_GROUPS or tag in _COUNTING
+
+
+_COUNTING_GROUPS = frozenset({0x0020, 0x0028, 0x0054})
+_COUNTING = frozenset({0x00081160, 0x00081161, 0x00082122, 0x00082124, 0x00082128, 0x00082142, 0x00082143, 0x00082144})
 # Coded attributes without which nothing else can be read.
 STRUCTURE = frozenset({0x00080005, 0x00080060, 0x00280004, 0x00080301, 0x00080064, 0x0040A040})
 # Attributes whose value, wherever it turns up again in the file, points at a person, a visit or a machine.

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from functools import cache, lru_cache
 
+from deid.rules import phrases
 from deid.rules.table import data_text
 
 _WORD = re.compile(r"[^\W_]+", re.UNICODE)
@@ -56,7 +57,7 @@ def clean_text(text: str, extra: frozenset[str] = frozenset(), known: frozenset[
 
     A year, a run of three or more bare numbers, or anything like a date or a telephone number goes as well.
     """
-    text = _DATE.sub(" \ufffc ", text)
+    text = _DATE.sub(phrases.GONE, phrases.without(text))
     runs: list[list[str]] = [[]]  # kept words with the separator before each; a dropped word starts a new run
     end = 0
     for found in _WORD.finditer(text):
