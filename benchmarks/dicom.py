@@ -90,7 +90,8 @@ def serve(folder: Path, port: int) -> None:
     from catalog.database.tables import sources
     from catalog.gate.receive.intake import Intake
     from catalog.gate.staged.area import Staging
-    from gateway.dicom import Settings, run
+    from gateway.dicom import Settings, Sources, run
+    from gateway.wiring import open_dicom_services
 
     folder.mkdir()
     database, staging = Database(f"sqlite:///{folder}/catalog.db"), Staging(folder / "staging")
@@ -99,7 +100,8 @@ def serve(folder: Path, port: int) -> None:
     with database.write() as connection:
         connection.execute(sources.insert().values(name="MR1", name_key="mr1", ae_title="MR1", host="", created=0))
     listener = socket.create_server(("127.0.0.1", port), backlog=64)
-    run(Intake(database, staging), listener, Settings(ae_title="ARCHIMED"), lambda: None)
+    intake = Intake(database, staging)
+    run(open_dicom_services(intake), Sources(intake), listener, Settings(ae_title="ARCHIMED"), lambda: None)
 
 
 def measure(name: str, associations: int, files: int, where: Path) -> float:

@@ -1,20 +1,26 @@
-"""The DICOM door: C-ECHO and C-STORE of whatever known sources send, as received, into the gate's staging.
+"""The DICOM door: associations of known peers, and what they are for, a service for each DIMSE operation.
 
     receiver     the listener: connections, their association requests, a thread for each association, stopping
-    association  one association: the conversation
-    storing      one C-STORE under way
+    association  one association: the conversation; knows no service
+    services     the seam between the two
+    echo         C-ECHO
+    storing      C-STORE: whatever known sources send, as received, into the gate's staging
+    peers        who is at the other end
     negotiation  association requests and answers (pynetdicom's PDU classes)
     pdu          cutting PDUs out of a byte stream
     command      DIMSE command sets
     part10       the head of a stored file
 
-pynetdicom has the rare and intricate part, the negotiation. The conversation is our own: an acceptor that serves two
-operations is small, and pynetdicom's polling threads and command sets through data set objects bound it to some 150 files a
-second. Its acceptor beside ours for the rest would make two ways in that had to be kept alike.
+pynetdicom has the rare and intricate part, the negotiation. The conversation is our own: an acceptor is small, and
+pynetdicom's polling threads and command sets through data set objects bound it to some 150 files a second. Its acceptor beside
+ours for the rest would make two ways in that had to be kept alike.
 
-May live here: the protocol. Not: what a file means, where it lies, who may see it; a data set is never decoded here.
+May live here: the protocol. Not: what a file means, where it lies, who may see it.
 """
 
+from gateway.dicom.echo import Echo
+from gateway.dicom.peers import Sources
 from gateway.dicom.receiver import Receiver, Settings, run
+from gateway.dicom.storing import Store
 
-__all__ = ["Receiver", "Settings", "run"]
+__all__ = ["Echo", "Receiver", "Settings", "Sources", "Store", "run"]

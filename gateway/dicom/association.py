@@ -1,7 +1,7 @@
 """One association: negotiation, then requests and answers until the peer releases it, breaks off, or we stop.
 
-One thread an association. The bytes of a data set go from the socket's buffer to the file and nowhere else; a request is
-answered with success after `Incoming.commit` and not before. Log lines name the source, nothing that the peer sent.
+One thread an association. It knows no service: what is negotiated comes from them, and each request goes to the one that
+serves its command field. Log lines name the peer as the archive knows it, nothing that it sent.
 """
 
 import contextlib
@@ -10,17 +10,17 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from catalog.gate.receive.intake import Intake, SourceRef
 from catalog.pure.errors import ArchimedError
 from gateway.dicom import command as commands
 from gateway.dicom import negotiation, pdu
 from gateway.dicom.command import Command, Status
-from gateway.dicom.negotiation import Context, Rejection, Request
-from gateway.dicom.part10 import FileHead
+from gateway.dicom.negotiation import Context, Proposed, Rejection, Request, Roles
 from gateway.dicom.pdu import Aborted, Fragment, PeerError, Released
-from gateway.dicom.storing import Storing
+from gateway.dicom.peers import Peer, Peers
+from gateway.dicom.services import Answered, Operation, Service, Session
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +33,15 @@ class Terms:
     """What holds for every association.
 
     Args:
-        intake: where files go.
+        services: what associations are for; of two that take a context, the first chooses its transfer syntax.
+        peers: who may associate.
         ae_title: our own title.
         accept_any_called: take calls for any title, as most archives do; else only for our own.
         idle_seconds: how long a peer may stay silent before the association is aborted.
     """
 
-    intake: Intake
+    services: Sequence[Service]
+    peers: Peers
     ae_title: str
     accept_any_called: bool
     idle_seconds: float
@@ -60,7 +62,7 @@ class Association:
     """
 
     def __init__(self, terms: Terms, connection: socket.socket, address: str, request: bytes) -> None:
-        self.source: SourceRef | None = None
+        self.peer: Peer | None = None
         self._terms = terms
         self._connection = connection
         self._address = address
@@ -68,12 +70,11 @@ class Association:
         self._turn = threading.Lock()  # guards the two flags
         self._busy = self._stopping = False
         self._contexts: dict[int, Context] = {}
-        self._heads: dict[int, FileHead] = {}
+        self._sessions: dict[int, Session] = {}  # by command field
         self._longest = 0
         self._command = bytearray()
         self._command_context: int | None = None
-        self._storing: Storing | None = None
-        self._kept = self._refused = 0
+        self._operation: Operation | None = None
 
     def serve(self) -> None:
         """Do everything, and close the connection."""
@@ -92,11 +93,12 @@ class Association:
             log.error("association of %s failed within: %s", self._who, type(error).__name__)  # noqa: TRY400 - see above
             self._send_last(pdu.abort(PeerError.NOT_SPECIFIED))
         finally:
-            if self._storing is not None:
-                self._storing.discard()
+            if self._operation is not None:
+                self._operation.discard()
             self._connection.close()
-            if self.source is not None:
-                log.info("association of %s ended: %d files kept, %d refused", self._who, self._kept, self._refused)
+            if self.peer is not None:
+                done = [text for session in dict.fromkeys(self._sessions.values()) if (text := session.summary())]
+                log.info("association of %s ended: %s", self._who, ", ".join(done) or "nothing was asked for")
 
     def stop(self) -> None:
         """Ask, from another thread, to end after the file that is under way."""
@@ -115,7 +117,7 @@ class Association:
 
     @property
     def _who(self) -> str:
-        return self.source.name if self.source is not None else "an unknown source"
+        return self.peer.name if self.peer is not None else "an unknown peer"
 
     def _prepare(self) -> None:
         # Timeouts of the socket itself: Python's own would cost a poll(2) for every receive.
@@ -129,35 +131,44 @@ class Association:
     def _negotiate(self) -> bool:
         request = negotiation.parse(self._request)
         try:
-            rejection = self._judge(request)
+            rejection, peer = self._judge(request)
         except ArchimedError as error:
             log.warning("an association cannot be decided on: %s", error)
-            rejection = negotiation.CONGESTED
-        if rejection is not None:
-            self._send_last(negotiation.reject(rejection))
+            rejection, peer = negotiation.CONGESTED, None
+        if rejection is not None or peer is None:
+            self._send_last(negotiation.reject(rejection or negotiation.UNKNOWN_CALLER))
             return False
-        self._contexts = {context.number: context for context in request.contexts if context.accepted}
-        self._heads = {
-            context.number: FileHead.of(context.sop_class, context.transfer_syntax, request.calling)
-            for context in self._contexts.values()
-        }
+        contexts = [self._decide(peer, proposed) for proposed in request.proposed]
+        self._contexts = {context.number: context for context in contexts if context.accepted}
+        for service in self._terms.services:
+            self._sessions.update(dict.fromkeys(service.fields, service.open(peer, self._contexts)))
         self._longest = request.longest
-        self._connection.sendall(negotiation.accept(request))
+        self._connection.sendall(negotiation.accept(request, contexts))
         return True
 
-    def _judge(self, request: Request) -> Rejection | None:
+    def _judge(self, request: Request) -> tuple[Rejection | None, Peer | None]:
         if not request.understood:
-            return negotiation.NOT_UNDERSTOOD
-        source = self._terms.intake.source_for(request.calling, self._address)
-        if source is None:
+            return negotiation.NOT_UNDERSTOOD, None
+        peer = self._terms.peers.find(request.calling, self._address)
+        if peer is None:
             log.warning("an association of an unknown source was refused; the audit says whose")
-            self._terms.intake.refuse(request.calling, self._address)
-            return negotiation.UNKNOWN_CALLER
-        self.source = source
+            self._terms.peers.refuse(request.calling, self._address)
+            return negotiation.UNKNOWN_CALLER, None
+        self.peer = peer
         if not self._terms.accept_any_called and request.called != self._terms.ae_title:
             log.warning("association of %s refused: it calls another AE title than ours", self._who)
-            return negotiation.UNKNOWN_CALLED
-        return None
+            return negotiation.UNKNOWN_CALLED, None
+        return None, peer
+
+    def _decide(self, peer: Peer, proposed: Proposed) -> Context:
+        taken = Roles.NONE
+        choose = negotiation.as_sent
+        for service in self._terms.services:
+            roles = service.roles(peer, proposed) & proposed.roles
+            if roles and not taken:
+                choose = service.transfer_syntax
+            taken |= roles
+        return negotiation.accepted(proposed, taken, choose)
 
     def _converse(self) -> None:
         stream = pdu.Stream(self._contexts)
@@ -173,8 +184,8 @@ class Association:
                     case Aborted():
                         log.warning("association of %s aborted by it", self._who)
                         return
-            if self._storing is not None:
-                self._storing.flush()
+            if self._operation is not None:
+                self._operation.flush()
 
     def _receive(self, space: memoryview) -> int:
         try:
@@ -194,18 +205,18 @@ class Association:
         if not self._busy:
             with self._turn:
                 self._busy = True
-        storing = self._storing
+        operation = self._operation
         if fragment.command:
             self._take_command(fragment)
-        elif storing is None or fragment.context != self._command_context:
+        elif operation is None or fragment.context != self._command_context:
             raise PeerError("a data set came without its command", PeerError.UNEXPECTED_PDU)
         else:
-            storing.take(fragment.data)
+            operation.take(fragment.data)
             if fragment.last:
-                self._finish(fragment.context, storing)
+                self._finish(operation)
 
     def _take_command(self, fragment: Fragment) -> None:
-        if self._storing is not None or self._command_context not in (None, fragment.context):
+        if self._operation is not None or self._command_context not in (None, fragment.context):
             raise PeerError("messages are mixed up", PeerError.UNEXPECTED_PDU)
         self._command_context = fragment.context
         self._command += fragment.data
@@ -216,42 +227,28 @@ class Association:
         command = commands.parse(self._command)
         self._command.clear()
         if command.field == commands.C_CANCEL_RQ:
-            self._done()  # nothing here takes long enough to be cancelled
+            self._done()  # what it means is answered already
             return
-        storing = self._begin(self._contexts[fragment.context], command)
-        if command.has_data_set:
-            self._storing = storing
+        session = self._sessions.get(command.field)
+        if session is None:
+            operation: Operation = Answered(command, Status.UNRECOGNISED_OPERATION)
         else:
-            self._finish(fragment.context, storing)
+            operation = session.begin(self._contexts[fragment.context], command)
+        self._operation = operation
+        if not command.has_data_set:
+            self._finish(operation)
 
-    def _begin(self, context: Context, command: Command) -> Storing:
-        """Decide on a request before its data set comes."""
-        status = _objection(context, command)
-        if status is not Status.SUCCESS or command.field != commands.C_STORE_RQ or command.sop_instance is None:
-            return Storing(command, status, None, b"")
-        try:
-            incoming = self._terms.intake.begin(self._known_source())
-        except ArchimedError:
-            return Storing(command, Status.OUT_OF_RESOURCES, None, b"")
-        return Storing(command, status, incoming, self._heads[context.number].bytes_for(command.sop_instance))
-
-    def _known_source(self) -> SourceRef:
-        if self.source is None:
-            raise RuntimeError("an association goes on only with a known source")
-        return self.source
-
-    def _finish(self, context: int, storing: Storing) -> None:
-        status = storing.finish()
-        self._storing = None
-        if storing.command.field == commands.C_STORE_RQ:
-            if status is Status.SUCCESS:
-                self._kept += 1
-            else:
-                self._refused += 1
-                log.warning("a file of %s was refused: %s", self._who, status.comment)
-        answer = commands.response(storing.command, status)
-        self._connection.sendall(pdu.command_pdus(context, answer, self._longest))
+    def _finish(self, operation: Operation) -> None:
+        operation.finish(self)
+        self._operation = None
         self._done()
+
+    def respond(self, command: Command, status: Status) -> None:
+        """Send a response without a data set; see `services.Replies`."""
+        if self._command_context is None:
+            raise RuntimeError("a response belongs to a request that is under way")
+        answer = commands.response(command, status)
+        self._connection.sendall(pdu.command_pdus(self._command_context, answer, self._longest))
 
     def _done(self) -> None:
         """A message is dealt with: the moment to stop if we shall."""
@@ -270,16 +267,3 @@ class Association:
             self._connection.shutdown(socket.SHUT_WR)
             while self._connection.recv(65536) and time.monotonic() < end:
                 pass
-
-
-def _objection(context: Context, command: Command) -> Status:
-    """Return what is wrong with a request, or SUCCESS."""
-    if command.field == commands.C_ECHO_RQ:
-        return Status.SUCCESS
-    if command.field != commands.C_STORE_RQ:
-        return Status.UNRECOGNISED_OPERATION
-    if context.sop_class == negotiation.VERIFICATION or command.sop_class != context.sop_class.encode("ascii"):
-        return Status.SOP_CLASS_NOT_SUPPORTED
-    if command.sop_instance is None:
-        return Status.NO_INSTANCE
-    return Status.SUCCESS if command.has_data_set else Status.NO_DATA_SET

@@ -1,4 +1,4 @@
-"""Command sets (DICOM PS3.7 chapter 6 and annex E): those a storage provider reads and answers, and its statuses.
+"""Command sets (DICOM PS3.7 chapter 6 and annex E): those a provider reads and answers, and its statuses.
 
 Bytes in, values out; no I/O. A command set is implicit little endian, short and flat, so that it is read here directly:
 through pydicom it was most of what receiving a file cost.
@@ -45,7 +45,7 @@ class Status(IntEnum):
 
 _COMMENTS = {
     Status.SOP_CLASS_NOT_SUPPORTED: "SOP class is not the presentation context's",
-    Status.UNRECOGNISED_OPERATION: "only C-STORE and C-ECHO are served here",
+    Status.UNRECOGNISED_OPERATION: "this operation is not served here",
     Status.OUT_OF_RESOURCES: "the archive cannot keep it now; send again later",
     Status.NO_INSTANCE: "the request names no valid SOP instance",
     Status.NO_DATA_SET: "the request carries no data set",

@@ -1,25 +1,23 @@
 """Association requests and our answers (DICOM PS3.8 section 9.3.2, PS3.7 annex D), through pynetdicom's PDU classes.
 
-Bytes in, bytes out; no I/O. What is proposed is accepted as it is: every storage SOP class, known or private, in every transfer
-syntax; and Verification. Refused are the services the standard names that store nothing (query, worklist, print ...).
-
-Of several transfer syntaxes in one presentation context the first is taken: senders put first what they hold (dcmsend a
-compressed file's own) or like best, and convert for any other. Only for the uncompressed ones is there a better choice than the
-first: explicit little endian, where it is offered too, for implicit loses the representation of private elements.
-
-Roles, asynchronous operations and user identity are not answered, which the standard reads as: the defaults.
+Bytes in, bytes out; no I/O. What is accepted is decided by the services (`gateway.dicom.services`), context by context; of
+several transfer syntaxes in one context a service takes one. Roles are answered where they are proposed (PS3.7 D.3.3.4).
+Asynchronous operations and user identity are not answered, which the standard reads as: the defaults.
 """
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from enum import Flag
 
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_ASSOCIATE_RQ
-from pynetdicom.pdu_items import PresentationContextItemRQ
+from pynetdicom.pdu_items import PresentationContextItemRQ, SCP_SCU_RoleSelectionSubItem
 from pynetdicom.pdu_primitives import (
     A_ASSOCIATE,
     ImplementationClassUIDNotification,
     ImplementationVersionNameNotification,
     MaximumLengthNotification,
+    SCP_SCU_RoleSelectionNegotiation,
 )
 from pynetdicom.presentation import PresentationContext
 
@@ -36,14 +34,36 @@ _APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 _ACCEPTED, _ABSTRACT_SYNTAX_NOT_SUPPORTED, _TRANSFER_SYNTAXES_NOT_SUPPORTED = 0, 3, 4
 
 
+class Roles(Flag):
+    """What the requestor of an association is in a context: it asks (SCU, the default), it is asked (SCP), or both."""
+
+    NONE = 0
+    REQUESTOR_IS_SCU = 1
+    REQUESTOR_IS_SCP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A presentation context as it is proposed: usable transfer syntaxes in the sender's order, perhaps none."""
+
+    number: int
+    sop_class: str
+    transfer_syntaxes: tuple[str, ...]
+    roles: Roles = Roles.REQUESTOR_IS_SCU
+    names_roles: bool = False
+    """Whether the roles were proposed by an item of their own, which is answered by one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
-    """A presentation context after our decision."""
+    """A presentation context after our decision; no roles: refused."""
 
     number: int
     sop_class: str
     transfer_syntax: str
-    result: int
+    roles: Roles
+    names_roles: bool = False
+    result: int = _ACCEPTED
 
     @property
     def accepted(self) -> bool:
@@ -53,12 +73,12 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An association request: who calls whom, what it wants to send, the longest PDU it takes (0: any)."""
+    """An association request: who calls whom, what it wants, the longest PDU it takes (0: any)."""
 
     calling: str
     called: str
     understood: bool
-    contexts: tuple[Context, ...]
+    proposed: tuple[Proposed, ...]
     longest: int
 
 
@@ -88,30 +108,56 @@ def parse(pdu: bytes) -> Request:
     try:
         request.decode(pdu)
         user = request.user_information
-        contexts = {context.number: context for context in map(_decide, request.presentation_context)}
+        roles = user.role_selection if user else {}
+        proposed = {found.number: found for found in (_proposed(item, roles) for item in request.presentation_context)}
         return Request(
             calling=check_ae_title(request.calling_ae_title),
             called=check_ae_title(request.called_ae_title),
             understood=bool(request.protocol_version & 1) and request.application_context_name == _APPLICATION_CONTEXT,
-            contexts=tuple(contexts.values()),
+            proposed=tuple(proposed.values()),
             longest=(user.maximum_length or 0) if user else 0,
         )
     except Exception:  # noqa: BLE001 - pynetdicom's decoder lets out whatever the bytes provoke, and its text quotes them
         raise PeerError("an association request cannot be read", PeerError.INVALID_PARAMETER) from None
 
 
-def _decide(item: PresentationContextItemRQ) -> Context:
+def _proposed(item: PresentationContextItemRQ, roles: Mapping[UID, SCP_SCU_RoleSelectionSubItem]) -> Proposed:
     number, sop_class = item.context_id, item.abstract_syntax
     if number is None or number % 2 == 0 or sop_class is None or not _is_uid(sop_class):
         raise ValueError
-    offered = [syntax for syntax in item.transfer_syntax if _is_uid(syntax)]
-    if not _serves(sop_class):
-        return Context(number, sop_class, ImplicitVRLittleEndian, _ABSTRACT_SYNTAX_NOT_SUPPORTED)
-    if not offered:
-        return Context(number, sop_class, ImplicitVRLittleEndian, _TRANSFER_SYNTAXES_NOT_SUPPORTED)
-    explicit = offered[0] in _INFERIOR and ExplicitVRLittleEndian in offered
-    chosen = ExplicitVRLittleEndian if explicit else offered[0]
-    return Context(number, sop_class, chosen, _ACCEPTED)
+    offered = tuple(str(syntax) for syntax in item.transfer_syntax if _is_uid(syntax))
+    role = roles.get(sop_class)
+    if role is None:
+        return Proposed(number, str(sop_class), offered)
+    named = Roles.REQUESTOR_IS_SCU if role.scu else Roles.NONE
+    named |= Roles.REQUESTOR_IS_SCP if role.scp else Roles.NONE
+    return Proposed(number, str(sop_class), offered, named, names_roles=True)
+
+
+def accepted(proposed: Proposed, roles: Roles, transfer_syntax: Callable[[Proposed], str]) -> Context:
+    """Return the decision on a proposed context: the roles that services take of those that are proposed."""
+    roles &= proposed.roles
+    if not roles:
+        return Context(
+            proposed.number, proposed.sop_class, ImplicitVRLittleEndian, roles, result=_ABSTRACT_SYNTAX_NOT_SUPPORTED
+        )  # fmt: skip
+    if not proposed.transfer_syntaxes:
+        return Context(
+            proposed.number, proposed.sop_class, ImplicitVRLittleEndian, roles, result=_TRANSFER_SYNTAXES_NOT_SUPPORTED
+        )  # fmt: skip
+    return Context(proposed.number, proposed.sop_class, transfer_syntax(proposed), roles, proposed.names_roles)
+
+
+def as_sent(proposed: Proposed) -> str:
+    """Return the transfer syntax in which a sender holds its files.
+
+    Senders put first what they hold (dcmsend a compressed file's own) or like best, and convert for any other. Only for the
+    uncompressed ones is there a better choice than the first: explicit little endian, where it is offered too, for implicit
+    loses the representation of private elements.
+    """
+    first = proposed.transfer_syntaxes[0]
+    explicit = first in _INFERIOR and ExplicitVRLittleEndian in proposed.transfer_syntaxes
+    return str(ExplicitVRLittleEndian) if explicit else first
 
 
 def _is_uid(value: str) -> bool:
@@ -119,19 +165,13 @@ def _is_uid(value: str) -> bool:
     return 0 < len(value) <= 64 and value.isascii() and value.isprintable()
 
 
-def _serves(sop_class: UID) -> bool:
-    """Whether a SOP class is taken: what the standard does not know is taken for storage."""
-    if sop_class == VERIFICATION or sop_class.name == sop_class:
-        return True
-    return sop_class.type == "SOP Class" and "Storage" in sop_class.name and "Commitment" not in sop_class.name
-
-
-def accept(request: Request) -> bytes:
-    """Return the A-ASSOCIATE-AC for a request."""
+def accept(request: Request, contexts: Iterable[Context]) -> bytes:
+    """Return the A-ASSOCIATE-AC for a request, with what was decided of each of its contexts."""
+    contexts = tuple(contexts)
     answer = A_ASSOCIATE()
     answer.application_context_name = _APPLICATION_CONTEXT
     answer.calling_ae_title, answer.called_ae_title = request.calling, request.called
-    answer.presentation_context_definition_results_list = [_result(context) for context in request.contexts]
+    answer.presentation_context_definition_results_list = [_result(context) for context in contexts]
     longest, implementation, version = (
         MaximumLengthNotification(),
         ImplementationClassUIDNotification(),
@@ -140,8 +180,17 @@ def accept(request: Request) -> bytes:
     longest.maximum_length_received = MAX_PDU
     implementation.implementation_class_uid = UID(IMPLEMENTATION_UID)
     version.implementation_version_name = IMPLEMENTATION_VERSION
-    answer.user_information = [longest, implementation, version]
+    named = {context.sop_class: context for context in contexts if context.accepted and context.names_roles}
+    answer.user_information = [longest, implementation, version, *map(_role, named.values())]
     return A_ASSOCIATE_AC(answer).encode()
+
+
+def _role(context: Context) -> SCP_SCU_RoleSelectionNegotiation:
+    role = SCP_SCU_RoleSelectionNegotiation()
+    role.sop_class_uid = UID(context.sop_class)
+    role.scu_role = Roles.REQUESTOR_IS_SCU in context.roles
+    role.scp_role = Roles.REQUESTOR_IS_SCP in context.roles
+    return role
 
 
 def _result(context: Context) -> PresentationContext:

@@ -5,21 +5,23 @@ short-lived, and the oldest makes room for a new one. So a thousand that connect
 """
 
 import contextlib
+import itertools
 import logging
 import selectors
 import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from catalog.gate.receive.intake import Intake
 from catalog.pure.addresses import check_host
 from catalog.pure.errors import ArchimedError
 from gateway.dicom import negotiation, pdu
 from gateway.dicom.association import Association, Terms
 from gateway.dicom.pdu import PeerError
+from gateway.dicom.peers import Peers
+from gateway.dicom.services import Service
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +56,8 @@ class Settings:
 
 
 def run(
-    intake: Intake,
+    services: Sequence[Service],
+    peers: Peers,
     listener: socket.socket,
     settings: Settings,
     on_ready: Callable[[], None],
@@ -65,13 +68,14 @@ def run(
     Files under way are finished and answered, then associations are aborted.
 
     Args:
-        intake: where files go.
+        services: what associations are for.
+        peers: who may associate.
         listener: bound and listening; may be shared with other processes.
         settings: how to receive.
         on_ready: called once connections are taken.
         on_turn: called every few seconds, as long as connections are taken.
     """
-    receiver = Receiver(intake, listener, settings)
+    receiver = Receiver(services, peers, listener, settings)
     signals = (signal.SIGTERM, signal.SIGINT)
     before = [signal.signal(number, lambda *_: receiver.stop()) for number in signals]
     try:
@@ -94,11 +98,13 @@ class _Caller:
 class Receiver:
     """Receives on one listener; `serve` blocks, `stop` may be called from anywhere, signal handlers too."""
 
-    def __init__(self, intake: Intake, listener: socket.socket, settings: Settings) -> None:
-        self._intake = intake
+    def __init__(
+        self, services: Sequence[Service], peers: Peers, listener: socket.socket, settings: Settings
+    ) -> None:  # fmt: skip
+        self._services = services
         self._listener = listener
         self._settings = settings
-        self._terms = Terms(intake, settings.ae_title, settings.accept_any_called, settings.idle_seconds)
+        self._terms = Terms(services, peers, settings.ae_title, settings.accept_any_called, settings.idle_seconds)
         self._selector = selectors.DefaultSelector()
         self._callers: dict[socket.socket, _Caller] = {}  # the oldest first
         self._open: dict[Association, threading.Thread] = {}
@@ -227,12 +233,12 @@ class Receiver:
         """Keep the batches of open associations open."""
         while not self._stopping.wait(self._settings.touch_seconds):
             with self._turn:
-                sources = {association.source for association in self._open if association.source is not None}
-            for source in sources:
+                peers = {association.peer for association in self._open if association.peer is not None}
+            for peer, service in itertools.product(peers, self._services):
                 try:
-                    self._intake.touch(source)
+                    service.still_open(peer)
                 except ArchimedError as error:
-                    log.warning("the batch of %s could be sealed early: %s", source.name, error)
+                    log.warning("the batch of %s could be sealed early: %s", peer.name, error)
 
     def _close(self) -> None:
         """End everything: first politely."""

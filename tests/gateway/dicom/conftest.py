@@ -12,7 +12,8 @@ from catalog.database import Database, migrate
 from catalog.database.tables import audit, sources, staged_files
 from catalog.gate.receive.intake import Intake
 from catalog.gate.staged.area import Staging
-from gateway.dicom import Receiver, Settings
+from gateway.dicom import Receiver, Settings, Sources
+from gateway.wiring import open_dicom_services
 from tests.gateway.dicom.peer import Peer
 
 
@@ -62,7 +63,7 @@ class Door(Place):
         self.intake = Intake(self.database, self.staging)
         listener = listen()
         self.port: int = listener.getsockname()[1]
-        self.receiver = Receiver(self.intake, listener, settings)
+        self.receiver = Receiver(open_dicom_services(self.intake), Sources(self.intake), listener, settings)
         self.thread = threading.Thread(target=self.receiver.serve)
         self.thread.start()
 

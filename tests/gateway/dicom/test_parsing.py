@@ -138,8 +138,9 @@ def test_any_association_request_gives_a_request_we_can_answer_or_our_error(data
         request = negotiation.parse(bytes(sent))
     except PeerError:
         return
-    assert negotiation.accept(request)[0] == pdu.ASSOCIATE_AC
-    for context in request.contexts:
+    contexts = [negotiation.accepted(one, negotiation.Roles.REQUESTOR_IS_SCU, negotiation.as_sent) for one in request.proposed]
+    assert negotiation.accept(request, contexts)[0] == pdu.ASSOCIATE_AC
+    for context in contexts:
         assert 0 < len(context.sop_class) <= 64
 
 
