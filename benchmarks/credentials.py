@@ -69,19 +69,18 @@ def serve(config: Path, fd: int) -> None:
     from gateway import logs
     from gateway.credentials import Opener
     from gateway.http import server
-    from gateway.http.app import make_app
-    from gateway.wiring import open_archive, open_database, open_desk_rooms, open_staging_rooms
+    from gateway.http.app import Front
+    from gateway.http.metrics import Metrics
+    from gateway.wiring import open_archive, open_database, open_http_parts
 
     logs.configure("http")
     found = load(config)
     credentials = Opener(found)
 
     def make() -> Any:
-        database = open_database(found)
-        return make_app(
-            open_archive(found, database), credentials.open(database), open_staging_rooms(found, database),
-            open_desk_rooms(found, database),
-        )  # fmt: skip
+        database, metrics = open_database(found), Metrics()
+        parts = open_http_parts(found, database, open_archive(found, database), metrics)
+        return Front(parts, credentials.open(database), metrics)
 
     server.run(make, fd, workers=1, threads=found.http.threads, on_ready=lambda: None)
 

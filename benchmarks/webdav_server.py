@@ -11,14 +11,15 @@ from gateway.http import server
 def make() -> Any:
     from gateway.config import load
     from gateway.credentials import Credentials, TokenBackend
-    from gateway.http.app import make_app
-    from gateway.wiring import open_archive, open_database, open_desk_rooms, open_staging_rooms
+    from gateway.http.app import Front
+    from gateway.http.metrics import Metrics
+    from gateway.wiring import open_archive, open_database, open_http_parts
 
     config = load(Path(sys.argv[1], "archimed.toml"))
     database = open_database(config)
-    rooms = open_staging_rooms(config, database)
     credentials = Credentials(database, TokenBackend(database))
-    return make_app(open_archive(config, database), credentials, rooms, open_desk_rooms(config, database))
+    metrics = Metrics()
+    return Front(open_http_parts(config, database, open_archive(config, database), metrics), credentials, metrics)
 
 
 if __name__ == "__main__":

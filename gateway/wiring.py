@@ -28,8 +28,12 @@ from gateway.config import Config, read_secret
 if TYPE_CHECKING:
     from catalog.gate.deidentification import Deidentification
     from catalog.jobs import Handler, JobKind, Queue, Worker
-    from gateway.http.desk import DeskRooms
-    from gateway.http.staging import Rooms
+    from gateway.dicom.services import Service
+    from gateway.http.app import Part
+    from gateway.http.desk import DeskServices
+    from gateway.http.metrics import Metrics
+    from gateway.http.service import Look
+    from gateway.http.staging import StagingPart
 
 
 _DRAWERS = 2
@@ -100,18 +104,50 @@ def open_intake(config: Config, database: Database) -> Intake:
     return Intake(database, open_staging(config))
 
 
+def open_dicom_services(intake: Intake) -> "list[Service]":
+    """Open what DICOM associations are for in this process, a line for each service."""
+    from gateway.dicom import Echo, Store  # late: only who serves DICOM needs it
+
+    return [Echo(), Store(intake)]
+
+
 def open_inboxes(config: Config, database: Database) -> Inboxes:
     """Open what the faces of the staging folder work on, in this process."""
     limits = Limits(config.staging.quota_per_user or None, config.staging.quota_total or None)
     return Inboxes(database, open_staging(config), limits)
 
 
-def open_staging_rooms(config: Config, database: Database) -> "Rooms":
-    """Open what staging over WebDAV works on, in this process."""
-    from gateway.http.staging import Rooms  # late: only who serves HTTP needs it
+def open_http_parts(
+    config: Config, database: Database, archive: Archive, metrics: "Metrics", look: "Look" = dict
+) -> "list[Part]":
+    """Open the parts of the HTTP door in this process, a line for each.
+
+    Args:
+        config: the configuration.
+        database: the catalogue.
+        archive: what is read.
+        metrics: where the door counts requests.
+        look: looks whether all that requests need is there.
+    """
+    from gateway.http import readonly, service  # late: only who serves HTTP needs it
+    from gateway.http.desk import DeskPart
+    from gateway.http.staging import STAGING
+
+    return [
+        *service.parts(metrics, look),
+        readonly.root_part([readonly.ARCHIVE, STAGING]),
+        readonly.archive_part(archive),
+        open_staging_part(config, database).registration(),
+        DeskPart(open_desk_services(config, database)).registration(),
+    ]
+
+
+def open_staging_part(config: Config, database: Database) -> "StagingPart":
+    """Open staging over WebDAV, in this process."""
+    from gateway.http.staging import StagingPart
 
     staging = open_staging(config)
-    return Rooms(
+    return StagingPart(
         open_inboxes(config, database),
         lambda principal: Locks(database, staging.digest, principal),
         lambda principal, inbox: Partials(staging, inbox, principal),
@@ -120,13 +156,13 @@ def open_staging_rooms(config: Config, database: Database) -> "Rooms":
     )
 
 
-def open_desk_rooms(config: Config, database: Database) -> "DeskRooms":
+def open_desk_services(config: Config, database: Database) -> "DeskServices":
     """Open what the web desk works on, in this process."""
-    from gateway.drawing.processes import Drawing  # late: only who serves HTTP needs it
-    from gateway.http.desk import DeskRooms
+    from gateway.drawing.processes import Drawing
+    from gateway.http.desk import DeskServices
 
     staging = open_staging(config)
-    return DeskRooms(
+    return DeskServices(
         lambda principal: Review(database, staging, Actor(principal.login), principal),
         # Whoever waits for a picture holds a thread: some of them stay free for everything else.
         Drawing(_DRAWERS, waiting=config.http.threads // 2),

@@ -48,8 +48,9 @@ def _http(config: Config) -> Part:
     from gateway.credentials import Opener
     from gateway.health import Readiness
     from gateway.http import server
-    from gateway.http.app import WSGIApplication, make_app
-    from gateway.wiring import open_archive, open_database, open_desk_rooms, open_staging_rooms
+    from gateway.http.app import Front, WSGIApplication
+    from gateway.http.metrics import Metrics
+    from gateway.wiring import open_archive, open_database, open_http_parts
 
     listener = listen(config.http.host, config.http.port, "[http] port")
     local = [listen_locally(config.http.socket, "[http] socket")] if config.http.socket else []
@@ -59,11 +60,9 @@ def _http(config: Config) -> Part:
         database = open_database(config)
         keeper = Keeper(database)
         keeper.start()
-        return make_app(
-            open_archive(config, database, keeper), credentials.open(database, keeper.refusals),
-            open_staging_rooms(config, database), open_desk_rooms(config, database),
-            Readiness(config, database).look, at_end=keeper.stop,
-        )  # fmt: skip
+        metrics, archive = Metrics(), open_archive(config, database, keeper)
+        parts = open_http_parts(config, database, archive, metrics, Readiness(config, database).look)
+        return Front(parts, credentials.open(database, keeper.refusals), metrics, at_end=keeper.stop)
 
     def run(ready: Callable[[], None], alive: Callable[[], None]) -> None:
         server.run(
@@ -76,7 +75,7 @@ def _http(config: Config) -> Part:
 
 def _dicom(config: Config) -> Part:
     from gateway import dicom
-    from gateway.wiring import open_database, open_intake
+    from gateway.wiring import open_database, open_dicom_services, open_intake
 
     listener = listen(config.dicom.host, config.dicom.port, "[dicom] port")
     settings = dicom.Settings(
@@ -89,7 +88,7 @@ def _dicom(config: Config) -> Part:
     def run(ready: Callable[[], None], alive: Callable[[], None]) -> None:
         intake = open_intake(config, open_database(config))
         try:
-            dicom.run(intake, listener, settings, ready, alive)
+            dicom.run(open_dicom_services(intake), dicom.Sources(intake), listener, settings, ready, alive)
         finally:
             intake.close()
 

@@ -1,121 +1,116 @@
 """The front of the HTTP door: who asks, for which part, and what status an error becomes. It reads nothing itself.
 
-    /              OPTIONS and PROPFIND, for Windows, which looks here first
-    /archive/...   the read-only archive
-    /staging/...   the gated way in
-    /desk/...      the web desk, where reviewers decide
-    /healthz       alive?
-    /readyz        could it serve, or what is away?
-    /metrics       figures, for a monitoring system
-
-The last three ask for no login, as such systems expect; nor does OPTIONS of `/`, which says what any server of this kind would.
-They count methods, statuses and parts, never a person, a path or a code. All but the first are for this machine alone, and not
-found by who comes from elsewhere or through a proxy. New parts are entries of `_Front._parts`.
+It knows no part. Each is registered by whoever wires the door (`gateway.wiring.open_http_parts`): a path prefix, what it needs
+of a request, and what answers. Figures count methods, statuses and parts, never a person, a path or a code.
 """
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, TypeAlias
 
-from werkzeug.wrappers import Response
-
 from catalog.administration import Scope
-from catalog.audit import Face
 from catalog.faults import place_of
-from catalog.pure.errors import ArchimedError, NotFound, Refused, Unavailable
-from catalog.view import Archive
+from catalog.pure.errors import ArchimedError, NotFound, Unavailable
 from gateway.credentials import Authenticator
-from gateway.http import answers, service
+from gateway.http import answers
 from gateway.http.answers import Answer
-from gateway.http.desk import DESK, DeskPart, DeskRooms
 from gateway.http.metrics import Metrics
-from gateway.http.readonly import ARCHIVE, ROOT_CAPABILITIES, Tree
-from gateway.http.requests import Environ, first_name, has_body, is_from_this_machine, is_probe, method_of, segments
-from gateway.http.staging import STAGING, Rooms, StagingPart, names_in
+from gateway.http.requests import Environ, Exchange, Request, has_body, is_probe, method_of, segments
 
 WSGIApplication: TypeAlias = Callable[[Environ, Any], Iterable[bytes]]
 
 _log = logging.getLogger(__name__)
-_OPEN = frozenset({f"/{service.HEALTH}", f"/{service.READY}", f"/{service.METRICS}"})
 _READING = frozenset({"GET", "HEAD", "PROPFIND"})
+_NOT_THERE = "there is no such file or folder"
+
+
+class Login(Enum):
+    """When a part asks who asks.
+
+    `NOT_FOR_OPTIONS`: an OPTIONS without credentials is answered too, as clients ask what a server is before they log in.
+    `NEVER`: the part lets anybody in; a proxy that lets strangers in should keep it to itself, unless it checks them itself.
+    """
+
+    ALWAYS = "always"
+    NOT_FOR_OPTIONS = "not for OPTIONS"
+    NEVER = "never"
+
+
+def _nothing() -> None:
+    """Close nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """A part of the door: the scope it asks for (None: any), and what answers there."""
-
-    scope: Scope | None
-    answer: Callable[[list[str], Environ], Answer]
-    names: Callable[[Environ], list[str]] = segments
-
-
-def make_app(
-    archive: Archive,
-    authenticator: Authenticator,
-    staging: Rooms,
-    desk: DeskRooms,
-    look: service.Look = dict,
-    at_end: Callable[[], None] = lambda: None,
-) -> WSGIApplication:
-    """Return the WSGI application. Call it in the process that serves, not before a fork.
+class Part:
+    """A part of the door: where it stands, what it needs, what answers there.
 
     Args:
-        archive: what is read.
-        authenticator: who asks.
-        staging: what is dropped into.
-        desk: where batches are decided.
-        look: looks whether all that requests need is there.
-        at_end: called when the process has answered its last request.
+        prefix: the names that its paths begin with, `archive` or `api/v1`; "" for the root alone. The longest prefix wins.
+        answer: answers a request; what it raises becomes a status (`answers.failure`).
+        scope: what a token must be good for; None: any token will do, or the part asks by itself (`Request.require`).
+        login: when it asks for a login.
+        names: reads the path's names, the prefix's included.
+        any_name: also takes the names that desktops probe for in every folder (`desktop.ini`): somebody may have brought one.
+        label: what figures and log lines call it; the prefix, if it is "".
+        close: called when the process has answered its last request.
     """
-    return _Front(archive, authenticator, staging, desk, look, at_end)
+
+    prefix: str
+    answer: Callable[[Request], Answer]
+    scope: Scope | None = None
+    login: Login = Login.ALWAYS
+    names: Callable[[Environ], Sequence[str]] = segments
+    any_name: bool = False
+    label: str = ""
+    close: Callable[[], None] = _nothing
 
 
-class _Front:
+class Front:
+    """The WSGI application. Make it in the process that serves, not before a fork.
+
+    Args:
+        parts: what answers, each at a prefix of its own.
+        authenticator: who asks.
+        metrics: where requests are counted.
+        at_end: called behind the parts' `close`.
+
+    Raises:
+        ValueError: two parts have the same prefix.
+    """
+
     def __init__(
-        self,
-        archive: Archive,
-        authenticator: Authenticator,
-        staging: Rooms,
-        desk: DeskRooms,
-        look: service.Look,
-        at_end: Callable[[], None],
+        self, parts: Iterable[Part], authenticator: Authenticator, metrics: Metrics, at_end: Callable[[], None] = _nothing
     ) -> None:
-        self._staging = staging
-        self._desk = desk
-        self._at_end = at_end
-        self._archive = archive
+        self._parts = _by_prefix(parts)
+        self._deepest = max(map(len, self._parts), default=0)
         self._authenticator = authenticator
-        self._metrics = Metrics()
-        self._service = service.make_service(self._metrics, look)
-        tree = Tree([ARCHIVE, STAGING])
-        self._parts = {
-            "": _Part(None, tree.answer),
-            ARCHIVE: _Part(Scope.READ, tree.answer),
-            STAGING: _Part(Scope.STAGING, StagingPart(staging).answer, names_in),
-            DESK: _Part(Scope.STAGING, DeskPart(desk).answer),
-        }
+        self._metrics = metrics
+        self._at_end = at_end
 
     def at_end(self) -> None:
         """End what runs in this process beside requests; it has answered the last one."""
-        self._staging.inboxes.close()
-        self._desk.drawing.close()
+        for part in self._parts.values():
+            part.close()
         self._at_end()
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        """Answer a request (PEP 3333)."""
         began = time.perf_counter()
-        answer = self._answer(environ)
-        if answer.status_code >= 400 and has_body(environ) and "archimed.body_read" not in environ:
+        exchange = Exchange.of(environ)
+        answer = self._answer(environ, exchange)
+        if answer.status_code >= 400 and has_body(environ) and not exchange.body_is_read:
             # What comes next on this connection is a body that nobody reads.
-            environ.get("archimed.close", lambda: None)()
-        part = environ.get("archimed.part", "none")
-        self._metrics.observe(part, method_of(environ), answer.status_code, time.perf_counter() - began)
+            exchange.close()
+        seconds = time.perf_counter() - began
+        self._metrics.observe(exchange.part or "none", method_of(environ), answer.status_code, seconds)
         return answer(environ, start_response)
 
-    def _answer(self, environ: Environ) -> Answer:
+    def _answer(self, environ: Environ, exchange: Exchange) -> Answer:
         try:
-            return self._dispatch(environ)
+            return self._dispatch(environ, exchange)
         except Unavailable as error:
             _log.warning("%s", error)
             return answers.failure(error)
@@ -127,35 +122,57 @@ class _Front:
             _log.error("a request failed unexpectedly: %s", place_of(error))
             return answers.text(500, "something went wrong here; the log says where")
 
-    def _dispatch(self, environ: Environ) -> Answer:
+    def _dispatch(self, environ: Environ, exchange: Exchange) -> Answer:
+        part, prefix = self._part(environ)
         method = environ["REQUEST_METHOD"]
-        if environ.get("PATH_INFO") in _OPEN:
-            return self._service_answer(environ)
         header = environ.get("HTTP_AUTHORIZATION")
-        if header is None and method == "OPTIONS" and environ.get("PATH_INFO") in {"/", "*"}:
-            return Response(status=200, headers=ROOT_CAPABILITIES)
-        first = first_name(environ)
-        # In staging such a name may be a file's that somebody brought.
-        if method in _READING and first != STAGING and is_probe(environ):
-            raise NotFound("there is no such file or folder")
+        open_door = part is not None and (
+            part.login is Login.NEVER or (part.login is Login.NOT_FOR_OPTIONS and method == "OPTIONS" and header is None)
+        )
+        if part is not None and open_door:
+            exchange.part = _label(part)
+            return part.answer(Request(environ, method, _path(part, prefix, environ), exchange))
+        if method in _READING and not (part and part.any_name) and is_probe(environ):
+            raise NotFound(_NOT_THERE)
         session = self._authenticator.authenticate(
             header, environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")
         )
-        part = self._parts.get(first)
-        if first == "*" and method == "OPTIONS":
-            return Response(status=200, headers=ROOT_CAPABILITIES)
         if part is None:
-            raise NotFound("there is no such file or folder")
-        environ["archimed.part"] = first or "root"
-        if part.scope is not None and part.scope not in session.scopes:
-            raise Refused(f"this token is not good for that; make one with `archimed token create --scope {part.scope}`")
-        environ["archimed.principal"] = session.principal
-        environ["archimed.view"] = self._archive.view(session.principal, Face.WEBDAV)
-        environ["archimed.session_holds"] = lambda: self._authenticator.holds(session)
-        return part.answer(part.names(environ), environ)
+            raise NotFound(_NOT_THERE)
+        exchange.part = _label(part)
+        request = Request(
+            environ, method, _path(part, prefix, environ), exchange, session, lambda: self._authenticator.holds(session)
+        )
+        if part.scope is not None:
+            request.require(part.scope)
+        return part.answer(request)
 
-    def _service_answer(self, environ: Environ) -> Answer:
-        if environ.get("PATH_INFO") != f"/{service.HEALTH}" and not is_from_this_machine(environ):
-            raise NotFound("there is no such file or folder")
-        environ["archimed.part"] = "service"
-        return Response.from_app(self._service.wsgi_app, environ)
+    def _part(self, environ: Environ) -> tuple[Part | None, int]:
+        """Return the part of the longest prefix that fits, and how many names the prefix has."""
+        path: str = environ.get("PATH_INFO", "")
+        if path == "*" and environ["REQUEST_METHOD"] == "OPTIONS":
+            path = ""  # what the server as a whole can do
+        names = tuple(name for name in path.split("/") if name)
+        for length in range(min(len(names), self._deepest), 0, -1):
+            part = self._parts.get(names[:length])
+            if part is not None:
+                return part, length
+        return (None if names else self._parts.get(())), 0
+
+
+def _by_prefix(parts: Iterable[Part]) -> Mapping[tuple[str, ...], Part]:
+    found: dict[tuple[str, ...], Part] = {}
+    for part in parts:
+        prefix = tuple(name for name in part.prefix.split("/") if name)
+        if prefix in found:
+            raise ValueError(f"two parts of the HTTP door stand at /{part.prefix}")
+        found[prefix] = part
+    return found
+
+
+def _label(part: Part) -> str:
+    return part.label or part.prefix
+
+
+def _path(part: Part, prefix: int, environ: Environ) -> tuple[str, ...]:
+    return tuple(part.names(environ)[prefix:])

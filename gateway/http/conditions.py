@@ -1,13 +1,13 @@
-"""If-* and Range headers of a GET (RFC 9110, sections 13 and 14), where wsgidav 4.4 answers wrongly.
+"""If-* and Range headers of a GET (RFC 9110, sections 13 and 14): headers in, a decision out.
 
-It takes an If-Modified-Since of exactly the file's time for "modified", answers 412 where both If-None-Match and a later
-If-Modified-Since hold, sends 304 without an ETag, and of several ranges serves one. So conditions are decided here and not
-shown to it, and only a Range that it answers rightly is.
+werkzeug parses them. It decides them too (`Response.make_conditional`), but without If-Unmodified-Since, and it answers the
+first of several ranges as if it were all that was asked for; so what they come to is decided here.
 """
 
-from datetime import UTC
+from datetime import UTC, datetime
+from typing import Final
 
-from werkzeug.http import parse_date, parse_etags, parse_range_header
+from werkzeug.http import parse_date, parse_etags, parse_if_range_header, parse_range_header
 
 from gateway.http.requests import Environ
 
@@ -36,14 +36,41 @@ def decided(environ: Environ, etag: str, mtime: int) -> int | None:
     return None
 
 
-def simplified(environ: Environ) -> Environ:
-    """Return a copy without conditions that are decided, and with a Range only if it is a single one of bytes."""
-    copy = {name: value for name, value in environ.items() if name not in _CONDITIONS}
-    if "HTTP_RANGE" in copy:
-        kept = single_range(copy.pop("HTTP_RANGE"))
-        if kept is not None:
-            copy["HTTP_RANGE"] = kept
-    return copy
+BEHIND_THE_END: Final = range(0)
+
+
+def wanted_range(environ: Environ, etag: str, mtime: int, size: int) -> range | None:
+    """Return which bytes of a file are asked for: None for all of them, `BEHIND_THE_END` where it has none of those (416).
+
+    A Range that is invalid, or asks for several ranges, is ignored, as the standard allows; so is one whose If-Range does not
+    hold, or of a file without bytes.
+
+    Args:
+        environ: the request's headers.
+        etag: the strong entity tag, without quotes.
+        mtime: the time of last modification, seconds since 1970.
+        size: of the file, in bytes.
+    """
+    kept = single_range(environ.get("HTTP_RANGE", ""))
+    if kept is None or not size or not _still_holds(environ.get("HTTP_IF_RANGE"), etag, mtime):
+        return None
+    first, _, last = kept.removeprefix("bytes=").partition("-")
+    if not first:  # so many bytes at the end; of a shorter file, all
+        return range(max(size - int(last), 0), size)
+    wanted = range(int(first), min(int(last) + 1, size) if last else size)
+    return wanted or BEHIND_THE_END
+
+
+def _still_holds(if_range: str | None, etag: str, mtime: int) -> bool:
+    """Whether an If-Range header names this very file: by its strong tag, or exactly its time."""
+    if not if_range:
+        return True
+    if if_range.lstrip().startswith("W/"):
+        return False
+    condition = parse_if_range_header(if_range)
+    if condition.date is not None:
+        return _timestamp(condition.date) == mtime
+    return condition.etag == etag
 
 
 def single_range(header: str) -> str | None:
@@ -62,4 +89,8 @@ def single_range(header: str) -> str | None:
 
 def _seconds(header: str | None) -> float | None:
     moment = parse_date(header)
-    return None if moment is None else (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return None if moment is None else _timestamp(moment)
+
+
+def _timestamp(moment: datetime) -> float:
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -1,4 +1,4 @@
-"""A tree that nobody writes over HTTP: method by method, the answers that WebDAV clients understand.
+"""The server's root and `/archive/...`, which nobody writes: method by method, the answers that WebDAV clients understand.
 
 | method | a folder | a file | a new name | nothing there, or not granted |
 | --- | --- | --- | --- | --- |
@@ -17,16 +17,23 @@ A new name stands in a folder that is there. No answer tells a study that is not
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from werkzeug.wrappers import Response
 
-from catalog.pure.errors import NotFound
+from catalog.administration import Scope
+from catalog.audit import Face
+from catalog.pure.errors import NotADirectory, NotFound
 from catalog.pure.nodes import ROOT_ID, Node
+from catalog.view import Archive, View
 from gateway.http import answers, listing, properties
 from gateway.http.answers import Answer
-from gateway.http.dav import Files, find
+from gateway.http.app import Login, Part
+from gateway.http.clients import client_of
+from gateway.http.files import Files
 from gateway.http.listing import Entry
-from gateway.http.requests import Environ, href, read_xml, view_of
+from gateway.http.requests import Request, href, read_xml
+from gateway.http.sending import ArchivedFile
 
 ALLOW = "OPTIONS, GET, HEAD, PROPFIND"
 CAPABILITIES = {"DAV": "1, 3", "Allow": ALLOW, "MS-Author-Via": "DAV"}
@@ -39,11 +46,12 @@ _READ_ONLY = "the archive is read-only"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a request points: `members` yields what lies below, `names` is the path from the server's root."""
+    """Where a request points: `names` leads there from the root, `members` yields what lies below, `open` opens its bytes."""
 
-    names: list[str]
+    names: Sequence[str]
     node: Node
     members: Callable[[], Iterator[Node]]
+    open: Callable[[], ArchivedFile] | None = None
 
     @property
     def href(self) -> str:
@@ -56,103 +64,140 @@ class Place:
             yield Entry(href([*self.names, node.name], folder=node.is_folder), node)
 
 
-class Tree:
-    """The server's root and the archive below it, for requests that brought their view in `archimed.view`.
+Find: TypeAlias = Callable[[Request, Sequence[str]], Place]
+"""Called with a request and a path below the part's prefix; returns what is there, or raises NotFound."""
+
+
+def root_part(shares: Sequence[str]) -> Part:
+    """Return the part at `/`, which lists the WebDAV shares of this server."""
+
+    def find(_request: Request, _path: Sequence[str]) -> Place:
+        return Place((), Node(ROOT_ID, "", 0, 0), lambda: iter([Node(ROOT_ID, name, 0, 0) for name in shares]))
+
+    return Part("", ReadOnly(find, ROOT_CAPABILITIES).answer, login=Login.NOT_FOR_OPTIONS, label="root")
+
+
+def archive_part(archive: Archive) -> Part:
+    """Return the part at `/archive/...`."""
+    files = Files()
+
+    def find(request: Request, path: Sequence[str]) -> Place:
+        view = archive.view(request.principal, Face.WEBDAV)
+        try:
+            node = view.resolve("/".join(path))
+        except NotADirectory:
+            raise NotFound("there is no such file or folder") from None
+        names = (ARCHIVE, *path)
+        request.exchange.shown_path = href(names, folder=node.is_folder)
+        return Place(names, node, lambda: view.walk(node.id), lambda: _open(files, request, view, node))
+
+    return Part(ARCHIVE, ReadOnly(find, CAPABILITIES, files).answer, scope=Scope.READ)
+
+
+def _open(files: Files, request: Request, view: View, node: Node) -> ArchivedFile:
+    opened = view.open(node.id, client_of(request.environ.get("HTTP_USER_AGENT", "")))
+
+    def may_go_on() -> bool:
+        try:
+            view.attributes(node.id)
+        except NotFound:
+            return False
+        return request.still_authenticated()
+
+    return ArchivedFile(opened, files.watch(request, may_go_on))
+
+
+class ReadOnly:
+    """A tree of folders and files that is only read. One a process, shared by its threads.
 
     Args:
-        parts: what the root lists.
+        find: what is at a path.
+        capabilities: the headers that answer OPTIONS.
+        files: sends the bytes of what is a file.
     """
 
-    def __init__(self, parts: Sequence[str]) -> None:
-        self._parts = parts
-        self._files = Files()
-        self._methods: dict[str, Callable[[list[str], Environ], Answer]] = {
+    def __init__(self, find: Find, capabilities: dict[str, str], files: Files | None = None) -> None:
+        self._find = find
+        self._capabilities = capabilities
+        self._files = files or Files()
+        self._methods: dict[str, Callable[[Request], Answer]] = {
             "OPTIONS": self._options, "GET": self._get, "HEAD": self._get, "PROPFIND": self._propfind,
             "PROPPATCH": self._proppatch, "MKCOL": self._mkcol, "PUT": self._new, "LOCK": self._new,
             "DELETE": self._change, "COPY": self._change, "MOVE": self._change,
         }  # fmt: skip
 
-    def answer(self, names: list[str], environ: Environ) -> Answer:
-        """Return the answer to a request for the root or for something below `archive/`.
+    def answer(self, request: Request) -> Answer:
+        """Return the answer to a request.
 
         Raises:
             ArchimedError: what is to be answered instead.
         """
-        method = self._methods.get(environ["REQUEST_METHOD"])
+        method = self._methods.get(request.method)
         if method is None:
             return answers.text(405, "there is nothing to do here in that way", Allow=ALLOW)
-        return method(names, environ)
+        return method(request)
 
-    def _place(self, names: list[str], environ: Environ) -> Place:
-        if not names:
-            return Place(names, Node(ROOT_ID, "", 0, 0), lambda: iter([Node(ROOT_ID, name, 0, 0) for name in self._parts]))
-        node = find(_path(names), environ)
-        view = view_of(environ)
-        # What is there holds codes and published names only: it may stand in a log line.
-        environ["archimed.logged_path"] = href(names, folder=node.is_folder)
-        return Place(names, node, lambda: view.walk(node.id))
+    def _place(self, request: Request) -> Place:
+        return self._find(request, request.path)
 
-    def _options(self, names: list[str], environ: Environ) -> Answer:
-        self._place(names, environ)
-        return Response(status=200, headers=CAPABILITIES if names else ROOT_CAPABILITIES)
+    def _options(self, request: Request) -> Answer:
+        self._place(request)
+        return Response(status=200, headers=self._capabilities)
 
-    def _get(self, names: list[str], environ: Environ) -> Answer:
-        place = self._place(names, environ)
-        if not place.node.is_folder:
-            return self._files.answer(_path(names), environ)
-        rows = listing.page("/" + "/".join(names), href(names[:-1], folder=True), place.below())
-        answer = answers.streamed(environ, 200, "text/html; charset=utf-8", rows)
+    def _get(self, request: Request) -> Answer:
+        place = self._place(request)
+        if not place.node.is_folder and place.open is not None:
+            return self._files.answer(request, place.node, place.open)
+        rows = listing.page("/" + "/".join(place.names), href(place.names[:-1], folder=True), place.below())
+        answer = answers.streamed(request.environ, 200, "text/html; charset=utf-8", rows)
         answer.headers.update(listing.PAGE_HEADERS)
         return answer
 
-    def _propfind(self, names: list[str], environ: Environ) -> Answer:
-        place = self._place(names, environ)
-        depth = environ.get("HTTP_DEPTH", "infinity").strip().lower()
+    def _propfind(self, request: Request) -> Answer:
+        place = self._place(request)
+        depth = request.environ.get("HTTP_DEPTH", "infinity").strip().lower()
         if depth == "infinity":
             return answers.xml(403, properties.FINITE_DEPTH)
         if depth not in {"0", "1"}:
             return answers.text(400, "PROPFIND takes a Depth of 0 or 1")
-        wanted = properties.parse_propfind(read_xml(environ))
+        wanted = properties.parse_propfind(read_xml(request))
 
         def entries() -> Iterator[Entry]:
             yield Entry(place.href, place.node)
             if depth == "1" and place.node.is_folder:
                 yield from place.below()
 
-        return answers.streamed(environ, 207, "application/xml; charset=utf-8", listing.multistatus(wanted, entries()))
+        return answers.streamed(
+            request.environ, 207, "application/xml; charset=utf-8", listing.multistatus(wanted, entries())
+        )  # fmt: skip
 
-    def _proppatch(self, names: list[str], environ: Environ) -> Answer:
-        place = self._place(names, environ)
-        return answers.xml(207, properties.refused_proppatch(place.href, read_xml(environ)))
+    def _proppatch(self, request: Request) -> Answer:
+        place = self._place(request)
+        return answers.xml(207, properties.refused_proppatch(place.href, read_xml(request)))
 
-    def _mkcol(self, names: list[str], environ: Environ) -> Answer:
-        if self._is_new(names, environ):
+    def _mkcol(self, request: Request) -> Answer:
+        if self._is_new(request):
             return answers.text(403, _READ_ONLY)
         return answers.text(405, "there is something of that name", Allow=ALLOW)
 
-    def _new(self, names: list[str], environ: Environ) -> Answer:
-        self._is_new(names, environ)
+    def _new(self, request: Request) -> Answer:
+        self._is_new(request)
         return answers.text(403, _READ_ONLY)
 
-    def _change(self, names: list[str], environ: Environ) -> Answer:
-        self._place(names, environ)
+    def _change(self, request: Request) -> Answer:
+        self._place(request)
         return answers.text(403, _READ_ONLY)
 
-    def _is_new(self, names: list[str], environ: Environ) -> bool:
+    def _is_new(self, request: Request) -> bool:
         """Whether nothing is there, but a folder above it is.
 
         Raises:
             NotFound: no folder is above it.
         """
         try:
-            self._place(names, environ)
+            self._place(request)
         except NotFound:
-            if not self._place(names[:-1], environ).node.is_folder:
+            if not self._find(request, request.path[:-1]).node.is_folder:
                 raise
             return True
         return False
-
-
-def _path(names: list[str]) -> str:
-    """Return where it is below the archive's root."""
-    return "/" + "/".join(names[1:])

@@ -1,15 +1,26 @@
-"""What clients send, made plain: paths, small bodies, names nobody means."""
+"""A request as parts of the door get it, and what clients send: paths, small bodies, names nobody means.
+
+`Request` is frozen: what a part needs of a request stands in it. What happens to a request on its way (its body was read, a log
+line may show its path) is noted in its `Exchange`, which the server makes and reads.
+"""
 
 import ipaddress
 import re
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from catalog.pure.errors import Invalid, NotFound
+from catalog.administration import Scope
+from catalog.pure.access import Principal
+from catalog.pure.errors import Invalid, NotFound, Refused
 from catalog.pure.names import MAX_NAME_BYTES
-from catalog.view import View
+from gateway.credentials import Session, Unauthenticated
 
 Environ = dict[str, Any]
+
+_REQUEST, _EXCHANGE = "archimed.request", "archimed.exchange"
 
 LARGEST_XML = 65_536
 METHODS = frozenset({
@@ -20,10 +31,91 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PROBES = frozenset({"desktop.ini", "folder.jpg", "folder.gif", "thumbs.db", "autorun.inf", ".ds_store"})
 
 
-def view_of(environ: Environ) -> View:
-    """Return the archive as this request's principal may see it; the front put it there."""
-    view: View = environ["archimed.view"]
-    return view
+def _no_connection() -> None:
+    """Close nothing: a server that shows no connection closes it by itself."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What happens to one request on its connection: made by the server, noted in by front and parts.
+
+    Args:
+        connection: where it came from; None if the server does not show it.
+        close: have the connection closed behind the answer.
+        part: the part that answers, for figures and log lines.
+        shown_path: its path, once it is known to hold codes and published names only: it may stand in a log line.
+        body_is_read: nothing of the body is left on the connection.
+    """
+
+    connection: socket.socket | None = None
+    close: Callable[[], None] = _no_connection
+    part: str = ""
+    shown_path: str = ""
+    body_is_read: bool = False
+
+    @classmethod
+    def of(cls, environ: Environ) -> "Exchange":
+        """Return the exchange of a request, made here if the server made none."""
+        found: Exchange = environ.setdefault(_EXCHANGE, cls())
+        return found
+
+    def join(self, environ: Environ) -> None:
+        """Put it where `of` finds it."""
+        environ[_EXCHANGE] = self
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request to a part of the door.
+
+    Args:
+        environ: its headers and body (PEP 3333). No part writes into it.
+        method: GET, PROPFIND ...
+        path: the names below the part's prefix, decoded.
+        exchange: what happens to it on its connection.
+        session: who asks, and what the credentials are good for; None where the part asks for no login.
+        still_authenticated: whether login and token are still what they were when it began; for answers that take long.
+    """
+
+    environ: Environ
+    method: str
+    path: tuple[str, ...]
+    exchange: Exchange
+    session: Session | None = None
+    still_authenticated: Callable[[], bool] = lambda: True
+
+    @property
+    def principal(self) -> Principal:
+        """Who asks.
+
+        Raises:
+            Unauthenticated: the part lets strangers in, and this is one.
+        """
+        if self.session is None:
+            raise Unauthenticated
+        return self.session.principal
+
+    def require(self, scope: Scope) -> None:
+        """Check that the credentials are good for something.
+
+        Raises:
+            Refused: this token is not.
+            Unauthenticated: there are none.
+        """
+        if self.session is None:
+            raise Unauthenticated
+        if scope not in self.session.scopes:
+            raise Refused(f"this token is not good for that; make one with `archimed token create --scope {scope}`")
+
+    def for_application(self) -> Environ:
+        """Return the environment for a WSGI application that stands behind a part; it finds this request by `request_of`."""
+        return {**self.environ, _REQUEST: self}
+
+
+def request_of(environ: Environ) -> Request:
+    """Return the request that a WSGI application behind a part was called for."""
+    found: Request = environ[_REQUEST]
+    return found
 
 
 def method_of(environ: Environ) -> str:
@@ -43,13 +135,7 @@ def is_from_this_machine(environ: Environ) -> bool:
     return address.is_loopback
 
 
-def first_name(environ: Environ) -> str:
-    """Return the first name in a request's path, which says what part of the door it is for; `""` for the root."""
-    path: str = environ.get("PATH_INFO", "")
-    return path.lstrip("/").partition("/")[0]
-
-
-def segments(environ: Environ) -> list[str]:
+def segments(environ: Environ) -> tuple[str, ...]:
     """Return the names in a request's path; empty and doubled slashes do not count.
 
     Raises:
@@ -60,13 +146,13 @@ def segments(environ: Environ) -> list[str]:
         path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8")
     except UnicodeError:
         raise Invalid("the path is not UTF-8") from None
-    names = [name for name in path.split("/") if name]
+    names = tuple(name for name in path.split("/") if name)
     if _CONTROL.search(path) or any(len(name.encode()) > MAX_NAME_BYTES or name in {".", ".."} for name in names):
         raise NotFound("there is no such file or folder")
     return names
 
 
-def href(names: list[str], *, folder: bool) -> str:
+def href(names: Sequence[str], *, folder: bool) -> str:
     """Return the path of a node as it stands in an answer; a folder's ends in a slash."""
     path = "/" + "/".join(quote(name) for name in names)
     return path + "/" if folder and names else path
@@ -83,21 +169,21 @@ def has_body(environ: Environ) -> bool:
     return environ.get("CONTENT_LENGTH", "") not in {"", "0"} or "HTTP_TRANSFER_ENCODING" in environ
 
 
-def read_xml(environ: Environ) -> bytes:
+def read_xml(request: Request) -> bytes:
     """Return the body of a request that carries a little XML, empty if there is none.
 
     Raises:
         Invalid: it is too long to be one.
     """
-    if not has_body(environ):
+    if not has_body(request.environ):
         return b""
     try:
-        body: bytes = environ["wsgi.input"].read(LARGEST_XML + 1)
+        body: bytes = request.environ["wsgi.input"].read(LARGEST_XML + 1)
     except TimeoutError:
         raise
     except Exception:  # noqa: BLE001 - each server has errors of its own for a body that is cut off or framed wrongly
         raise Invalid("the request's body cannot be read") from None
     if len(body) > LARGEST_XML:
         raise Invalid("the request's XML is too long")
-    environ["archimed.body_read"] = True
+    request.exchange.body_is_read = True
     return body

@@ -1,4 +1,4 @@
-"""gunicorn, told what this appliance needs: processes with threads on a socket that is bound already, limits, log lines.
+"""gunicorn as this appliance needs it: processes with threads on a socket that is bound already, limits, log lines.
 
 Knows no archive: it is handed a function that makes the application, and calls it in each worker process after the fork, so
 that no database connection is carried over one. TLS is the proxy's: gunicorn stays on loopback or a private network behind it.
@@ -30,7 +30,7 @@ from gunicorn.glogging import Logger
 from catalog.faults import place_of
 from catalog.pure.errors import Unavailable
 from gateway.credentials.addresses import OVER_SOCKET
-from gateway.http.requests import method_of
+from gateway.http.requests import Exchange, method_of
 
 _WSGIApplication: TypeAlias = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -80,7 +80,7 @@ def run(
     owner = os.getpid()
     folder = _make_folder()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-    # Telling systemd is the supervisor's; a header may not move the root.
+    # The supervisor talks to systemd; a header may not move the root.
     os.environ.pop("NOTIFY_SOCKET", None)
     os.environ.pop("SCRIPT_NAME", None)
     _limit_stalling(fd)
@@ -135,7 +135,7 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn has no typ
         self._factory = factory
         self._on_ready = on_ready
         self._on_turn = on_turn
-        self._at_end: Callable[[], None] = lambda: None  # in the master, which gunicorn tells of each worker's end, too
+        self._at_end: Callable[[], None] = lambda: None  # in the master, where gunicorn calls it at each worker's end, too
         self._settings = {
             "bind": [f"fd://{fd}" for fd in fds],
             "forwarded_allow_ips": ",".join(proxies),
@@ -167,11 +167,11 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn has no typ
         self._at_end = getattr(app, "at_end", self._at_end)
 
         def served(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-            connection = environ["gunicorn.socket"]
+            connection: socket.socket = environ["gunicorn.socket"]
             connection.settimeout(STALLED_SECONDS)
             if connection.family == socket.AF_UNIX:
                 environ["REMOTE_ADDR"] = OVER_SOCKET
-            environ["archimed.close"] = _current.request.force_close
+            Exchange(connection, _current.request.force_close).join(environ)
             return app(environ, start_response)
 
         return served
@@ -183,18 +183,18 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn has no typ
 
 
 class _Master(Arbiter):  # type: ignore[misc] # gunicorn has no types
-    """The master process; tells when the first worker answers, which gunicorn has no hook for."""
+    """The master process; calls back when the first worker answers, which gunicorn has no hook for."""
 
     def __init__(self, app: _Application, on_ready: Callable[[], None], on_turn: Callable[[], None]) -> None:
         self._on_turn = on_turn
         self._on_ready: Callable[[], None] | None = on_ready
-        self._heard, self._tell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._answering, self._note = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         super().__init__(app)
         self.systemd = True  # it leaves the path of a socket alone that was handed to it; who made it may hand it on
 
     def note_worker(self, _worker: Any) -> None:
         """Say, in a worker, that it answers."""
-        os.write(self._tell, b"1")
+        os.write(self._note, b"1")
         # Wakes the master's loop; without a dead child it does nothing else there.
         os.kill(self.pid, signal.SIGCHLD)
 
@@ -202,13 +202,13 @@ class _Master(Arbiter):  # type: ignore[misc] # gunicorn has no types
         """Keep up the number of workers; called in each turn of the master's loop."""
         super().manage_workers()
         self._on_turn()
-        if self._on_ready is not None and self._has_heard():
+        if self._on_ready is not None and self._one_answers():
             on_ready, self._on_ready = self._on_ready, None
             on_ready()
 
-    def _has_heard(self) -> bool:
+    def _one_answers(self) -> bool:
         try:
-            return bool(os.read(self._heard, 1))
+            return bool(os.read(self._answering, 1))
         except BlockingIOError:
             return False
 
@@ -250,10 +250,11 @@ class _Lines(Logger):  # type: ignore[misc] # gunicorn has no types
 
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
         """Write one line a request, with the path only of what is in the archive."""
+        exchange = Exchange.of(environ)
         _requests.info(
             "%s %s %s %s bytes %d ms",
             method_of(environ),
-            environ.get("archimed.logged_path", f"({environ.get('archimed.part', 'refused')})"),
+            exchange.shown_path or f"({exchange.part or 'refused'})",
             str(resp.status).partition(" ")[0],
             resp.sent or resp.response_length or 0,
             request_time / timedelta(milliseconds=1),

@@ -14,7 +14,9 @@ import pytest
 from catalog.audit import Keeper
 from catalog.pure import errors
 from gateway.credentials import Unauthenticated
-from gateway.http.app import make_app
+from gateway.http.app import Front
+from gateway.http.metrics import Metrics
+from gateway.http.readonly import archive_part
 from tests.builders import BuiltArchive
 
 TOP = Path(__file__).parents[2]
@@ -116,10 +118,6 @@ class _Failing:
         return fail
 
 
-class _Rooms(_Failing):
-    at_once = 1
-
-
 class _Session:
     principal: Any = None
     scopes: Any = frozenset({"read"})
@@ -132,7 +130,7 @@ class _Anybody:
 
 def test_a_request_that_fails_writes_where_and_not_what(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    app = make_app(_Failing(), _Anybody(), _Rooms(), _Rooms())  # type: ignore[arg-type]  # what it asks of them
+    app = Front([archive_part(_Failing())], _Anybody(), Metrics())  # type: ignore[arg-type]  # what it asks of them
     answered: list[str] = []
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": f"/archive/{SECRET}", "HTTP_AUTHORIZATION": "Basic x"}
     body = b"".join(app(environ, lambda status, *_: answered.append(status)))

@@ -14,7 +14,7 @@ from catalog.gate.drops.exams import Dropped, ExamRow, Exams
 from catalog.gate.drops.handles import Growth, Upload, Writing
 from catalog.gate.drops.merged_folder import Layer
 from catalog.gate.drops.quota import Quota
-from catalog.gate.drops.staging_view import StagingView
+from catalog.gate.drops.staging_view import Located, StagingView
 from catalog.gate.staged.area import Staging
 from catalog.gate.staged.drop_folder import DropFolder
 from catalog.pure import drops as rules
@@ -106,8 +106,12 @@ class Inbox(StagingView):
 
         return self._change(place, act, begin=create)
 
-    def upload(self, place: Place) -> Upload:
+    def upload(self, place: Place, located: Located | None = None) -> Upload:
         """Begin a file that comes in whole or not at all.
+
+        Args:
+            place: where it goes.
+            located: the place as `locate` found it in this request; the catalogue is not asked again.
 
         Raises:
             IsADirectory, Sealed, Refused, Invalid, TooLong, NotFound: as `write`.
@@ -124,7 +128,7 @@ class Inbox(StagingView):
                 drop.end_writing()
                 raise
 
-        return self._change(place, act, begin=True)
+        return self._change(place, act, begin=True, exam=located.exam if located else None)
 
     def make_folder(self, place: Place) -> None:
         """Make a folder, durably; that of an exam begins a batch.
@@ -319,11 +323,18 @@ class Inbox(StagingView):
             rules.encoded(name)
         return names
 
-    def _change(self, place: Place, act: Callable[[ExamRow, DropFolder, int], _T], *, begin: bool = False) -> _T:
-        """Do something in the open batch of an exam; `begin`: make one if all are sealed."""
+    def _change(
+        self,
+        place: Place,
+        act: Callable[[ExamRow, DropFolder, int], _T],
+        *,
+        begin: bool = False,
+        exam: ExamRow | None = None,
+    ) -> _T:
+        """Do something in the open batch of an exam, as `exam` says it is; `begin`: make one if all are sealed."""
         until = time.monotonic() + _SEALING_SECONDS
         while True:
-            row = self._row(place)
+            row, exam = exam or self._row(place), None  # once: what stood in the way may be gone the second time
             batch = next((batch for batch in row.batches if batch.is_open), None)
             if batch is None and begin:
                 self._refuse_sealed(row, place[EXAM_DEPTH:], may_be_folder=True)

@@ -4,6 +4,8 @@ Reads only. Each call asks the catalogue again whether role and grant allow it.
 """
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from catalog.gate.drops.exams import ExamRow, Exams
 from catalog.gate.drops.handles import Reading
@@ -14,6 +16,18 @@ from catalog.pure.drops import EXAM_DEPTH, REPORT, REVIEW, Entry, Place
 from catalog.pure.errors import IsADirectory, NotADirectory, NotFound
 
 _SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A place as it was found with one look at the catalogue: what is there and in which folder it lies, None for nothing.
+
+    `exam` is what the catalogue said of the exam that it is below; None for places of the system.
+    """
+
+    entry: Entry | None
+    parent: Entry | None
+    exam: ExamRow | None = None
 
 
 class StagingView:
@@ -37,7 +51,26 @@ class StagingView:
             return _system_folder(place[0], created, study)
         if place[1] == REVIEW:
             return self._reviews.stat(place)
-        row = self._row(place)
+        return self._stat_in(self._row(place), place)
+
+    def locate(self, place: Place) -> Located:
+        """Return what is at a place, which may be new, for a change that is handed it.
+
+        Raises:
+            NotFound: the study is not there for this principal.
+        """
+        if len(place) <= EXAM_DEPTH or place[1] == REVIEW:
+            return Located(_or_none(self.stat, place), _or_none(self.stat, place[:-1]) if place else None)
+        exam = self._exams.exam(place[0], place[1])
+        if not exam.batches:
+            return Located(None, None, exam)
+
+        def stat(names: Place) -> Entry:
+            return self._stat_in(exam, names)
+
+        return Located(_or_none(stat, place), _or_none(stat, place[:-1]), exam)
+
+    def _stat_in(self, row: ExamRow, place: Place) -> Entry:
         if len(place) == EXAM_DEPTH:
             return self._exam_entry(row)
         if place[EXAM_DEPTH:] == (REPORT,):
@@ -140,6 +173,13 @@ class StagingView:
             raise NotFound("there is no such file or folder")
         mtime = max(self._staging.report_time(batch.id) for batch in row.batches)
         return Entry(REPORT, is_folder=False, size=len(text.encode()), mtime_ns=mtime, is_sealed=True)
+
+
+def _or_none(stat: Callable[[Place], Entry], place: Place) -> Entry | None:
+    try:
+        return stat(place)
+    except (NotFound, NotADirectory):
+        return None
 
 
 def _system_folder(name: str, time_s: int, row: int = 0) -> Entry:

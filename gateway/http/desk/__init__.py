@@ -11,6 +11,6 @@ Nothing here decides who sees a batch or what may be done with it: that is `cata
 """
 
 from gateway.http.desk.part import DESK, DeskPart
-from gateway.http.desk.rooms import DeskRooms
+from gateway.http.desk.services import DeskServices
 
-__all__ = ["DESK", "DeskPart", "DeskRooms"]
+__all__ = ["DESK", "DeskPart", "DeskServices"]

@@ -16,13 +16,13 @@ from catalog.pure.errors import ArchimedError, Conflict, NotFound, OutOfSpace, U
 from gateway.http.answers import status_of
 from gateway.http.desk import pages
 from gateway.http.desk.forms import Acceptance, seen
-from gateway.http.desk.rooms import DeskRooms, principal
+from gateway.http.desk.services import DeskServices, principal
 
 Deed = Callable[[Review, BatchInfo], object]
 _AWAY = (Unavailable, OutOfSpace)
 
 
-def make(rooms: DeskRooms) -> Blueprint:
+def make(services: DeskServices) -> Blueprint:
     """Return what changes a batch."""
     blueprint = Blueprint("deciding", __name__)
     deeds: dict[str, Deed] = {
@@ -35,13 +35,13 @@ def make(rooms: DeskRooms) -> Blueprint:
     }
     for name, deed in deeds.items():
         rule = f"/batches/{pages.NUMBER}/{name}"
-        blueprint.add_url_rule(rule, name, _answering(rooms, name, deed), methods=["POST"])
+        blueprint.add_url_rule(rule, name, _answering(services, name, deed), methods=["POST"])
     return blueprint
 
 
-def _answering(rooms: DeskRooms, name: str, deed: Deed) -> Callable[[int], ResponseReturnValue]:
+def _answering(services: DeskServices, name: str, deed: Deed) -> Callable[[int], ResponseReturnValue]:
     def answer(number: int) -> ResponseReturnValue:
-        desk = rooms.desks(principal())
+        desk = services.desks(principal())
         info = desk.info(number)
         entered = Acceptance.of(request.form) if name == "accept" else None
         if request.form.get("seen") != seen(info):

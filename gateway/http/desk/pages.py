@@ -14,7 +14,7 @@ from catalog.pure.access import Action
 from catalog.pure.batches import Event, State, allowed
 from gateway.http.desk import words
 from gateway.http.desk.forms import Acceptance, seen
-from gateway.http.desk.rooms import DeskRooms, principal
+from gateway.http.desk.services import DeskServices, principal
 
 LARGEST = (1 << 53) - 1
 NUMBER = f"<int(max={LARGEST}):number>"
@@ -43,21 +43,21 @@ TABS = (
 )
 
 
-def make(rooms: DeskRooms) -> Blueprint:
+def make(services: DeskServices) -> Blueprint:
     """Return the pages that only show."""
     blueprint = Blueprint("pages", __name__)
 
     @blueprint.get("/")
     def batches() -> ResponseReturnValue:
-        return _list(rooms.desks(principal()))
+        return _list(services.desks(principal()))
 
     @blueprint.get(f"/batches/{NUMBER}")
     def batch(number: int) -> ResponseReturnValue:
-        return show(rooms.desks(principal()), number)
+        return show(services.desks(principal()), number)
 
     @blueprint.get(f"/batches/{NUMBER}/progress")
     def progress(number: int) -> ResponseReturnValue:
-        desk = rooms.desks(principal())
+        desk = services.desks(principal())
         info = desk.info(number)
         done, error = desk.progress(number)
         return jsonify(state=info.state, files=info.files, done=done, error=error)

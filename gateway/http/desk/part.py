@@ -12,12 +12,14 @@ from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
+from catalog.administration import Scope
 from catalog.pure.errors import ArchimedError, Refused, Unavailable
 from gateway.http import answers
 from gateway.http.answers import Answer
+from gateway.http.app import Part
 from gateway.http.desk import deciding, pages, viewing, words
-from gateway.http.desk.rooms import DeskRooms
-from gateway.http.requests import Environ
+from gateway.http.desk.services import DeskServices, principal
+from gateway.http.requests import Request, request_of
 
 DESK = "desk"
 _log = logging.getLogger(__name__)
@@ -46,15 +48,20 @@ HEADERS = {
 class DeskPart:
     """The pages. One a process, shared by its threads."""
 
-    def __init__(self, rooms: DeskRooms) -> None:
-        self._app = _make_app(rooms)
+    def __init__(self, services: DeskServices) -> None:
+        self._services = services
+        self._app = _make_app(services)
 
-    def answer(self, _names: list[str], environ: Environ) -> Answer:
-        """Return the answer to a request for something below `desk/`, by the principal in `archimed.principal`."""
-        return Response.from_app(self._app.wsgi_app, environ)
+    def registration(self) -> Part:
+        """Return it as a part of the door."""
+        return Part(DESK, self.answer, scope=Scope.STAGING, close=self._services.drawing.close)
+
+    def answer(self, request: Request) -> Answer:
+        """Return the answer to a request for something below `desk/`."""
+        return Response.from_app(self._app.wsgi_app, request.for_application())
 
 
-def _make_app(rooms: DeskRooms) -> Flask:
+def _make_app(services: DeskServices) -> Flask:
     app = Flask("gateway.http.desk", static_url_path=f"/{DESK}/static")
     # What fails unexpectedly goes up to the front, whose log line repeats nothing of the request.
     app.config.update(
@@ -63,15 +70,16 @@ def _make_app(rooms: DeskRooms) -> Flask:
     )  # fmt: skip
     app.jinja_options = {"finalize": _shown, "trim_blocks": True, "lstrip_blocks": True}
     app.jinja_env.filters.update(words.FILTERS)
+    app.jinja_env.globals["principal"] = principal
     app.url_map.strict_slashes = False
     app.before_request(_refuse_strangers)
     app.after_request(_add_headers)
     app.register_error_handler(ArchimedError, _failed)
     app.register_error_handler(HTTPException, _refused)
     app.add_url_rule(f"/{DESK}", "enter", lambda: redirect(f"/{DESK}/", 308))
-    app.register_blueprint(pages.make(rooms), url_prefix=f"/{DESK}")
-    app.register_blueprint(viewing.make(rooms), url_prefix=f"/{DESK}")
-    app.register_blueprint(deciding.make(rooms), url_prefix=f"/{DESK}")
+    app.register_blueprint(pages.make(services), url_prefix=f"/{DESK}")
+    app.register_blueprint(viewing.make(services), url_prefix=f"/{DESK}")
+    app.register_blueprint(deciding.make(services), url_prefix=f"/{DESK}")
     return app
 
 
@@ -85,7 +93,7 @@ def _refuse_strangers() -> None:
         return
     # Read before anything is refused: a browser that still sends would not get to read why.
     _ = request.form
-    request.environ["archimed.body_read"] = True
+    request_of(request.environ).exchange.body_is_read = True
     if not is_own(request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin"), request.host):
         raise Refused(
             "this did not come from a page of the desk, so nothing was changed. Open the desk and do it there; programs use "

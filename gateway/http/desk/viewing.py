@@ -20,7 +20,7 @@ from catalog.pure.errors import NotFound, Unavailable, Unreadable
 from gateway.drawing.processes import is_text
 from gateway.http.desk import words
 from gateway.http.desk.pages import LARGEST, NUMBER
-from gateway.http.desk.rooms import DeskRooms, principal
+from gateway.http.desk.services import DeskServices, principal
 
 _SIDES = (0, 160)
 _MOST_LISTED = 5000
@@ -43,7 +43,7 @@ class Shown:
         return self.files[self.at - 1]
 
 
-def make(rooms: DeskRooms) -> Blueprint:
+def make(services: DeskServices) -> Blueprint:
     """Return the viewer."""
     blueprint = Blueprint("viewing", __name__)
 
@@ -54,22 +54,22 @@ def make(rooms: DeskRooms) -> Blueprint:
 
     @blueprint.get(f"/batches/{NUMBER}/series/<label>/<int(max={LARGEST}):at>")
     def image(number: int, label: str, at: int) -> ResponseReturnValue:
-        desk = rooms.desks(principal())
+        desk = services.desks(principal())
         info = desk.info(number)
-        return _page(rooms, desk, info, _place(desk, info, label, at))
+        return _page(services, desk, info, _place(desk, info, label, at))
 
     @blueprint.get(f"/batches/{NUMBER}/files/<int(max={LARGEST}):file>")
     def find(number: int, file: int) -> ResponseReturnValue:
-        for label, files in rooms.desks(principal()).series_files(number).items():
+        for label, files in services.desks(principal()).series_files(number).items():
             if file in files:
                 return redirect(url_for("viewing.image", number=number, label=label, at=files.index(file) + 1), 303)
         raise NotFound("that file is in no series that can be shown")
 
     @blueprint.get(f"/batches/{NUMBER}/files/<int(max={LARGEST}):file>/picture")
     def picture(number: int, file: int) -> ResponseReturnValue:
-        desk = rooms.desks(principal())
+        desk = services.desks(principal())
         file_type = _file_type(desk.info(number), request.args.get("series"))
-        return _picture(rooms, desk.staged(number, file), file_type)
+        return _picture(services, desk.staged(number, file), file_type)
 
     return blueprint
 
@@ -85,9 +85,9 @@ def _file_type(info: BatchInfo, label: str | None) -> str:
     return next((one.get("file_type", "") for one in info.summary if one.get("label") == label), "")
 
 
-def _picture(rooms: DeskRooms, path: Path, file_type: str) -> Response:
+def _picture(services: DeskServices, path: Path, file_type: str) -> Response:
     try:
-        preview = rooms.drawing.draw(path, file_type, _look())
+        preview = services.drawing.draw(path, file_type, _look())
     except Unreadable as error:
         return _placeholder(str(error), 422)
     if is_text(preview):
@@ -100,11 +100,11 @@ def _placeholder(why: str, status: int) -> Response:
     return Response(render_template("placeholder.svg", lines=lines), status, mimetype="image/svg+xml")
 
 
-def _page(rooms: DeskRooms, desk: Review, info: BatchInfo, shown: Shown) -> ResponseReturnValue:
+def _page(services: DeskServices, desk: Review, info: BatchInfo, shown: Shown) -> ResponseReturnValue:
     look, problem, text = _look(), "", ""
     preview: Preview | None = None
     try:
-        preview = rooms.drawing.draw(desk.staged(info.id, shown.file), shown.file_type, replace(look, side=_SIDES[1]))
+        preview = services.drawing.draw(desk.staged(info.id, shown.file), shown.file_type, replace(look, side=_SIDES[1]))
     except (Unreadable, Unavailable) as error:
         problem = str(error)
     if preview is not None and is_text(preview):

@@ -21,7 +21,7 @@ from catalog.pure.errors import ArchimedError, Invalid
 from gateway.http import answers, properties
 from gateway.http.requests import read_xml
 from gateway.http.staging import locking, preconditions
-from gateway.http.staging.visit import Visit
+from gateway.http.staging.request import StagingRequest
 
 _DAV = "{DAV:}"
 _WIN32 = "{urn:schemas-microsoft-com:}"
@@ -38,38 +38,38 @@ Teller: TypeAlias = Callable[[str, Place, Entry], str | None]
 """Called with a property's name and where it is asked for; returns its element, or None where there is no such property."""
 
 
-def teller(visit: Visit) -> Teller:
+def teller(request: StagingRequest) -> Teller:
     """Return what tells a property by its name: its element, or None where a place has no such property."""
 
     def tell(tag: str, place: Place, entry: Entry) -> str | None:
         if tag == f"{_DAV}lockdiscovery":
-            return locking.discovery(visit, place)
+            return locking.discovery(request, place)
         if tag == f"{_DAV}supportedlock":
             return locking.SUPPORTED
         if tag == f"{_DAV}quota-available-bytes":
-            left = visit.inbox.left() if entry.is_folder else None
+            left = request.inbox.left() if entry.is_folder else None
             return None if left is None else f"<D:quota-available-bytes>{left}</D:quota-available-bytes>"
         if tag == _CHECKSUMS:
-            return _checksums(visit, place, entry)
+            return _checksums(request, place, entry)
         if tag.startswith(_DAV):
             return None
-        return _dead(visit, place).get(tag)
+        return _dead(request, place).get(tag)
 
     return tell
 
 
-def beyond(visit: Visit, place: Place) -> dict[str, str]:
+def beyond(request: StagingRequest, place: Place) -> dict[str, str]:
     """Return the properties that a client gave a place, by name."""
-    return {} if visit.for_windows else _dead(visit, place)
+    return {} if request.for_windows else _dead(request, place)
 
 
-def proppatch(visit: Visit) -> Response:
+def proppatch(request: StagingRequest) -> Response:
     """Answer a PROPPATCH: all of it is done, or nothing."""
-    changes = properties.parse_proppatch(read_xml(visit.environ))
-    entry = visit.entry()
-    preconditions.check(visit, entry)
-    visit.check_locks(visit.place, preconditions.shown_tokens(visit.environ))
-    dead = _dead(visit, visit.place)
+    changes = properties.parse_proppatch(read_xml(request.http))
+    entry = request.entry()
+    preconditions.check(request, entry)
+    request.check_locks(request.place, preconditions.shown_tokens(request.environ))
+    dead = _dead(request, request.place)
     kept, mtime, statuses = dict(dead), None, {}
     for tag, value in changes:
         statuses[tag] = properties.DONE
@@ -82,33 +82,33 @@ def proppatch(visit: Visit) -> Response:
         elif tag not in _IGNORED:
             kept[tag] = _written(value)
     if all(status == properties.DONE for status in statuses.values()):
-        statuses |= _apply(visit, entry, mtime, kept if kept != dead else None, statuses)
+        statuses |= _apply(request, entry, mtime, kept if kept != dead else None, statuses)
     else:
         statuses = {tag: "424 Failed Dependency" if status == properties.DONE else status for tag, status in statuses.items()}
-    return answers.xml(207, properties.patched(visit.href(visit.place, folder=entry.is_folder), statuses))
+    return answers.xml(207, properties.patched(request.href(request.place, folder=entry.is_folder), statuses))
 
 
 def _apply(
-    visit: Visit, entry: Entry, mtime: int | None, kept: dict[str, str] | None, statuses: Mapping[str, str]
+    request: StagingRequest, entry: Entry, mtime: int | None, kept: dict[str, str] | None, statuses: Mapping[str, str]
 ) -> dict[str, str]:
     try:
         if kept is not None:
-            visit.inbox.set_properties(visit.place, json.dumps(kept).encode() if kept else b"")
+            request.inbox.set_properties(request.place, json.dumps(kept).encode() if kept else b"")
         if mtime is not None and not entry.is_sealed:
-            visit.inbox.set_times(visit.place, time.time_ns(), mtime * _SECOND)
+            request.inbox.set_times(request.place, time.time_ns(), mtime * _SECOND)
     except ArchimedError as error:
         return dict.fromkeys(statuses, answers.failure(error).status)
     return {}
 
 
-def _dead(visit: Visit, place: Place) -> dict[str, str]:
-    raw = visit.inbox.properties(place)
+def _dead(request: StagingRequest, place: Place) -> dict[str, str]:
+    raw = request.inbox.properties(place)
     found: dict[str, str] = json.loads(raw) if raw else {}
     return found
 
 
-def _checksums(visit: Visit, place: Place, entry: Entry) -> str | None:
-    said = "" if entry.is_folder else visit.inbox.digests(place)
+def _checksums(request: StagingRequest, place: Place, entry: Entry) -> str | None:
+    said = "" if entry.is_folder else request.inbox.digests(place)
     if not said:
         return None
     return f'<oc:checksums xmlns:oc="{_OWNCLOUD}"><oc:checksum>{escape(said)}</oc:checksum></oc:checksums>'

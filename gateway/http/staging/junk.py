@@ -11,41 +11,41 @@ from catalog.pure.errors import NotFound
 from gateway.http import answers, properties
 from gateway.http.requests import read_xml
 from gateway.http.staging.receiving import drop
-from gateway.http.staging.visit import Visit, plain
+from gateway.http.staging.request import StagingRequest, plain
 
 _FINDER = ("WebDAVFS/", "WebDAVLib/")
 _EXPLORER_FILES = frozenset({"desktop.ini", "thumbs.db"})
 _FORGOTTEN = {"PUT": 201, "MKCOL": 201, "COPY": 201, "MOVE": 201, "DELETE": 204, "UNLOCK": 204, "OPTIONS": 200}
 
 
-def is_junk(visit: Visit) -> bool:
+def is_junk(request: StagingRequest) -> bool:
     """Whether this is about such a file."""
-    if not visit.place:
+    if not request.place:
         return False
-    name = visit.place[-1]
-    if visit.environ.get("HTTP_USER_AGENT", "").startswith(_FINDER):
+    name = request.place[-1]
+    if request.environ.get("HTTP_USER_AGENT", "").startswith(_FINDER):
         return name.startswith("._") or name == ".DS_Store"
-    return visit.for_windows and name.lower() in _EXPLORER_FILES
+    return request.for_windows and name.lower() in _EXPLORER_FILES
 
 
-def answer(visit: Visit) -> Response:
+def answer(request: StagingRequest) -> Response:
     """Answer as if it had been done; there is no such file afterwards.
 
     Raises:
         NotFound: it is asked for, or the folder it would lie in is not there.
     """
-    method = visit.environ["REQUEST_METHOD"]
-    visit.inbox.stat(visit.place[:-1])
+    method = request.http.method
+    request.inbox.stat(request.place[:-1])
     if method == "LOCK":
-        drop(visit.environ)
+        drop(request.http)
         return _locked()
     if method == "PROPPATCH":
-        tags = (tag for tag, _ in properties.parse_proppatch(read_xml(visit.environ)))
+        tags = (tag for tag, _ in properties.parse_proppatch(read_xml(request.http)))
         statuses = dict.fromkeys(tags, properties.DONE)
-        return answers.xml(207, properties.patched(visit.href(visit.place, folder=False), statuses))
+        return answers.xml(207, properties.patched(request.href(request.place, folder=False), statuses))
     if method not in _FORGOTTEN:
         raise NotFound("there is no such file or folder")
-    drop(visit.environ)
+    drop(request.http)
     return plain(_FORGOTTEN[method])
 
 

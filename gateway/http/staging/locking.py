@@ -13,7 +13,7 @@ from catalog.pure.locks import Lock
 from gateway.http import answers, properties
 from gateway.http.requests import read_xml
 from gateway.http.staging import preconditions
-from gateway.http.staging.visit import Declined, Visit, plain
+from gateway.http.staging.request import Declined, StagingRequest, plain
 
 _DAV = "{DAV:}"
 _SECONDS = re.compile(r"second-(\d{1,10})", re.IGNORECASE)
@@ -24,81 +24,81 @@ SUPPORTED = "<D:supportedlock>" + "".join(
 ) + "</D:supportedlock>"  # fmt: skip
 
 
-def lock(visit: Visit) -> Response:
+def lock(request: StagingRequest) -> Response:
     """Answer a LOCK: take one, making an empty file where nothing is, or give one more time (no body)."""
-    body = read_xml(visit.environ)
-    seconds = _seconds(visit.environ.get("HTTP_TIMEOUT", ""))
+    body = read_xml(request.http)
+    seconds = _seconds(request.environ.get("HTTP_TIMEOUT", ""))
     if not body:
-        return _refresh(visit, seconds)
+        return _refresh(request, seconds)
     exclusive, owner = _lockinfo(body)
-    depth = visit.environ.get("HTTP_DEPTH", "infinity").strip().lower()
+    depth = request.environ.get("HTTP_DEPTH", "infinity").strip().lower()
     if depth not in {"0", "infinity"}:
         raise Declined(400, "a LOCK takes a Depth of 0 or infinity")
-    found = visit.find(visit.place)
-    preconditions.check(visit, found)
+    located = request.locate(request.place)
+    found = located.entry
+    preconditions.check(request, found)
     if found is None:
-        visit.require_parent(visit.place)
-        visit.check_locks(visit.place[:-1], preconditions.shown_tokens(visit.environ))
+        request.check_locks(request.place[:-1], preconditions.shown_tokens(request.environ))
     elif found.is_sealed:
         raise Declined(403, "the batch is sealed: its files can be read and not be changed")
     try:
-        taken = visit.locks.acquire(
-            visit.place, exclusive=exclusive, deep=depth == "infinity", owner=owner, seconds=seconds
+        taken = request.locks.acquire(
+            request.place, exclusive=exclusive, deep=depth == "infinity", owner=owner, seconds=seconds
         )  # fmt: skip
     except Conflict as error:
         raise Declined(423, str(error)) from None
     if found is None:
         try:
-            visit.inbox.upload(visit.place).commit(may_replace=False)
+            request.inbox.upload(request.place, located).commit(may_replace=False)
         except BaseException as error:
-            visit.locks.release(taken.token)
+            request.locks.release(taken.token)
             if isinstance(error, Conflict):
                 raise Declined(423, "something of that name came up in this moment; look again") from None
             raise
-    answer = answers.xml(201 if found is None else 200, _document(visit, [taken]))
+    answer = answers.xml(201 if found is None else 200, _document(request, [taken]))
     answer.headers["Lock-Token"] = f"<{taken.token}>"
     return answer
 
 
-def unlock(visit: Visit) -> Response:
+def unlock(request: StagingRequest) -> Response:
     """Answer an UNLOCK; some clients leave out the angle brackets."""
-    token = visit.environ.get("HTTP_LOCK_TOKEN", "").strip().strip("<>")
+    token = request.environ.get("HTTP_LOCK_TOKEN", "").strip().strip("<>")
     if not token:
         raise Declined(400, "an UNLOCK says which lock in a Lock-Token header")
-    if token not in {held.token for held in visit.locks.on(visit.place)}:
+    if token not in {held.token for held in request.locks.on(request.place)}:
         raise Declined(409, "there is no such lock here")
-    visit.locks.release(token)
+    request.locks.release(token)
     return plain(204)
 
 
-def discovery(visit: Visit, place: Place) -> str:
+def discovery(request: StagingRequest, place: Place) -> str:
     """Return the `lockdiscovery` element of a place."""
-    return _discovery(visit, place, visit.locks.on(place))
+    return _discovery(request, place, request.locks.on(place))
 
 
-def _refresh(visit: Visit, seconds: int | None) -> Response:
-    tokens = preconditions.shown_tokens(visit.environ)
-    held = {found.token for found in visit.locks.on(visit.place)}
+def _refresh(request: StagingRequest, seconds: int | None) -> Response:
+    tokens = preconditions.shown_tokens(request.environ)
+    held = {found.token for found in request.locks.on(request.place)}
     if len(tokens) != 1:
         raise Declined(400, "a LOCK without a body prolongs a lock, and shows its token in an If header")
-    refreshed = visit.locks.refresh(tokens[0], seconds) if tokens[0] in held else None
+    refreshed = request.locks.refresh(tokens[0], seconds) if tokens[0] in held else None
     if refreshed is None:
         raise Declined(412, "there is no such lock here; it may have ended")
-    return answers.xml(200, _document(visit, [refreshed]))
+    return answers.xml(200, _document(request, [refreshed]))
 
 
-def _document(visit: Visit, locks: Iterable[Lock]) -> str:
-    inner = _discovery(visit, visit.place, locks)
+def _document(request: StagingRequest, locks: Iterable[Lock]) -> str:
+    inner = _discovery(request, request.place, locks)
     return f'<?xml version="1.0" encoding="utf-8"?>\n<D:prop xmlns:D="DAV:">{inner}</D:prop>\n'
 
 
-def _discovery(visit: Visit, place: Place, locks: Iterable[Lock]) -> str:
-    return f"<D:lockdiscovery>{''.join(_active(visit, place, held) for held in locks)}</D:lockdiscovery>"
+def _discovery(request: StagingRequest, place: Place, locks: Iterable[Lock]) -> str:
+    return f"<D:lockdiscovery>{''.join(_active(request, place, held) for held in locks)}</D:lockdiscovery>"
 
 
-def _active(visit: Visit, place: Place, held: Lock) -> str:
+def _active(request: StagingRequest, place: Place, held: Lock) -> str:
     root = place[: held.levels]
-    href = visit.href(root, folder=len(root) < len(place))
+    href = request.href(root, folder=len(root) < len(place))
     return (
         f"<D:activelock><D:locktype><D:write/></D:locktype>"
         f"<D:lockscope><D:{'exclusive' if held.exclusive else 'shared'}/></D:lockscope>"

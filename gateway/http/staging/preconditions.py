@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from catalog.pure.drops import Entry, Place
 from gateway.http import conditions, properties
 from gateway.http.requests import Environ
-from gateway.http.staging.visit import STAGING, Declined, Visit, as_node
+from gateway.http.staging.request import STAGING, Declined, StagingRequest, as_node
 
 _PIECES = re.compile(r'\s*(?:<([^>]*)>|(\()|(\))|\[\s*((?:W/)?"[^"]*"|[^\]"]*)\s*\]|(not)\b)', re.IGNORECASE)
 _FAILED = "it is not as the request supposes (If, If-Match or the like); look again and repeat"
@@ -44,33 +44,33 @@ def shown_tokens(environ: Environ) -> list[str]:
     return [condition.value for one in lists for condition in one.conditions if not condition.is_tag]
 
 
-def check(visit: Visit, entry: Entry | None) -> None:
+def check(request: StagingRequest, entry: Entry | None) -> None:
     """Check what a request supposes of the place it changes.
 
     Args:
-        visit: the request.
+        request: the request.
         entry: what is at its place; None: nothing.
 
     Raises:
         Declined: it is not so.
     """
-    headers = {name: value for name, value in visit.environ.items() if name != "HTTP_IF_MODIFIED_SINCE"}
+    headers = {name: value for name, value in request.environ.items() if name != "HTTP_IF_MODIFIED_SINCE"}
     if entry is None:
         failed = "HTTP_IF_MATCH" in headers
     else:
         node = as_node(entry)
         failed = conditions.decided(headers, properties.etag(node), node.mtime) is not None
     lists = _parse(headers.get("HTTP_IF", ""))
-    if failed or (lists and not any(_holds(visit, one) for one in lists)):
+    if failed or (lists and not any(_holds(request, one) for one in lists)):
         raise Declined(412, _FAILED)
 
 
-def _holds(visit: Visit, one: _List) -> bool:
-    place: Place | None = visit.place if one.path is None else _place(one.path)
+def _holds(request: StagingRequest, one: _List) -> bool:
+    place: Place | None = request.place if one.path is None else _place(one.path)
     if place is None:
         return False
-    tokens = {lock.token for lock in visit.locks.on(place)}
-    entry = visit.find(place)
+    tokens = {lock.token for lock in request.locks.on(place)}
+    entry = request.find(place)
     tag = None if entry is None or entry.is_folder else f'"{properties.etag(as_node(entry))}"'
     return all(
         (condition.value == tag if condition.is_tag else condition.value in tokens) is not condition.negated

@@ -18,9 +18,9 @@ from werkzeug.wrappers import Response
 
 from catalog.pure.drops import Entry
 from catalog.pure.errors import Invalid, OutOfSpace, Unavailable
-from gateway.http.requests import Environ, has_body
+from gateway.http.requests import Environ, Request, has_body
 from gateway.http.staging import preconditions
-from gateway.http.staging.visit import Declined, Visit, plain, tag
+from gateway.http.staging.request import Declined, StagingRequest, plain, tag
 
 _PIECE = 1 << 18
 _SECOND = 1_000_000_000
@@ -53,7 +53,7 @@ _DIGESTS: dict[str, Callable[[], _Digest]] = {
     "ADLER32": _Adler32,
 }
 # Who names one digest asks for these when it checks, and rclone for MD5 though it sends SHA1.
-_TOLD = ("SHA1", "MD5")
+_ALSO_KEPT = ("SHA1", "MD5")
 
 
 class _Checksum:
@@ -61,7 +61,7 @@ class _Checksum:
 
     def __init__(self, name: str, value: str) -> None:
         self._name, self._value = name, value
-        self._computed = {kind: _DIGESTS[kind]() for kind in dict.fromkeys((name, *_TOLD))}
+        self._computed = {kind: _DIGESTS[kind]() for kind in dict.fromkeys((name, *_ALSO_KEPT))}
 
     def update(self, data: bytes) -> None:
         for computed in self._computed.values():
@@ -70,7 +70,7 @@ class _Checksum:
     def is_right(self) -> bool:
         return self._computed[self._name].hexdigest() == self._value
 
-    def told(self) -> str:
+    def line(self) -> str:
         return " ".join(f"{name}:{computed.hexdigest()}" for name, computed in self._computed.items())
 
 
@@ -84,38 +84,37 @@ class Receiving:
     def __init__(self, at_once: int) -> None:
         self._slots = threading.BoundedSemaphore(at_once)
 
-    def put(self, visit: Visit) -> Response:
+    def put(self, request: StagingRequest) -> Response:
         """Answer a PUT.
 
         Raises:
             Declined, ArchimedError: nothing was changed.
         """
-        environ = visit.environ
-        found = visit.find(visit.place)
+        environ = request.environ
+        located = request.locate(request.place)
+        found = located.entry
         _require_plain(environ, found)
-        if found is None:
-            visit.require_parent(visit.place)
-        preconditions.check(visit, found)
+        preconditions.check(request, found)
         tokens = preconditions.shown_tokens(environ)
-        visit.check_locks(visit.place, tokens, new=found is None)
+        request.check_locks(request.place, tokens, new=found is None)
         mtime, digest = _mtime(environ), _checksum(environ)
-        self.require_room(visit, _announced(environ) or 0)
+        self.require_room(request, _announced(environ) or 0)
         with self.slot():
-            upload = visit.inbox.upload(visit.place)
+            upload = request.inbox.upload(request.place, located)
             try:
-                for piece in pieces(environ):
+                for piece in pieces(request.http):
                     upload.write(piece)
                     if digest is not None:
                         digest.update(piece)
                 if digest is not None and not digest.is_right():
                     raise Invalid("the bytes that came do not have the digest that OC-Checksum names; send them again")
                 # While the body came, a grant or a login may have ended, and a lock been taken.
-                visit.require_still_granted()
-                visit.check_locks(visit.place, tokens)
+                request.require_still_granted()
+                request.check_locks(request.place, tokens)
                 if mtime is not None:
                     os.utime(upload.fd, ns=(mtime * _SECOND, mtime * _SECOND))
                 if digest is not None:
-                    upload.keep_digests(digest.told())
+                    upload.keep_digests(digest.line())
                 written = os.fstat(upload.fd)
                 upload.commit()
             except BaseException:
@@ -123,13 +122,13 @@ class Receiving:
                 raise
         return _kept(written, found, mtime)
 
-    def require_room(self, visit: Visit, size: int) -> None:
+    def require_room(self, request: StagingRequest, size: int) -> None:
         """Check that a body of this size may come in at all, before it is read.
 
         Raises:
             OutOfSpace: it may not.
         """
-        left = visit.inbox.left()
+        left = request.inbox.left()
         if left is not None and size > left:
             raise OutOfSpace("that is more than your quota in staging leaves; remove files, or wait until batches are decided")
 
@@ -148,16 +147,17 @@ class Receiving:
             self._slots.release()
 
 
-def pieces(environ: Environ) -> Iterator[bytes]:
+def pieces(request: Request) -> Iterator[bytes]:
     """Yield the request's body.
 
     Raises:
         Invalid: it is not whole, which turns out at the end.
         TimeoutError: it comes too slowly.
     """
+    environ, exchange = request.environ, request.exchange
     announced, received, began = _announced(environ), 0, time.monotonic()
-    if not has_body(environ) or "archimed.body_read" in environ:
-        environ["archimed.body_read"] = True
+    if not has_body(environ) or exchange.body_is_read:
+        exchange.body_is_read = True
         return
     while True:
         try:
@@ -175,12 +175,12 @@ def pieces(environ: Environ) -> Iterator[bytes]:
         yield piece
     if announced is not None and received != announced:
         raise Invalid(_TRUNCATED)
-    environ["archimed.body_read"] = True
+    exchange.body_is_read = True
 
 
-def drop(environ: Environ) -> None:
+def drop(request: Request) -> None:
     """Read a body for nothing."""
-    for _ in pieces(environ):
+    for _ in pieces(request):
         pass
 
 

@@ -19,7 +19,7 @@ from catalog.gate.drops.partials import Partial, Partials
 from catalog.pure.errors import Conflict, NotFound
 from gateway.http.requests import Environ
 from gateway.http.staging.receiving import Receiving, pieces
-from gateway.http.staging.visit import STAGING, Declined, Visit, plain
+from gateway.http.staging.request import STAGING, Declined, StagingRequest, plain
 
 UPLOADS = "_uploads"
 VERSION = "1.0.0"
@@ -33,62 +33,62 @@ _PIECES = "application/offset+octet-stream"
 _CHECKSUM_MISMATCH = 460
 
 
-def is_upload(visit: Visit) -> bool:
+def is_upload(request: StagingRequest) -> bool:
     """Whether a request is about a file that comes in pieces: no study has such a code."""
-    return visit.place[:1] == (UPLOADS,)
+    return request.place[:1] == (UPLOADS,)
 
 
-def create(visit: Visit, partials: Partials) -> Response:
+def create(request: StagingRequest, partials: Partials) -> Response:
     """Answer a POST: expect a file."""
-    environ = visit.environ
+    environ = request.environ
     _require_version(environ)
     size = _number(environ.get("HTTP_UPLOAD_LENGTH"), "Upload-Length says how many bytes the file has")
     metadata = _metadata(environ.get("HTTP_UPLOAD_METADATA", ""))
     name = metadata.get("filename", b"").decode("utf-8", "surrogateescape")
     if not name:
         raise Declined(400, "Upload-Metadata gives the file's name as `filename`, in Base64")
-    place = (*visit.place, name)
-    visit.require_parent(place)
-    found = visit.find(place)
+    place = (*request.place, name)
+    located = request.locate(place)
+    found = located.entry
     if found is not None and found.is_folder:
         raise Declined(405, "a folder of that name is there; a file cannot take its place")
-    visit.check_locks(place, [])
-    visit.inbox.upload(place).discard()  # would it be taken at all?
+    request.check_locks(place, [])
+    request.inbox.upload(place, located).discard()  # would it be taken at all?
     mtime = metadata.get("mtime", b"").partition(b".")[0]
     partial = partials.begin(place, size, int(mtime) if mtime.isdigit() and len(mtime) <= 11 else None)
     if partial.is_whole:
-        _place(visit, partials, partial)
-    environ["archimed.body_read"] = True
+        _place(request, partials, partial)
+    request.http.exchange.body_is_read = True
     host = environ.get("HTTP_HOST", "")
     answer = _described(201, partial)
     answer.headers["Location"] = f"{environ['wsgi.url_scheme']}://{host}/{STAGING}/{UPLOADS}/{partial.id}"
     return answer
 
 
-def answer(visit: Visit, partials: Partials, receiving: Receiving) -> Response:
+def answer(request: StagingRequest, partials: Partials, receiving: Receiving) -> Response:
     """Answer a request about a file that comes in pieces."""
-    if len(visit.place) != 2:
+    if len(request.place) != 2:
         raise NotFound("there is no such upload")
-    name, method = visit.place[1], visit.environ["REQUEST_METHOD"]
+    name, method = request.place[1], request.http.method
     if method == "OPTIONS":
         return plain(204, **{key.replace("-", "_"): value for key, value in ABILITIES.items()})
-    _require_version(visit.environ)
+    _require_version(request.environ)
     if method == "HEAD":
         partial = partials.find(name)
         if partial.is_whole:
             # Its last piece came, and the server died before it had its name.
-            _place(visit, partials, partial)
+            _place(request, partials, partial)
         return _described(200, partial)
     if method == "PATCH":
-        return _add(visit, partials, receiving, name)
+        return _add(request, partials, receiving, name)
     if method == "DELETE":
         partials.give_up(name)
         return plain(204, Tus_Resumable=VERSION)
     raise Declined(405, "a file that comes in pieces takes HEAD, PATCH and DELETE", Allow="OPTIONS, HEAD, PATCH, DELETE")
 
 
-def _add(visit: Visit, partials: Partials, receiving: Receiving, name: str) -> Response:
-    environ = visit.environ
+def _add(request: StagingRequest, partials: Partials, receiving: Receiving, name: str) -> Response:
+    environ = request.environ
     if environ.get("CONTENT_TYPE") != _PIECES:
         raise Declined(415, f"pieces come as {_PIECES}")
     offset = _number(environ.get("HTTP_UPLOAD_OFFSET"), "Upload-Offset says where the piece begins")
@@ -97,7 +97,7 @@ def _add(visit: Visit, partials: Partials, receiving: Receiving, name: str) -> R
         with receiving.slot(), partials.adding(name, offset) as adding:
             digest = hashlib.new(checksum[0], usedforsecurity=False) if checksum else None
             try:
-                for piece in pieces(environ):
+                for piece in pieces(request.http):
                     adding.write(piece)
                     if digest is not None:
                         digest.update(piece)
@@ -112,13 +112,13 @@ def _add(visit: Visit, partials: Partials, receiving: Receiving, name: str) -> R
         raise Declined(409, str(error)) from None
     partial = partials.find(name)
     if partial.is_whole:
-        _place(visit, partials, partial)
+        _place(request, partials, partial)
     return _described(204, partial)
 
 
-def _place(visit: Visit, partials: Partials, partial: Partial) -> None:
+def _place(request: StagingRequest, partials: Partials, partial: Partial) -> None:
     try:
-        partials.place(partial, lambda place: visit.check_locks(place, []))
+        partials.place(partial, lambda place: request.check_locks(place, []))
     except NotFound:
         raise Declined(409, "the folder that the file goes to is gone; make it again and ask once more") from None
 

@@ -17,17 +17,18 @@ def make() -> Any:
     from catalog.audit import Keeper
     from gateway.config import load
     from gateway.credentials import Credentials, TokenBackend
-    from gateway.http.app import make_app
-    from gateway.wiring import open_archive, open_database, open_desk_rooms, open_staging_rooms
+    from gateway.http.app import Front
+    from gateway.http.metrics import Metrics
+    from gateway.wiring import open_archive, open_database, open_http_parts
 
     config = load(Path(sys.argv[1], "archimed.toml"))
     database = open_database(config)
-    rooms = open_staging_rooms(config, database)
     keeper = Keeper(database)
     keeper.start()
     credentials = Credentials(database, TokenBackend(database), refusals=keeper.refusals)
-    desk = open_desk_rooms(config, database)
-    return make_app(open_archive(config, database, keeper), credentials, rooms, desk, at_end=keeper.stop)
+    metrics = Metrics()
+    parts = open_http_parts(config, database, open_archive(config, database, keeper), metrics)
+    return Front(parts, credentials, metrics, at_end=keeper.stop)
 
 
 def main(factory: Callable[[], Any] = make) -> None:

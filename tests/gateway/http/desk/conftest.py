@@ -12,8 +12,9 @@ from werkzeug.test import Client, TestResponse
 from catalog.administration import Scope
 from gateway.config import load
 from gateway.credentials import Credentials, TokenBackend
-from gateway.http.app import make_app
-from gateway.wiring import open_desk_rooms, open_staging_rooms
+from gateway.http.app import Front
+from gateway.http.metrics import Metrics
+from gateway.wiring import open_http_parts
 from tests.catalog.gate.conftest import Gate, gate, intake, staging  # noqa: F401 - fixtures
 from tests.gateway.http.serving import basic, new_token
 
@@ -27,11 +28,9 @@ class Browser:
         self.gate = gate
         config = load(gate.built.config)
         credentials = Credentials(gate.database, TokenBackend(gate.database))
-        app = make_app(
-            gate.built.archive, credentials, open_staging_rooms(config, gate.database), open_desk_rooms(config, gate.database)
-        )
-        self.app = app
-        self._client = Client(app)
+        metrics = Metrics()
+        self.app = Front(open_http_parts(config, gate.database, gate.built.archive, metrics), credentials, metrics)
+        self._client = Client(self.app)
         self._tokens: dict[str, str] = {}
 
     def credentials(self, login: str, *scopes: Scope) -> str:
@@ -67,7 +66,7 @@ class Browser:
 def browser(gate: Gate) -> Iterator[Browser]:  # noqa: F811 - the fixture
     opened = Browser(gate)
     yield opened
-    opened.app.at_end()  # type: ignore[attr-defined] # the front's, which a server calls
+    opened.app.at_end()
 
 
 def told(answer: TestResponse) -> str:

@@ -13,11 +13,12 @@ from werkzeug.wrappers import Response
 
 from catalog.gate.drops.inbox import Inbox
 from catalog.gate.drops.locks import Locks
+from catalog.gate.drops.staging_view import Located
 from catalog.pure.drops import REVIEW, Entry, Place
 from catalog.pure.errors import Conflict, Invalid, NotADirectory, NotFound
 from catalog.pure.nodes import Kind, Node, NodeId
 from gateway.http import answers
-from gateway.http.requests import Environ
+from gateway.http.requests import Environ, Request
 
 STAGING = "staging"
 _BATCH_DEPTH = 3  # study/_review/batch
@@ -41,13 +42,18 @@ class Declined(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class StagingRequest:
     """A request, by a principal whose `inbox` and `locks` these are, for a place in the staging tree."""
 
-    environ: Environ
+    http: Request
     inbox: Inbox
     locks: Locks
     place: Place
+
+    @property
+    def environ(self) -> Environ:
+        """Its headers, as WSGI has them."""
+        return self.http.environ
 
     @property
     def for_windows(self) -> bool:
@@ -78,22 +84,23 @@ class Visit:
             raise NotFound(_NOT_THERE)
         return found
 
-    def require_parent(self, place: Place) -> None:
-        """Check that a place lies in a folder that is there.
+    def locate(self, place: Place) -> Located:
+        """Return what is at a place, which may be new: the catalogue is asked once.
 
         Raises:
-            Declined: it does not.
+            Declined: nothing is there, nor the folder that it should lie in.
             NotFound: not even the study is there for this principal.
         """
-        parent = self.find(place[:-1]) if len(place) > 1 else None
-        if parent is None or not parent.is_folder:
+        found = self.inbox.locate(place)
+        if found.entry is None and not (len(place) > 1 and found.parent is not None and found.parent.is_folder):
             self.inbox.stat(place[:1])
             raise Declined(409, "the folder that it should lie in is not there; make it first")
+        return found
 
     def is_still_granted(self) -> bool:
         """Whether grant, role and login are what they were when the request began; so, too, the review of another's batch."""
         depth = _BATCH_DEPTH if REVIEW in self.place[1:2] else 1
-        return self.find(self.place[:depth]) is not None and bool(self.environ["archimed.session_holds"]())
+        return self.find(self.place[:depth]) is not None and self.http.still_authenticated()
 
     def require_still_granted(self) -> None:
         """Check that grant, role and login are what they were when the request began.
@@ -127,7 +134,7 @@ def is_windows(environ: Environ) -> bool:
     return "MiniRedir" in environ.get("HTTP_USER_AGENT", "")
 
 
-def names_in(environ: Environ) -> list[str]:
+def names_in(environ: Environ) -> Sequence[str]:
     """Return the names in a request's path, the part of the door first; bytes that are no UTF-8 stay as they are.
 
     Raises:

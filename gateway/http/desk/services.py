@@ -8,10 +8,11 @@ from flask import request
 from catalog.gate.review.decisions import Review
 from catalog.pure.access import Principal
 from gateway.drawing.processes import Drawing
+from gateway.http.requests import request_of
 
 
 @dataclass(frozen=True, slots=True)
-class DeskRooms:
+class DeskServices:
     """`desks` gives the gate as a principal sees it; `drawing` shows staged files."""
 
     desks: Callable[[Principal], Review]
@@ -19,6 +20,5 @@ class DeskRooms:
 
 
 def principal() -> Principal:
-    """Return who asks; the front put it there."""
-    found: Principal = request.environ["archimed.principal"]
-    return found
+    """Return who asks."""
+    return request_of(request.environ).principal
