@@ -84,7 +84,7 @@ def test_a_connection_that_was_cut_makes_it_not_ready(readiness: Readiness, monk
     def cut(_: object) -> None:
         raise sa.exc.PendingRollbackError("a transaction that was invalidated")
 
-    monkeypatch.setattr(health.jobs, "waiting", cut)
+    monkeypatch.setattr(health, "waiting_jobs", cut)
     assert asked(readiness)[0] == 503
 
 
