@@ -60,7 +60,7 @@ class Files:
 
 def _described(node: Node, wanted: range | None) -> tuple[str, list[tuple[str, str]]]:
     headers = [
-        ("Content-Type", media_type(node.name)), ("Content-Length", str(len(wanted) if wanted else node.size)),
+        ("Content-Type", media_type(node.name)), ("Content-Length", f"{len(wanted) if wanted else node.size:d}"),
         ("Last-Modified", http_date(node.mtime)), ("ETag", f'"{etag(node)}"'), ("Accept-Ranges", "bytes"), *_FILE_HEADERS,
     ]  # fmt: skip
     if wanted:
