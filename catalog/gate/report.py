@@ -29,7 +29,8 @@ def write_report(connection: sa.Connection, staging: Staging, batch_id: int) -> 
         .select_from(batches.outerjoin(studies, studies.c.id == batches.c.study_id))
         .where(batches.c.id == batch_id)
     ).one()
-    findings = json.loads(row.findings)
+    # One text for all who see the batch: what speaks of another batch is left to faces that know who asks.
+    findings = [finding for finding in json.loads(row.findings) if finding.get("batch") is None]
     data = ReportData(
         batch=batch_id, state=State(row.state), study=row.code or "", exam=row.exam_code, files=row.files, size=row.bytes,
         about=staging.read_about(batch_id), findings=findings, names=_names(connection, staging, findings),

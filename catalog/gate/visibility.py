@@ -1,4 +1,8 @@
-"""Who sees which batch: the one condition for the desk and for the folders of staging. Nothing else may live here."""
+"""Who sees which batch: the conditions for the desk and for the folders of staging. Nothing else may live here.
+
+Having brought a batch is no grant. A batch that is meant for a study is seen through the grant of that study; one that is meant
+for none, by the reviewers of its source. Of what somebody brought and may not see (any more), they have a receipt.
+"""
 
 import sqlalchemy as sa
 
@@ -14,9 +18,16 @@ def may_import(user_id: UserId) -> sa.ColumnElement[bool]:
 
 
 def visible(user_id: UserId) -> sa.ColumnElement[bool]:
-    """Whether the user sees a batch: their own, one uploaded for a study they have, one of a source they review."""
+    """Whether the user sees a batch: uploaded for a study they have, or of a source they review and for no study they lack."""
     reviews = sa.exists().where(source_reviewers.c.source_id == batches.c.source_id, source_reviewers.c.user_id == user_id)
+    is_mine = batches.c.uploader_id == user_id
+    is_for_none = batches.c.study_id.is_(None)
     has_study = granted(batches.c.study_id, user_id)
-    received = sa.and_(batches.c.source_id.is_not(None), reviews, sa.or_(batches.c.study_id.is_(None), has_study))
-    uploaded = sa.and_(batches.c.uploader_id.is_not(None), sa.or_(batches.c.uploader_id == user_id, has_study))
+    received = sa.and_(batches.c.source_id.is_not(None), reviews, sa.or_(is_for_none, has_study))
+    uploaded = sa.and_(batches.c.uploader_id.is_not(None), sa.or_(has_study, sa.and_(is_for_none, is_mine)))
     return sa.and_(may_import(user_id), sa.or_(received, uploaded))
+
+
+def has_receipt(user_id: UserId) -> sa.ColumnElement[bool]:
+    """Whether the user brought a batch, and so is told its number, its state and how many files it has, and no more."""
+    return sa.and_(may_import(user_id), batches.c.uploader_id == user_id)

@@ -17,6 +17,8 @@ _SEVERITIES = list(Severity)
 
 def record(info: BatchInfo) -> dict[str, Any]:
     """Return a batch as scripts know it; `problems` counts the findings that stand in the way."""
+    if info.receipt:
+        return {**asdict(info), "opened": None, "last_write": None, "problems": None}
     serious = [finding for finding in info.findings if finding["severity"] in _SERIOUS]
     return {
         **asdict(info),
@@ -46,6 +48,10 @@ def print_details(details: BatchDetails, preview: Sequence[Mapping[str, Any]], *
         print_json(_as_json(details, preview))
         return
     info = details.batch
+    if info.receipt:
+        print_record({"batch": info.id, "state": info.state, "files": info.files}, as_json=False)
+        click.echo("You brought it, and this is all that you are told of it: it is for a study that is not granted to you.")
+        return
     print_record(
         {
             "batch": info.id, "state": info.state, "source": info.source, "study": info.study, "exam": info.exam,

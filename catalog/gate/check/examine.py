@@ -6,7 +6,7 @@ what is found (the rules), which file comes next (the check job).
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -202,11 +202,11 @@ class Examiner:
         except OSError:
             return ""  # publishing reads it again, and says so
 
-    def checked(self, seen: Examined, elsewhere: int | None, archived: str) -> CheckedFile:
+    def checked(self, seen: Examined, elsewhere: Sequence[int], archived: str) -> CheckedFile:
         """Return what the rules see of a file.
 
         Args:
-            elsewhere: another batch that has the same instance.
+            elsewhere: the other batches that have the same instance.
             archived: the exam that has it.
         """
         facts = seen.facts

@@ -172,8 +172,8 @@ class Checker:
         archived = lookup.archived(seen) if lookup else {}
         outcomes: list[dict[str, object]] = []
         for one in seen:
-            batch = elsewhere.get(one.identity) if one.identity else None
-            why = "" if one.is_aside else checks.see(examiner.checked(one, batch, archived.get(one.row.id, "")))
+            others = elsewhere.get(one.identity, ()) if one.identity else ()
+            why = "" if one.is_aside else checks.see(examiner.checked(one, others, archived.get(one.row.id, "")))
             state = "unpacked" if one.is_aside else "bad" if why else "staged"
             outcomes.append(
                 {
@@ -184,16 +184,19 @@ class Checker:
             )  # fmt: skip
         return outcomes
 
-    def _elsewhere(self, batch_id: int, seen: Sequence[Examined]) -> dict[bytes, int]:
-        """Return the instances among these that wait in another batch too, with that batch."""
+    def _elsewhere(self, batch_id: int, seen: Sequence[Examined]) -> dict[bytes, list[int]]:
+        """Return the instances among these that wait in other batches too, with those batches."""
         identities = {one.identity for one in seen if one.identity is not None}
         statement = (
-            sa.select(staged_files.c.identity, sa.func.min(staged_files.c.batch_id))
+            sa.select(staged_files.c.identity, staged_files.c.batch_id)
+            .distinct()
             .join(batches, batches.c.id == staged_files.c.batch_id)
             .where(staged_files.c.identity.in_(identities), batches.c.id != batch_id, batches.c.state.in_(_WAITING))
-            .group_by(staged_files.c.identity)
         )
-        return {row[0]: row[1] for row in self._database.rows(statement)}
+        found: dict[bytes, list[int]] = {}
+        for row in self._database.rows(statement):
+            found.setdefault(row.identity, []).append(row.batch_id)
+        return found
 
     def _note(self, job: Job, done: int, outcomes: list[dict[str, object]]) -> None:
         with self._database.write() as connection:
@@ -216,7 +219,12 @@ class Checker:
         findings = checks.end(series, this.exam, expectations(this.profile) if this.study_id is not None else None)
         if this.trouble:
             findings.append(
-                Finding("profile", Severity.WARNING, f"{this.trouble}; nothing can be published before that is mended")
+                Finding(
+                    "profile",
+                    Severity.WARNING,
+                    f"{this.trouble}; nothing can be published before that is mended",
+                    of_study=True,
+                )
             )
         findings += self._asides(this.id)
         left_out = self._left_out(this.id)

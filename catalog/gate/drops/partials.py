@@ -85,9 +85,9 @@ class Partials:
         """Return a file that is expected; what is said to have come would survive a power cut.
 
         Raises:
-            NotFound: it is not expected (any more).
+            NotFound: it is not expected (any more), or its study is not the principal's (any more).
         """
-        partial = self._read(name)
+        partial = self._granted(name)
         if not partial.placed:
             with durable.translated(_BUSY), (self._folder / name / "data").open("rb") as data:
                 os.fsync(data.fileno())
@@ -98,10 +98,10 @@ class Partials:
         """Add to a file, from where it ends on; what came is durable afterwards, whatever happens.
 
         Raises:
-            NotFound: it is not expected (any more).
+            NotFound: as `find`.
             Conflict: it does not end there, or somebody else adds to it.
         """
-        partial = self._read(name)
+        partial = self._granted(name)
         with durable.translated(_BUSY), (self._folder / name / "data").open("ab", buffering=0) as data:
             try:
                 fcntl.flock(data, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -114,6 +114,11 @@ class Partials:
                 yield Adding(data.fileno(), offset, partial.size)
             finally:
                 os.fsync(data.fileno())
+
+    def _granted(self, name: str) -> Partial:
+        partial = self._read(name)
+        self._inbox.stat(partial.place[:1])
+        return partial
 
     def place(self, partial: Partial, check: Callable[[Place], None]) -> None:
         """Give a whole file its name; harmless when it has it.

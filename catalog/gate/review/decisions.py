@@ -5,7 +5,7 @@ reviewer sees (`overview`), checks, publishing, protocols.
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -21,6 +21,7 @@ from catalog.gate.report import write_report
 from catalog.gate.review.queries import STAYS_OUT, BatchInfo, BatchQueries
 from catalog.gate.review.selection import Selection, check_labels, divide
 from catalog.gate.staged.area import Staging
+from catalog.gate.visibility import visible
 from catalog.jobs import JobKind, cancel, enqueue
 from catalog.pure.access import Principal
 from catalog.pure.batches import Approval, Effect, Event, State, transition
@@ -108,6 +109,8 @@ class Review(BatchQueries):
             before = connection.execute(sa.select(batches).where(batches.c.id == batch_id)).one()
             self._move(connection, info, event, found.id, values)
             rest = divide(connection, self._staging, before, selection)
+            if before.study_id not in {None, found.id}:
+                self._forget_study(connection, batch_id)
             self._begin_anew(connection, batch_id)
             detail = {"exam": exam, "files": info.files, "pixels_approved": pixels_approved}
             more: dict[str, object] = {"attest": attest.strip()}
@@ -172,7 +175,10 @@ class Review(BatchQueries):
         info = self.info(batch_id)
         with self._database.write() as connection:
             cancel(connection, batch_id)  # what still runs would speak of the batch as it was
+            before = connection.execute(sa.select(batches.c.study_id).where(batches.c.id == batch_id)).scalar()
             self._move(connection, info, event, values={"reason": "", "profile_id": None, **meant})
+            if before not in {None, meant.get("study_id", before)}:
+                self._forget_study(connection, batch_id)
             self._begin_anew(connection, batch_id)
             self._audit(connection, info, action, info.study)
             write_report(connection, self._staging, batch_id)
@@ -210,12 +216,25 @@ class Review(BatchQueries):
         decided = {"decided_by": self._decider(), "decided": clock.now()} if event in _DECISIONS else {}
         moved = connection.execute(
             batches.update()
-            .where(batches.c.id == info.id, batches.c.state == info.state)
+            .where(batches.c.id == info.id, batches.c.state == info.state, *self._still_seen())
             .values({"state": after} | decided | (values or {}))
         )
         if moved.rowcount != 1:
             raise Conflict(f"batch {info.id} was {self._rival(connection, info.id)} in this moment; look at it again")
         enqueue_effects(connection, effects, info.id, study_id)
+
+    def _still_seen(self) -> Sequence[sa.ColumnElement[bool]]:
+        """Return the condition that role and grant are still there when the decision is written."""
+        return () if self._principal is None else (visible(self._principal.user_id),)
+
+    def _forget_study(self, connection: sa.Connection, batch_id: int) -> None:
+        """Forget what was found of the study that a batch was meant for: who has another one may not have that."""
+        findings = connection.execute(sa.select(batches.c.findings).where(batches.c.id == batch_id)).scalar_one()
+        kept = [finding for finding in json.loads(findings) if not finding.get("of_study")]
+        connection.execute(batches.update().where(batches.c.id == batch_id).values(findings=json.dumps(kept)))
+        about = self._staging.read_about(batch_id)
+        if about.pop("preview", None) is not None:
+            self._staging.write_about(batch_id, about)
 
     def _allowed(self, info: BatchInfo, event: Event) -> tuple[State, tuple[Effect, ...]]:
         """Return what the event does; a refusal says who decided before."""

@@ -6,7 +6,7 @@ checks, protocols.
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from catalog.database import Database, Row
 from catalog.database.tables import batches, jobs, sources, staged_files, studies, users
 from catalog.gate.staged.area import Staging
-from catalog.gate.visibility import visible
+from catalog.gate.visibility import has_receipt, visible
 from catalog.granted import granted, study_of
 from catalog.pure.access import Principal
 from catalog.pure.batches import State
@@ -30,7 +30,8 @@ STAYS_OUT = ("bad", "unpacked")
 class BatchInfo:
     """A batch as a list shows it. No identities. Times are seconds since 1970 UTC.
 
-    `uploader` brought it, '' if a scanner did; `dropped`: into a folder, which its uploader can open again.
+    `uploader` brought it, '' if a scanner did; `dropped`: into a folder, which its uploader can open again. `receipt`: who asks
+    brought it and may not see it (any more), so only `id`, `state` and `files` are told.
     """
 
     id: int
@@ -50,6 +51,7 @@ class BatchInfo:
     decided: int | None
     uploader: str
     dropped: bool
+    receipt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,20 +93,20 @@ class BatchQueries:
         self._principal = principal
 
     def list(self, states: Collection[State] = (), *, before: int | None = None, most: int | None = None) -> list[BatchInfo]:
-        """Return the batches that may be seen, oldest first.
+        """Return the batches that may be seen, oldest first, and receipts of those that were brought and may not.
 
         Args:
             states: only batches in one of these; none given: all.
             before: only batches with a smaller number.
             most: so many of them, those with the largest numbers.
         """
-        statement = self._visible()
+        statement = self._listed()
         if states:
             statement = statement.where(batches.c.state.in_(states))
         if before is not None:
             statement = statement.where(batches.c.id < before)
         rows = self._database.rows(statement.order_by(batches.c.id.desc()).limit(most))
-        return [_info(row) for row in reversed(rows)]
+        return [*self._infos(rows[::-1])]
 
     def numbers(self, states: Collection[State]) -> Sequence[int]:
         """Return the numbers of the batches in these states that may be seen, oldest first."""
@@ -112,8 +114,8 @@ class BatchQueries:
         return [row.id for row in self._database.rows(statement.order_by(batches.c.id))]
 
     def counts(self) -> dict[State, int]:
-        """Return how many batches that may be seen are in each state."""
-        seen = self._visible().subquery()
+        """Return how many of the batches that `list` returns are in each state."""
+        seen = self._listed().subquery()
         rows = self._database.rows(sa.select(seen.c.state, sa.func.count()).group_by(seen.c.state))
         return {State(row[0]): row[1] for row in rows}
 
@@ -123,7 +125,15 @@ class BatchQueries:
         Raises:
             NotFound: there is none of that number, or it may not be seen.
         """
-        return _info(self._seen(self._visible(), batch_id))
+        return self._infos([self._seen(self._visible(), batch_id)])[0]
+
+    def receipt(self, batch_id: int) -> BatchInfo:
+        """Return one batch as `list` does: as far as it may be seen, else a receipt.
+
+        Raises:
+            NotFound: there is none of that number, or it may not be seen and was brought by somebody else.
+        """
+        return self._infos([self._seen(self._listed(), batch_id)])[0]
 
     def followers(self, batch_id: int) -> Sequence[int]:
         """Return the batches that may be seen and are late for this one, or hold what is left over of it."""
@@ -131,12 +141,14 @@ class BatchQueries:
         return [row.id for row in rows]
 
     def show(self, batch_id: int) -> BatchDetails:
-        """Return all a reviewer needs to decide on a batch.
+        """Return all a reviewer needs to decide on a batch; of a receipt, nothing but that.
 
         Raises:
-            NotFound: as `info`.
+            NotFound: as `receipt`.
         """
-        info = self.info(batch_id)
+        info = self.receipt(batch_id)
+        if info.receipt:
+            return BatchDetails(info, [], {}, 0, "")
         columns = staged_files.c
         rows = self._database.rows(
             sa.select(columns.id, columns.size, columns.state, columns.reason)
@@ -258,16 +270,53 @@ class BatchQueries:
         return row
 
     def _visible(self) -> sa.Select[*tuple[Any, ...]]:
+        statement = self._listed()
+        return statement if self._principal is None else statement.where(visible(self._principal.user_id))
+
+    def _listed(self) -> sa.Select[*tuple[Any, ...]]:
+        user = self._principal.user_id if self._principal is not None else None
+        is_seen = sa.true() if user is None else visible(user)
         statement = sa.select(
-            batches, sources.c.name.label("source_name"), studies.c.code.label("study_code"), users.c.login.label("uploader")
+            batches,
+            sources.c.name.label("source_name"),
+            studies.c.code.label("study_code"),
+            users.c.login.label("uploader"),
+            is_seen.label("is_seen"),
         ).select_from(
             batches.outerjoin(sources, sources.c.id == batches.c.source_id)
             .outerjoin(studies, studies.c.id == batches.c.study_id)
             .outerjoin(users, users.c.id == batches.c.uploader_id)
         )
+        return statement if user is None else statement.where(sa.or_(visible(user), has_receipt(user)))
+
+    def _infos(self, rows: Sequence[Row]) -> Sequence[BatchInfo]:
+        """Return rows as they may be told: of other batches, they name only those that may be seen too."""
+        found = [_info(row) if row.is_seen else _receipt(row) for row in rows]
         if self._principal is None:
-            return statement
-        return statement.where(visible(self._principal.user_id))
+            return found
+        named = {number for info in found for number in _named(info)}
+        seen = set()
+        if named:
+            statement = sa.select(batches.c.id).where(batches.c.id.in_(named), visible(self._principal.user_id))
+            seen = {row.id for row in self._database.rows(statement)}
+        return [_without(info, named - seen) for info in found]
+
+
+def _named(info: BatchInfo) -> set[int]:
+    """Return the other batches that are named in what is told of a batch."""
+    return {number for number in (info.follows, *(finding.get("batch") for finding in info.findings)) if number is not None}
+
+
+def _without(info: BatchInfo, hidden: set[int]) -> BatchInfo:
+    findings = [finding for finding in info.findings if finding.get("batch") not in hidden]
+    return replace(info, findings=findings, follows=None if info.follows in hidden else info.follows)
+
+
+def _receipt(row: Row) -> BatchInfo:
+    return BatchInfo(
+        id=row.id, state=State(row.state), source="", study="", exam="", files=row.files, bytes=0, findings=[], summary=[],
+        follows=None, reason="", opened=0, last_write=0, decided_by="", decided=None, uploader="", dropped=False, receipt=True,
+    )  # fmt: skip
 
 
 def _info(row: Row) -> BatchInfo:

@@ -1,6 +1,6 @@
 """What the rules of the gate see of a file, and what they say. Data only."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple
@@ -17,13 +17,19 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found. `file` is the staged file's number, None for the batch; `series` a series' label, '' for none."""
+    """What a check found. `file` is the staged file's number, None for the batch; `series` a series' label, '' for none.
+
+    `batch` is another batch that it speaks of: only who sees that one too may be told. `of_study`: it speaks of what the study
+    has or expects, and is void when the batch is meant for another study.
+    """
 
     check: str
     severity: Severity
     message: str
     file: int | None = None
     series: str = ""
+    batch: int | None = None
+    of_study: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON takes it."""
@@ -42,8 +48,8 @@ class CheckedFile:
     """What the rules see of a staged file. Digests are keyed; '' where the file says nothing.
 
     `problem` says why the file stays out, '' if it does not; if it does, nothing else is known of it. `series` is the label of
-    its series in the batch, `number` its instance number. `elsewhere` is another batch that has the same instance, None if
-    there is none; `archived` the exam of the study that has it already, '' if none. `held` says why it could not be published,
+    its series in the batch, `number` its instance number. `elsewhere` are the other batches that have the same
+    instance; `archived` the exam of the study that has it already, '' if none. `held` says why it could not be published,
     whoever vouched for it, `waits` why it is held unless a reviewer vouches,
     `burned_in` why its pixels may show an identity. `name_tells`: its original name looks as if it held one; `text_tells`
     names what in the text of a result may; `lacks` the endings of files that belong beside it and are missing.
@@ -61,7 +67,7 @@ class CheckedFile:
     position: Position | None = None
     same_in_meta: bool = True
     lacks_pixels: bool = False
-    elsewhere: int | None = None
+    elsewhere: Sequence[int] = ()
     archived: str = ""
     held: str = ""
     waits: str = ""

@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain
 
 from catalog.pure.checks import complete, expected, single, together
 from catalog.pure.checks.model import CheckedFile, Finding, Rule, Severity, counted
@@ -60,9 +62,10 @@ class Checks:
                 self._keep(finding)
         found = [finding for rule in self._rules for finding in self._of(rule)]
         if expectations is not None:
-            found += expected.exam_code(exam, expectations)
-            found += expected.protocol(series, expectations)
-            found += expected.siblings(series)
+            of_study = chain(
+                expected.exam_code(exam, expectations), expected.protocol(series, expectations), expected.siblings(series)
+            )
+            found += [replace(finding, of_study=True) for finding in of_study]
         return found
 
     def _keep(self, finding: Finding) -> None:

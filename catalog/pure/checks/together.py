@@ -76,7 +76,7 @@ class Duplicates(Rule):
 
     def __init__(self) -> None:
         self._seen: set[int] = set()
-        self._elsewhere: Counter[int] = Counter()
+        self._elsewhere: Counter[int] = Counter()  # an instance may wait in several batches
         self._archived: Counter[str] = Counter()
 
     def see(self, file: CheckedFile) -> Iterator[Finding]:
@@ -90,20 +90,21 @@ class Duplicates(Rule):
                     file.series,
                 )
             self._seen.add(short)
-        if file.elsewhere is not None:
-            self._elsewhere[file.elsewhere] += 1
+        self._elsewhere.update(file.elsewhere)
         if file.archived:
             self._archived[file.archived] += 1
 
     def end(self) -> Iterator[Finding]:
         """Say how many wait in which batch, and how many are in which exam."""
         for batch, count in sorted(self._elsewhere.items()):
-            yield self.says(f"{count} of the files {'waits' if count == 1 else 'wait'} in batch {batch} too")
+            message = f"{count} of the files {'waits' if count == 1 else 'wait'} in batch {batch} too"
+            yield Finding(self.name, self.severity, message, batch=batch)
         for exam, count in sorted(self._archived.items()):
-            yield self.says(
+            message = (
                 f"{count} of the files {'is' if count == 1 else 'are'} archived in exam {exam} of this study already; the same "
                 "bytes are not archived again, other bytes are held: check the exam code"
             )
+            yield Finding(self.name, self.severity, message, of_study=True)
 
 
 class BurnedIn(Rule):

@@ -73,11 +73,14 @@ def test_the_same_instance_twice_is_told_of_the_second() -> None:
 
 
 def test_what_waits_elsewhere_is_counted_by_batch() -> None:
-    many = [replace(one, elsewhere=9 if one.file < 3 else 7) for one in files(3)]
+    many = [replace(one, elsewhere=[9] if one.file < 3 else [7]) for one in files(3)]
     assert [one.message for one in check(many)] == [
         "1 of the files waits in batch 7 too",
         "2 of the files wait in batch 9 too",
     ]
+    assert [(one.batch, one.message[0]) for one in check([replace(one, elsewhere=[7, 9]) for one in files(2)])] == [
+        (7, "2"), (9, "2"),
+    ]  # fmt: skip
 
 
 def test_what_is_archived_is_counted_by_exam() -> None:
@@ -110,7 +113,7 @@ def test_one_check_names_a_bounded_number_of_files() -> None:
 
 def test_a_finding_goes_into_json() -> None:
     assert Finding("readable", Severity.ERROR, "why", 3).as_dict() == {
-        "check": "readable", "severity": "error", "message": "why", "file": 3, "series": "",
+        "check": "readable", "severity": "error", "message": "why", "file": 3, "series": "", "batch": None, "of_study": False,
     }  # fmt: skip
 
 
