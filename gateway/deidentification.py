@@ -1,8 +1,7 @@
 """The publish job's de-identification by the `deid` package: the one place where the two meet."""
 
-import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from io import BufferedRandom
 from pathlib import Path
@@ -11,17 +10,14 @@ from pydicom.datadict import tag_for_keyword
 
 import deid
 from catalog.filetypes import Sample, recognise
+from catalog.filetypes.describing import RAW
 from catalog.filetypes.dicom_type import Dicom
 from catalog.gate.deidentification import Cleaned, Cleaner
 from catalog.pure.errors import Held, Invalid, Refused, Unreadable
 from deid import headers
-from deid.formats import FileCleaner, recognised
+from deid.formats import FileCleaner
 from deid.rules.model import ATTESTABLE, Extract
 
-_STEP = 1 << 20
-_DICOM_END = 132
-_GROUPS = (b"\x08\0", b"\x02\0")
-_DICOM_BEGINNINGS = (b"\0\x08\0\x05", b"\0\x08\0\x08", b"\0\x02\0\0")
 _PICTURES = frozenset({"PNG", "JPEG", "TIFF"})
 
 
@@ -61,7 +57,7 @@ class StandardDeidentification:
             Refused: the key cannot be read.
         """
         loaded = _telling(_load(profile), attested)
-        return _Cleaner(FileCleaner(loaded, self._key(), study, exam, pixels_approved=approved), attested=attested)
+        return _Cleaner(FileCleaner(loaded, self._key(), study, exam, pixels_approved=approved))
 
     def _key(self) -> bytes:
         try:
@@ -70,32 +66,16 @@ class StandardDeidentification:
             raise Refused("the de-identification key cannot be read; run `archimed init`, or bring it back") from None
 
 
-@dataclass(frozen=True, slots=True)
-class _AsItIs:
-    """A file that went through unread, because a named human vouched for it."""
-
-    headers: Mapping[str, str | int | float]
-    ending: str
-
-    def summary(self) -> dict[str, int]:
-        return {"attested": 1}
-
-    def by_rule(self) -> dict[str, int]:
-        return {"attested: keep": 1}
-
-
 class _Cleaner:
     """A cleaner that speaks the catalogue's errors."""
 
-    def __init__(self, cleaner: FileCleaner, *, attested: bool) -> None:
+    def __init__(self, cleaner: FileCleaner) -> None:
         self._cleaner = cleaner
-        self._attested = attested
 
     def clean(self, source: Path, target: BufferedRandom) -> Cleaned:
         try:
-            if self._attested and _is_opaque(source):
-                return _pass(source, target)
-            return self._cleaner.clean(source, target)
+            report = self._cleaner.clean(source, target)
+            return _of_own_type(report, source) if report.headers.get("FileType") == RAW else report
         except deid.Unreadable as error:
             raise Unreadable(str(error)) from None
         except deid.Held as error:
@@ -108,21 +88,10 @@ class _Cleaner:
         return self._cleaner.map_uid(original)
 
 
-def _is_opaque(source: Path) -> bool:
-    """Whether nothing here can look into a file. DICOM that lacks its prefix is not meant: it names its patient."""
-    handler = recognised(source)
-    with source.open("rb") as file:
-        head = file.read(_DICOM_END)
-    is_dicom = head[128:] == b"DICM" or head[:4] in _DICOM_BEGINNINGS or head[:2] in _GROUPS
-    return handler is None and bool(head) and not is_dicom
-
-
-def _pass(source: Path, target: BufferedRandom) -> Cleaned:
+def _of_own_type(report: deid.Report, source: Path) -> deid.Report:
+    """What a site's own file type knows, though nothing here can take it apart, is filed by that type."""
     kind = recognise(Sample(source))
-    name = kind.name if kind is not None else "RAW"
-    with source.open("rb") as file:
-        shutil.copyfileobj(file, target, _STEP)
-    return _AsItIs({"FileType": name}, ".raw")
+    return report if kind is None else replace(report, headers={**report.headers, "FileType": kind.name})
 
 
 @lru_cache(maxsize=64)

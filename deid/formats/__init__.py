@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from deid.cleaner import Cleaner
 from deid.errors import DeidError, Unreadable
+from deid.formats import opaque
 from deid.formats.base import Context, Handler, TargetError, Work
-from deid.formats.registry import recognised
+from deid.formats.registry import looks_like_dicom, recognised
 from deid.mapping import Mapping
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class FileCleaner:
             handler = recognised(source)
             if handler is not None:
                 return handler.clean(source, target, self._context)
+            if not looks_like_dicom(source):
+                return opaque.clean(source, target, self._context)
         except DeidError as error:
             error.__context__ = None
             raise

@@ -15,7 +15,7 @@ from deid import dates, leak
 from deid.errors import Held, Unreadable
 from deid.report import Action, Report
 from deid.rules.values import Ledger
-from deid.rules.vocabulary import clean_text, fold
+from deid.rules.vocabulary import allowed, clean_text, fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -107,6 +107,11 @@ class Work:
         if new != plain:
             self.note(path, "C" if new else "X", rule, old)
         return new
+
+    def is_known(self, text: str) -> bool:
+        """Whether a text is made of known words alone, so that nothing in it can be a name."""
+        words = [fold(word) for word in _WORD.findall(text)]
+        return all(word.isascii() and word not in self._known and allowed(word, frozenset(self._words)) for word in words)
 
     @property
     def keeps_text(self) -> bool:

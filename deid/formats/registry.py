@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 GROUP = "archimed.deid"
 HEAD = 4096
+_PREFIX_END = 132
+_GROUPS = (b"\x08\0", b"\x02\0")
+_BEGINNINGS = (b"\0\x08\0\x05", b"\0\x08\0\x08", b"\0\x02\0\0")  # big endian
 
 
 @cache
@@ -40,3 +43,10 @@ def recognised(source: Path) -> Handler | None:
     if head[128:132] == b"DICM":
         return None
     return next((handler for handler in handlers() if handler.recognise(head, source)), None)
+
+
+def looks_like_dicom(source: Path) -> bool:
+    """Whether a file begins as DICOM does, also without its prefix: it names its patient, broken or not."""
+    with source.open("rb") as stream:
+        head = stream.read(_PREFIX_END)
+    return head[128:] == b"DICM" or head[:4] in _BEGINNINGS or head[:2] in _GROUPS or not head

@@ -1,139 +1,137 @@
-"""CSV, TSV, JSON and plain text: passed as they are, if the study's profile attests their type and nothing in them looks like
-an identity. No rule of ours can tell whether a word in a table is a name; who knows the table can.
+"""Tables, JSON, markup and plain text in any encoding: decoded, looked through, and JSON also cleaned key by key.
+
+No rule of ours can tell whether a word in a table is a name; who knows the table can. So all but JSON of known keys needs the
+word of the study's profile (`attest`), and is looked through all the same.
 """
 
 from __future__ import annotations
 
-import codecs
 import csv
 import json
 import re
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from deid.errors import Held, Unreadable
+from deid.formats import markup, sidecar
 from deid.formats.base import Context, Work, mapped
-from deid.rules.table import data_text
-from deid.rules.vocabulary import fold
+from deid.formats.decoding import Decoded, decoded, readings
+from deid.formats.looks import Finding, findings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
     from pathlib import Path
     from typing import BinaryIO
 
     from deid.report import Report
 
 _LARGEST = 1 << 28
-_HEAD = 4096
-_MARKUP = ("<?xml", "<!doctype", "<html", "<svg", "{\\rtf", "%!ps")
-_MONTHS = "jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz]"
-_LOOKS = (
-    ("a date", re.compile(r"(?<!\d)(?:19|20)\d\d[-./]?(?:0[1-9]|1[0-2])[-./]?(?:0[1-9]|[12]\d|3[01])(?!\d)")),
-    ("a date", re.compile(r"(?<!\d)(?:0?[1-9]|[12]\d|3[01])[-./](?:0?[1-9]|1[0-2])[-./](?:19|20)\d\d(?!\d)")),
-    ("a date", re.compile(r"(?<!\d)(?:0?[1-9]|1[0-2])/(?:0?[1-9]|[12]\d|3[01])/(?:19|20)\d\d(?!\d)")),
-    ("a date", re.compile(rf"(?i)\b\d{{1,2}}[ \-.]+(?:{_MONTHS})[a-z]*[ \-.]+(?:19|20)\d\d\b")),
-    ("a UID", re.compile(r"(?<![\d.])(?!2\.25\.|1\.2\.840\.10008\.)[0-2](?:\.\d{1,39}){5,}(?![\d.])")),
-    ("a mail address", re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,64}\.\w")),
-    ("a telephone number", re.compile(r"(?<![\w.+-])(?:\+|00)\d{2,3}[ ()/-]*\d(?:[ ()/-]*\d){6,}(?![\w.])")),
-    ("a social security number", re.compile(r"(?<!\d)756\.?\d{4}\.?\d{4}\.?\d{2}(?!\d)")),
-    ("a name with a title", re.compile(r"(?i)\b(?:mrs?|ms|dr|prof|herr|frau|mme|monsieur|madame|patient(?:in)?:)\.? [A-ZÄÖÜ]")),
-    ("a name", re.compile(r"[^\W\d_]{2}\^[^\W\d_]{2}")),
-)
-
-
-@cache
-def identifying() -> frozenset[str]:
-    """Words of columns and keys that hold identities: data/identifying.txt."""
-    lines = (line for line in data_text("identifying.txt").splitlines() if not line.startswith("#"))
-    return frozenset(word for line in lines for word in line.split())
+_SMALL, _END = 1 << 20, 4096
+_NUMBERS = re.compile(r"[-+0-9.eE \t\r\n]+")
+_ENDINGS = {"CSV": ".csv", "TSV": ".tsv", "JSON": ".json", "TEXT": ".txt"}
 
 
 class Text:
-    """Passes text files that are attested."""
+    """Cleans or passes text files."""
 
     def recognise(self, head: bytes, source: Path) -> bool:
-        """By being UTF-8 without control characters."""
-        if not head or head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        """By being text in any encoding: small files as a whole, large ones at both ends."""
+        size = source.stat().st_size
+        if decoded(head, cut=size > len(head)) is None:
             return False
-        try:
-            text = codecs.getincrementaldecoder("utf-8-sig")().decode(head, final=len(head) < _HEAD)
-        except UnicodeDecodeError:
-            return False
-        plain = all(c.isprintable() or c in "\t\r\n\f" for c in text)
-        return plain and not text.lstrip().lower().startswith(_MARKUP)
+        with source.open("rb") as stream:
+            if size <= _SMALL:
+                return decoded(stream.read()) is not None
+            stream.seek(-_END, 2)
+            return _looks_decodable(stream.read(), head)
 
     def clean(self, source: Path, target: BinaryIO, context: Context) -> Report:
-        """Pass one file, or hold it."""
+        """Clean or pass one file, or hold it."""
         data = mapped(source)
         if len(data) > _LARGEST:
             raise Unreadable("a text of more than 256 MB")
-        try:
-            text = bytes(data).decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise Unreadable("a text that is not UTF-8 throughout") from None
-        kind = kind_of(text)
-        if not context.attests(kind):
-            raise Held(f"a {kind} file may hold anything: the profile must attest {kind} for it")
-        judge(text, kind)
+        raw = bytes(data)
+        texts = readings(raw)
+        if not texts:
+            raise Held("a text that turns into something else: nobody can look it through")
+        kind = kind_of(texts[0].text)
         work = Work(context)
-        work.write("text", bytes(data))
-        endings = {"CSV": ".csv", "TSV": ".tsv", "JSON": ".json", "TEXT": ".txt"}
-        return work.finish(target, endings[kind], {"FileType": kind})
+        ending = _ENDINGS[kind]
+        if kind == "JSON":
+            raw = sidecar.clean(texts[0].text, raw, work)
+        elif is_gradients(texts[0].text):
+            ending = ".bvec" if _rows_of_numbers(texts[0].text) == 3 else ".bval" if _rows_of_numbers(texts[0].text) == 1 else ending
+        else:
+            if not context.attests(kind):
+                raise Held(f"a {kind} file may hold anything: the profile must attest {kind} for it")
+            markup_kind = markup.kind_of(texts[0].text)
+            if markup_kind:
+                ending = markup_kind
+            hold([finding for text in texts for finding in _all_findings(text)])
+        work.write("text", raw)
+        return work.finish(target, ending, {"FileType": kind})
+
+
+def _looks_decodable(tail: bytes, head: bytes) -> bool:
+    """Whether a file's end is text as its beginning is; the cut may have parted signs, so a few bytes may go."""
+    if head.count(0) * 4 > len(head):
+        return tail.count(0) * 4 > len(tail)
+    return any(decoded(tail[skip:]) is not None for skip in range(4))
+
+
+def _all_findings(text: Decoded) -> list[Finding]:
+    return findings(markup.readable(text.text) or text.text)
+
+
+def hold(found: Sequence[Finding]) -> None:
+    """Hold a file by what was found in it: the first place, and how much more there is."""
+    unique = sorted(dict.fromkeys(found), key=lambda each: each.line)
+    if unique:
+        more = f", and {len(unique) - 1} more of the kind" if len(unique) > 1 else ""
+        raise Held(f"{unique[0].what}{more}", f"line {unique[0].line}" if unique[0].line else None)
+
+
+def judge(text: str, place: str = "") -> None:
+    """Hold a text in which something looks like an identity; says where, not what."""
+    try:
+        hold(findings(text))
+    except Held as held:
+        raise Held(held.reason, f"{place} {held.tag_path}" if place else held.tag_path) from None
 
 
 def kind_of(text: str) -> str:
     """JSON, TSV, CSV or TEXT, by what it is."""
-    if text.lstrip()[:1] in ("{", "["):
+    if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
         try:
-            json.loads(text)
+            json.loads(text.lstrip("\ufeff"))
         except (ValueError, RecursionError):
             return "TEXT"
         return "JSON"
     lines = [line for line in text.splitlines()[:20] if line.strip()]
+    if len(lines) < 2:
+        return "TEXT"
     for kind, delimiter in (("TSV", "\t"), ("CSV", ","), ("CSV", ";")):
-        counts = {len(row) for row in csv.reader(lines, delimiter=delimiter)} if lines else set()
+        try:
+            counts = {len(row) for row in csv.reader(lines, delimiter=delimiter)} 
+        except csv.Error:
+            continue
         if len(counts) == 1 and counts.pop() > 1:
             return kind
     return "TEXT"
 
 
-def judge(text: str, kind: str) -> None:
-    """Hold a text in which something looks like an identity; says on which line, not what."""
-    for name, place in _headings(text, kind):
-        if fold(re.sub(r"[\W_]+", "", name)) in identifying() or not identifying().isdisjoint(_words(name)):
-            raise Held("a column or key is called like an identity", f"line {place}")
-    for number, line in enumerate(text.splitlines(), 1):
-        for what, pattern in _LOOKS:
-            if pattern.search(line):
-                raise Held(f"something looks like {what}", f"line {number}")
+def is_gradients(text: str) -> bool:
+    """Whether a text is the b-values or directions of a diffusion image: one or three rows of as many small numbers."""
+    if len(text) > _SMALL or not _NUMBERS.fullmatch(text):
+        return False
+    try:
+        rows = [[float(cell) for cell in line.split()] for line in text.splitlines() if line.strip()]
+    except ValueError:
+        return False
+    if len(rows) not in (1, 3) or len({len(row) for row in rows}) != 1 or len(rows[0]) < 2:
+        return False
+    numbers = [number for row in rows for number in row]
+    return max(map(abs, numbers)) <= 1 + 1e-3 if len(rows) == 3 else all(0 <= number <= 1e5 for number in numbers)
 
 
-def _words(name: str) -> set[str]:
-    return {fold(word) for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+", name)}
-
-
-def _headings(text: str, kind: str) -> Iterator[tuple[str, int]]:
-    """Names of columns and keys, with the line where they stand as far as that is known."""
-    if kind == "JSON":
-        yield from ((key, 1) for key in _keys(json.loads(text)))
-    elif kind in ("CSV", "TSV"):
-        first = text.split("\n", 1)[0]
-        delimiter = "\t" if kind == "TSV" else max(",;", key=first.count)
-        for row in csv.reader([first], delimiter=delimiter):
-            yield from ((cell, 1) for cell in row)
-    else:
-        for number, line in enumerate(text.splitlines(), 1):
-            label, sign, _ = line.partition(":")
-            if sign and len(label) < 40:
-                yield label, number
-
-
-def _keys(value: Any) -> Iterator[str]:
-    todo = [value]
-    while todo:
-        each = todo.pop()
-        if isinstance(each, dict):
-            yield from (str(key) for key in each)
-            todo += each.values()
-        elif isinstance(each, list):
-            todo += each
+def _rows_of_numbers(text: str) -> int:
+    return sum(1 for line in text.splitlines() if line.strip())

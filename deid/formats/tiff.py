@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deid.errors import Held, Unreadable
+from deid.formats import strips
 from deid.formats.base import Context, Work, mapped
-from deid.formats.raster import looked_at, segments
+from deid.formats.raster import is_exact, looked_at, segments
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +33,11 @@ _SHOWN = frozenset(
 _TEXT_OR_BYTES = (2, 7)
 _JPEG_TABLES, _SUB_IFDS, _COMPRESSION = 347, 330, 259
 _PLACES = ((273, 279), (324, 325), (513, 514))  # strips, tiles, an old JPEG stream: offsets and byte counts
+_WIDTH, _LENGTH, _BITS, _PHOTOMETRIC, _SAMPLES_PER_PIXEL, _ROWS_PER_STRIP, _PLANAR = 256, 257, 258, 262, 277, 278, 284
+_TILE_WIDTH, _TILE_LENGTH, _TILE_OFFSETS, _YCBCR, _SEPARATE = 322, 323, 324, 6, 2
 _READ = frozenset({_SUB_IFDS, _COMPRESSION, *(tag for pair in _PLACES for tag in pair)})
+_READ |= {_WIDTH, _LENGTH, _BITS, _PHOTOMETRIC, _SAMPLES_PER_PIXEL, _ROWS_PER_STRIP, _PLANAR, _TILE_WIDTH, _TILE_LENGTH}
+_EOI, _TABLE_MARKERS = 0xD9, frozenset({0xDB, 0xC4, 0xCC, 0xDD})
 _OLD_JPEG, _NEW_JPEG = 6, 7
 _APPLICATION = frozenset({*range(0xE1, 0xEE), 0xEF, 0xFE})
 _MOST_IFDS, _MOST_ENTRIES, _MOST_VALUES = 10_000, 4096, 1 << 24
@@ -153,6 +158,12 @@ class _Reader:
                 continue
             if where + size > len(self._data):
                 raise Unreadable("a TIFF cut short within a tag")
+            if tag == _JPEG_TABLES:
+                tables = jpeg_tables(self._data[where : where + size])
+                if tables != bytes(self._data[where : where + size]):
+                    self._work.note(f"tag {tag}", "C", "not needed for the picture", self._data[where : where + size])
+                kept.append(self._tables(start, tables, where, inline))
+                continue
             kept.append(bytes(self._data[start:place]) + _value(self._data, place, size, inline))
             if size > inline:
                 self._picture.regions.append((where, where + size))
@@ -163,6 +174,15 @@ class _Reader:
         self._samples(values)
         return [following, *values.get(_SUB_IFDS, ())]
 
+    def _tables(self, start: int, tables: bytes, where: int, inline: int) -> bytes:
+        """The entry of the tables that all of a picture's strips share, which may be shorter now."""
+        kind = self._kind
+        entry = bytes(self._data[start : start + 4]) + struct.pack(kind.offset, len(tables))
+        if len(tables) <= inline:
+            return entry + tables.ljust(inline, b"\0")
+        self._picture.anew[where] = tables
+        return entry + struct.pack(kind.offset, where)
+
     def _values(self, field_type: int, count: int, where: int) -> tuple[int, ...]:
         code = _CODES.get(field_type)
         return struct.unpack_from(f"{self._kind.order}{count}{code}", self._data, where) if code else ()
@@ -172,16 +192,52 @@ class _Reader:
         if compression == _OLD_JPEG:
             raise Held("a TIFF with the old kind of JPEG: its tables lie anywhere")
         for offsets, counts in _PLACES:
-            for start, size in zip(values.get(offsets, ()), values.get(counts, ()), strict=False):
+            for index, (start, size) in enumerate(zip(values.get(offsets, ()), values.get(counts, ()), strict=False)):
                 if start + size > len(self._data):
                     raise Unreadable("a TIFF cut short within its pixels")
-                if not size:
-                    continue
-                self._picture.regions.append((start, start + size))
-                if compression == _NEW_JPEG and any(
-                    m in _APPLICATION for m, _, _ in segments(self._data[start : start + size])
-                ):
-                    raise Held("a TIFF with comments within its JPEG pixels")
+                if size:
+                    self._strip(start, size, index, compression, values, tiled=offsets == _TILE_OFFSETS)
+
+    def _strip(
+        self, start: int, size: int, index: int, compression: int, values: dict[int, tuple[int, ...]], *, tiled: bool
+    ) -> None:
+        """Keep what of a strip or tile is picture; what lies behind becomes zeros."""
+        piece = self._data[start : start + size]
+        if compression == _NEW_JPEG and any(marker in _APPLICATION for marker, _, _ in segments(piece)):
+            raise Held("a TIFF with comments within its JPEG pixels")
+        used = strips.used(piece, compression, _wanted(values, index, tiled=tiled))
+        if used < size:
+            self._work.note("strip", "X", "bytes behind the pixels", piece[used:])
+            self._picture.anew[start + used] = bytes(size - used)
+        self._picture.regions.append((start, start + used))
+
+
+def _wanted(values: dict[int, tuple[int, ...]], index: int, *, tiled: bool) -> int:
+    """How many bytes of pixels a strip or tile has when it is unpacked."""
+
+    def first(tag: int, default: int) -> int:
+        return (values.get(tag) or (default,))[0]
+
+    samples = 1 if first(_PLANAR, 1) == _SEPARATE else first(_SAMPLES_PER_PIXEL, 1)
+    bits = sum((values.get(_BITS) or (1,) * samples)[:samples]) if samples > 1 else first(_BITS, 1)
+    if tiled:
+        return (first(_TILE_WIDTH, 0) * bits + 7) // 8 * first(_TILE_LENGTH, 0)
+    height = first(_LENGTH, 0)
+    rows = min(first(_ROWS_PER_STRIP, height), height) or height
+    strips_of_one = -(-height // rows) if rows else 1
+    rows = min(rows, height - index % strips_of_one * rows)
+    size = (first(_WIDTH, 0) * bits + 7) // 8 * rows
+    # Colours of YCbCr may be stored for groups of pixels, filled up at the edges: never more than one for each pixel.
+    return size if first(_PHOTOMETRIC, 0) != _YCBCR else size + 64 * bits
+
+
+def jpeg_tables(data: memoryview) -> bytes:
+    """Tables without comments and application data; nothing behind their end."""
+    kept = [b"\xff\xd8"]
+    for marker, start, end in segments(data):
+        if marker == _EOI or (marker in _TABLE_MARKERS and is_exact(marker, bytes(data[start + 4 : end]))):
+            kept.append(bytes(data[start:end]))
+    return b"".join(kept)
 
 
 def _value(data: memoryview, place: int, size: int, inline: int) -> bytes:

@@ -80,6 +80,6 @@ def _is_kept(name: str, texts: tuple[str, ...] | None) -> bool:
 
 def _look_through(said: Iterable[str], place: str) -> None:
     try:
-        text.judge("\n".join(said), "TEXT")
+        text.judge("\n".join(said))
     except Held as held:
         raise Held(held.reason, place) from None

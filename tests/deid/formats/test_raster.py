@@ -182,3 +182,60 @@ def test_no_cut_and_no_changed_byte_gets_a_mark_through(
         except (Held, Unreadable):
             refused += 1
     assert refused
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "1", "P"])
+@pytest.mark.parametrize("inside", [False, True])
+def test_bytes_behind_a_pngs_pixels_go(clean: Clean, tmp_path: Path, mode: str, inside: bool) -> None:
+    PICTURE.convert(mode).save(tmp_path / "a.png")
+    data = (tmp_path / "a.png").read_bytes()
+    start = data.index(b"IDAT") - 4
+    length = int.from_bytes(data[start : start + 4], "big")
+    packed = data[start + 8 : start + 8 + length]
+    packed = zlib.compress(zlib.decompress(packed) + MARK, 0) if inside else packed + MARK
+    pieces = chunk(b"IDAT", packed[:50]) + chunk(b"IDAT", packed[50:])
+    (tmp_path / "a.png").write_bytes(data[:start] + pieces + data[start + 12 + length :])
+    new, _ = clean(tmp_path / "a.png", pixels_approved=True)
+    assert np.array_equal(pixels(new), pixels(data))
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate", "jpeg", "packbits"])
+def test_bytes_behind_a_tiffs_strips_go(clean: Clean, tmp_path: Path, compression: str | None) -> None:
+    PICTURE.save(tmp_path / "a.tif", compression=compression)
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    with Image.open(tmp_path / "a.tif") as opened:
+        offsets, counts = opened.tag_v2[273], opened.tag_v2[279]
+    assert len(offsets) == 1
+    strip = bytes(data[offsets[0] : offsets[0] + counts[0]]) + MARK
+    moved = len(data)
+    for old, new in ((offsets[0], moved), (counts[0], len(strip))):  # the entries of tags 273 and 279
+        tag = struct.pack("<H", 273 if old == offsets[0] else 279)
+        at = next(i for i in range(8, len(data)) if data[i : i + 2] == tag and data[i + 2 : i + 4] in (b"\3\0", b"\4\0")
+                  and int.from_bytes(data[i + 8 : i + 12], "little") == old)  # fmt: skip
+        data[at + 2 : at + 12] = struct.pack("<HII", 4, 1, new)
+    (tmp_path / "b.tif").write_bytes(bytes(data) + strip)
+    new, _ = clean(tmp_path / "b.tif", pixels_approved=True)
+    assert np.array_equal(pixels(new), pixels((tmp_path / "a.tif").read_bytes()))
+
+
+def test_comments_in_the_tables_that_a_tiffs_tiles_share_go(clean: Clean, tmp_path: Path) -> None:
+    PICTURE.save(tmp_path / "a.tif", compression="jpeg")
+    data = (tmp_path / "a.tif").read_bytes()
+    with Image.open(tmp_path / "a.tif") as opened:
+        tables = opened.tag_v2[347]
+    longer = tables[:2] + b"\xff\xfe" + struct.pack(">H", 2 + len(MARK)) + MARK + tables[2:]
+    at = data.index(struct.pack("<HHI", 347, 7, len(tables)))
+    entry = struct.pack("<HHII", 347, 7, len(longer), len(data))
+    (tmp_path / "a.tif").write_bytes(data[:at] + entry + data[at + 12 :] + longer)
+    assert np.array_equal(pixels(clean(tmp_path / "a.tif", pixels_approved=True)[0]), pixels(data))
+
+
+@pytest.mark.parametrize("marker", [0xDB, 0xC4, 0xC0])
+def test_what_lies_behind_a_jpegs_tables_does_not_stay(clean: Clean, tmp_path: Path, marker: int) -> None:
+    PICTURE.save(tmp_path / "a.jpg")
+    data = (tmp_path / "a.jpg").read_bytes()
+    at = data.index(bytes([0xFF, marker]))
+    length = int.from_bytes(data[at + 2 : at + 4], "big")
+    longer = data[at : at + 2] + (length + len(MARK)).to_bytes(2, "big") + data[at + 4 : at + 2 + length] + MARK
+    (tmp_path / "a.jpg").write_bytes(data[:at] + longer + data[at + 2 + length :])
+    clean(tmp_path / "a.jpg", pixels_approved=True)

@@ -1,0 +1,162 @@
+"""JSON, key by key: what a key means decides what becomes of its value. Sidecars of images come out clean and in use.
+
+Identities go with their keys, dates are moved, UIDs mapped, typed text keeps known words. A text under a key that says nothing
+stays if its words are known, or if the profile attests JSON and nothing in it looks like an identity.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from deid.errors import Held
+from deid.formats.dating import moved
+from deid.formats.looks import in_line
+from deid.formats.meaning import Meaning, meaning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deid.formats.base import Work
+
+_DIGITS = re.compile(r"\d{6,}")
+_OLDEST = 89
+_GONE = object()
+
+
+class _Repeated(Exception):
+    """A key stands twice in an object: readers see one of them only."""
+
+
+def clean(text: str, raw: bytes, work: Work) -> bytes:
+    """The clean bytes of a JSON text; `raw` itself if nothing in it had to change."""
+    plain = text.lstrip("\ufeff")
+    try:
+        value, repeated = json.loads(plain, object_pairs_hook=_unique), False
+    except _Repeated:
+        value, repeated = json.loads(plain), True
+    new = Sidecar(work).value("", value, Meaning.UNKNOWN)
+    if new == value and not repeated and text.isascii():
+        return raw
+    if new is _GONE:
+        new = {} if isinstance(value, dict) else []
+    if new == value and not repeated:
+        return raw
+    indent = 2 if "\n" in plain.strip() else None
+    return (json.dumps(new, indent=indent, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise _Repeated
+    return made
+
+
+class Sidecar:
+    """The values of one JSON text being cleaned."""
+
+    def __init__(self, work: Work, attested: bool | None = None) -> None:
+        self._work = work
+        self._attested = work.context.attests("JSON") if attested is None else attested
+
+    def value(self, key: str, value: Any, means: Meaning) -> Any:
+        """A value made clean; `_GONE` if it goes."""
+        if isinstance(value, dict):
+            return self._object(key, value, means)
+        if isinstance(value, list):
+            kept = [self.value(key, each, means) for each in value]
+            return [each for each in kept if each is not _GONE] if kept or not value else _GONE
+        if value is None or isinstance(value, bool):
+            return value
+        return self._scalar(key, value, means)
+
+    def _object(self, key: str, value: dict[str, Any], means: Meaning) -> Any:
+        if means.identifies:
+            for inner in value.values():
+                self.value(key, inner, means)
+            return _GONE
+        made: dict[str, Any] = {}
+        for name, inner in value.items():
+            own = meaning(name)
+            new = self.value(name, inner, means if own is Meaning.UNKNOWN and not isinstance(inner, dict) else own)
+            if new is not _GONE:
+                made[self._key(name)] = new
+        return made
+
+    def _key(self, name: str) -> str:
+        """A key that stays: of people's words only where somebody vouches."""
+        if list(in_line(name)):
+            raise Held("a key that looks like an identity", "key")
+        return name
+
+    def _scalar(self, key: str, value: str | float, means: Meaning) -> Any:
+        work, text = self._work, str(value)
+        path = key if key.isascii() and key.isidentifier() and meaning(key) is not Meaning.UNKNOWN else "value"
+        if means.identifies:
+            kind = {Meaning.PERSON: "name", Meaning.BIRTH: "date"}.get(means, "code")
+            work.identity(path, kind, _compact(text) if kind == "date" else text.encode(), "key that names an identity")
+            return _GONE
+        handlers: dict[Meaning, Callable[[str, str | float], Any]] = {
+            Meaning.DATE: self._date, Meaning.UID: self._uid, Meaning.AGE: self._age, Meaning.TEXT: self._text,
+        }  # fmt: skip
+        if means in handlers:
+            return handlers[means](path, value)
+        if not isinstance(value, str):
+            return self._number(value, means)
+        return self._term(path, value, means)
+
+    def _date(self, path: str, value: str | float) -> Any:
+        if isinstance(value, float) or (isinstance(value, int) and abs(value) < 10_000_000):
+            return value  # a time from some beginning
+        new = moved(str(value), self._work, path)
+        if new is None:
+            return self._text(path, str(value)) or _GONE if isinstance(value, str) else _GONE
+        return new if isinstance(value, str) else int(new)
+
+    def _uid(self, path: str, value: str | float) -> Any:
+        return self._work.uid(path, str(value))
+
+    def _age(self, path: str, value: str | float) -> Any:
+        found = re.fullmatch(r"0*(\d{1,3}(?:\.\d+)?)\s*([DWMY]?)", str(value).strip(), re.IGNORECASE)
+        if found is None:
+            return _GONE
+        years = float(found[1]) / {"D": 365, "W": 52, "M": 12}.get(found[2].upper(), 1)
+        if years <= _OLDEST:
+            return value
+        self._work.note(path, "C", "age over 89", str(value).encode())
+        return "090Y" if isinstance(value, str) else 90
+
+    def _text(self, path: str, value: str | float) -> Any:
+        if not isinstance(value, str):
+            return self._number(value, Meaning.TERM)
+        return self._work.text(path, value.encode(), "text of a key").decode("ascii") or _GONE
+
+    def _number(self, value: float, means: Meaning) -> Any:
+        if isinstance(value, int) and means is Meaning.UNKNOWN and _DIGITS.search(str(value)) and not self._attested:
+            raise Held("a JSON file with long numbers under keys that say nothing: the profile must attest JSON for it")
+        if isinstance(value, int) and list(in_line(str(value))):
+            self._work.note("number", "X", "a number that looks like a date", str(value).encode())
+            return _GONE
+        return value
+
+    def _term(self, path: str, value: str, means: Meaning) -> Any:
+        if not value.strip():
+            return value
+        suspicious = list(in_line(value))
+        if means is Meaning.TERM and not suspicious and not _DIGITS.search(value):
+            return value
+        if self._work.is_known(value) and not suspicious:
+            return value
+        if means is Meaning.TERM:
+            return self._work.text(path, value.encode(), "text of a key").decode("ascii") or _GONE
+        if suspicious:
+            raise Held(suspicious[0], "a key that says nothing")
+        if self._attested:
+            return value
+        raise Held("a JSON file with text of unknown words under keys that say nothing: the profile must attest JSON for it")
+
+
+def _compact(text: str) -> bytes:
+    return re.sub(r"\D", "", text)[:8].encode()
