@@ -1,4 +1,4 @@
-"""Dates in the spellings of text files, moved by a file's shift: ISO 8601, compact, with dots or slashes. Pure but for the work.
+"""Dates in the spellings of text files, moved by a file's shift: ISO 8601, compact, with dots or slashes.
 
 A date comes back in the spelling it came in, the time of day as it was.
 """

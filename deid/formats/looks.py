@@ -40,7 +40,9 @@ _DATES = tuple(
         rf"(?<![\w.,-]){_COMPACT}(?![\w]|[.,]\d)",
     )
 )
-_BIRTH = re.compile(r"(?i)\b(?:born|geb\.|geboren|née?|nacido|nata?|d\.?o\.?b\.?)\b[^\w\n]{0,3}(?:on |am |le |il )?[^\n]{0,12}\d")
+_BIRTH = re.compile(
+    r"(?i)\b(?:born|geb\.|geboren|née?|nacido|nata?|d\.?o\.?b\.?)\b[^\w\n]{0,3}(?:on |am |le |il )?[^\n]{0,12}\d"
+)
 _UID = re.compile(r"(?<![\w.])[0-2]\.(?:\d|[1-3]\d)(?:\.\d{1,39}){3,}(?![\w])")
 _OWN_UIDS = ("2.25.", "1.2.840.10008.")
 _LOOKS = (
@@ -50,7 +52,10 @@ _LOOKS = (
     ("a social security number", re.compile(r"(?<![\d-])\d{3}-\d{2}-\d{4}(?![\d-])")),
     ("a name", re.compile(r"[^\W\d_]{2}\^[^\W\d_]{2}")),
 )
-_TITLED = re.compile(r"\b(?:Mrs?|MRS?|Ms|MS|DR|Dr|PROF|Prof|Herrn?|HERR|Frau|FRAU|Mme|Monsieur|Madame|Sig\.|Patient(?:in)?:)\.? ([^\W\d_][\w'’-]+)")
+_TITLED = re.compile(
+    r"\b(?:Mrs?|MRS?|Ms|MS|DR|Dr|PROF|Prof|Herrn?|HERR|Frau|FRAU|Mme|Monsieur|Madame|Sig\.|Patient(?:in)?:)\.? "
+    r"([^\W\d_][\w'-]+)"
+)
 _LABELLED = re.compile(r"\s*[\"'<]?([^:=\"'<>\n]{1,39}?)[\"']?\s*[:=]\s*(?=\S)")
 _DELIMITERS = "\t;,|"
 _HEADS, _LONGEST_CELL = 40, 60
@@ -141,12 +146,18 @@ def _identifies(name: str, values: Iterable[str], *, devices: bool) -> bool:
     return not (devices and words_of(name) == ["name"] and all(map(_is_label, values)))
 
 
-_ELECTRODE = re.compile(r"(?i)(?:eeg|ecg|eog|emg|meg|ref|misc|ch|s|d|rx|tx|eog[lrhv]|[hv]eog|[a-z]{1,3}z|[a-z]{1,3})[ _-]?\d{0,3}[a-z]?")
+_ELECTRODE = re.compile(
+    r"(?i)(?:eeg|ecg|eog|emg|meg|ref|misc|ch|s|d|rx|tx|eog[lrhv]|[hv]eog|[a-z]{1,3}z|[a-z]{1,3})[ _-]?\d{0,3}[a-z]?"
+)
 
 
 def _is_label(value: str) -> bool:
     """Whether a value names a channel: an electrode of the 10-20 system, a numbered sensor, known words."""
-    return value.casefold() in _NOTHING or bool(_ELECTRODE.fullmatch(value)) or all(allowed(word, vocabulary()) for word in words_of(value))
+    return (
+        value.casefold() in _NOTHING
+        or bool(_ELECTRODE.fullmatch(value))
+        or all(allowed(word, vocabulary()) for word in words_of(value))
+    )
 
 
 def _is_dates(name: str, values: Sequence[str]) -> bool:

@@ -1,7 +1,7 @@
 """What a name says of the value under it: a column's, a key's, an attribute's. Decides by names alone; pure.
 
-DICOM keywords are judged by the dictionary and table E.1-1 of PS3.15, others by `deid/data/names.txt`, and what neither knows by
-the words it is made of.
+DICOM keywords are judged by the dictionary and table E.1-1 of PS3.15, others by `deid/data/names.txt`, and what neither knows
+by the words it is made of.
 """
 
 from __future__ import annotations

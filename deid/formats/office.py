@@ -11,7 +11,6 @@ import re
 import zipfile
 import zlib
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree as ET  # only to name a type; what was sent is parsed by defusedxml
 
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
@@ -22,20 +21,24 @@ from deid.formats.markup import local
 from deid.formats.text import hold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
+    from xml.etree import ElementTree as ET  # only to name a type; what was sent is parsed by defusedxml
 
     from deid.formats.base import Work
 
 _MOST_MEMBERS, _LARGEST = 10_000, 1 << 26
 _ENDINGS = (("word", ".docx"), ("xl", ".xlsx"), ("ppt", ".pptx"))
 _OPEN_DOCUMENT = {"text": ".odt", "spreadsheet": ".ods", "presentation": ".odp", "graphics": ".odg"}
-_CORE = b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<cp:coreProperties xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/core-properties"/>'
-_APP = b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<Properties xmlns="http://schemas.openxmlformats.org/officeDocument/2006/extended-properties"/>'
-_CUSTOM = b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<Properties xmlns="http://schemas.openxmlformats.org/officeDocument/2006/custom-properties"/>'
-_META = b'<?xml version="1.0" encoding="UTF-8"?>\n<office:document-meta xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" office:version="1.2"/>'
-_NEUTRAL = {"docProps/core.xml": _CORE, "docProps/app.xml": _APP, "docProps/custom.xml": _CUSTOM, "meta.xml": _META}
-_PEOPLE = re.compile(r"(?:^|/)(?:comments|people|persons?|threadedComments?|commentAuthors|revisions?)[^/]*(?:/|\.xml$)", re.IGNORECASE)
+_XML = b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+_OPEN_XML, _ODF = "http://schemas.openxmlformats.org", "urn:oasis:names:tc:opendocument:xmlns:office:1.0"
+_NEUTRAL = {
+    "docProps/core.xml": _XML + f'<p:coreProperties xmlns:p="{_OPEN_XML}/package/2006/metadata/core-properties"/>'.encode(),
+    "docProps/app.xml": _XML + f'<Properties xmlns="{_OPEN_XML}/officeDocument/2006/extended-properties"/>'.encode(),
+    "docProps/custom.xml": _XML + f'<Properties xmlns="{_OPEN_XML}/officeDocument/2006/custom-properties"/>'.encode(),
+    "meta.xml": _XML + f'<o:document-meta xmlns:o="{_ODF}" o:version="1.2"/>'.encode(),
+}
+_PEOPLE = re.compile(r"(?i)(?:^|/)(?:comments|people|persons?|threadedComments?|commentAuthors|revisions?)[^/]*(?:/|\.xml$)")
 _AUTHORS = frozenset({"author", "authorId", "initials", "displayName", "userId", "creator", "userName", "lastModifiedBy"})
 _BUILT_IN_DATES = frozenset({*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)})
 _DATE_CODE = re.compile(r"(?:\[[^\]]*\]|\"[^\"]*\"|\\.)")
@@ -90,7 +93,9 @@ class _Package:
 
     def judge(self) -> None:
         """Hold the file if something in it looks like an identity, or cannot be looked through."""
-        other = [name for name in self._parts if name not in self._trees and name != "mimetype" and not name.endswith(".bin.rels")]
+        other = [
+            name for name in self._parts if name not in self._trees and name != "mimetype" and not name.endswith(".bin.rels")
+        ]
         if other:
             raise Held("an Office file with pictures or other files in it: take them out", "members")
         if any(_PEOPLE.search(name) for name in self._parts):
@@ -122,7 +127,8 @@ class _Package:
             rows.append((number, cells))
         found += in_rows(rows)
         found += [Finding(each.what, number) for number, cells in rows for each in findings("\n".join(cells))]
-        return [*found, *(f for each in tree.iter() if local(each.tag) in ("oddHeader", "oddFooter") for f in findings(each.text or ""))]
+        margins = [each.text or "" for each in tree.iter() if local(each.tag) in ("oddHeader", "oddFooter")]
+        return [*found, *findings("\n".join(margins))]
 
     def _shared(self) -> list[str]:
         tree = self._trees.get("xl/sharedStrings.xml")
@@ -138,7 +144,7 @@ class _Package:
         codes = {each.get("numFmtId", ""): each.get("formatCode", "") for each in tree.iter() if local(each.tag) == "numFmt"}
         telling = {key for key, code in codes.items() if re.search(r"[dy]", _DATE_CODE.sub("", code), re.IGNORECASE)}
         telling |= {str(number) for number in _BUILT_IN_DATES}
-        formats = next((each for each in tree if local(each.tag) == "cellXfs"), [])
+        formats: Iterable[ET.Element] = next((each for each in tree if local(each.tag) == "cellXfs"), ())
         return frozenset(str(at) for at, each in enumerate(formats) if each.get("numFmtId", "0") in telling)
 
 
@@ -164,7 +170,8 @@ def _cell(cell: ET.Element, shared: list[str]) -> str:
     return text
 
 
-_PARAGRAPHS, _ROWS, _CELLS = frozenset({"p", "h", "si", "definedName", "f"}), frozenset({"tr", "table-row"}), frozenset({"tc", "table-cell"})
+_PARAGRAPHS = frozenset({"p", "h", "si", "definedName", "f"})
+_ROWS, _CELLS = frozenset({"tr", "table-row"}), frozenset({"tc", "table-cell"})
 
 
 def _document(tree: ET.Element) -> list[Finding]:

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 _STREAM, _STREAM_END = re.compile(rb"(?<!end)stream\r?\n"), re.compile(rb"\r?\n?endstream")
 _LARGEST, _MOST_OBJECTS, _MOST_PAGES = 1 << 26, 200_000, 2_000
-_PROPERTIES = frozenset({"/Author", "/Title", "/Subject", "/Keywords", "/CreationDate", "/ModDate", "/Company", "/SourceModified"})
+_PROPERTIES = frozenset(
+    {"/Author", "/Title", "/Subject", "/Keywords", "/CreationDate", "/ModDate", "/Company", "/SourceModified"}
+)
 _FILES = frozenset({"/EmbeddedFile", "/EF", "/EmbeddedFiles", "/Filespec", "/JS", "/JavaScript", "/RichMedia", "/PieceInfo"})
 _COMMENTS = frozenset({"/Contents", "/T", "/RC", "/Subj", "/V", "/DV", "/TU"})
 _WIDE_MARKS = (b"\xfe\xff", b"\xff\xfe")
@@ -123,7 +125,7 @@ class _Objects:
         keys = set(each)
         if each.get("/Type") == "/Metadata" or "/Metadata" in keys:
             raise Held("a PDF with properties (XMP): save it without them", "properties")
-        named = [key for key in keys & _PROPERTIES if isinstance(each[key], TextStringObject | ByteStringObject) and each[key]]
+        named = [key for key in keys & _PROPERTIES if isinstance(each[key], TextStringObject | ByteStringObject)]
         if named and each.get("/Type") in (None, "/Info") and "/Dest" not in keys and "/A" not in keys:
             raise Held("a PDF with properties (author, title, dates): save it without them", "properties")
         if keys & _FILES or each.get("/Type") in _FILES:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _DIGITS = re.compile(r"\d{6,}")
 _OLDEST = 89
+_SMALLEST_DATE = 10_000_000
 _GONE = object()
 
 
@@ -108,12 +109,10 @@ class Sidecar:
         return self._term(path, value, means)
 
     def _date(self, path: str, value: str | float) -> Any:
-        if isinstance(value, float) or (isinstance(value, int) and abs(value) < 10_000_000):
-            return value  # a time from some beginning
-        new = moved(str(value), self._work, path)
-        if new is None:
-            return self._text(path, str(value)) or _GONE if isinstance(value, str) else _GONE
-        return new if isinstance(value, str) else int(new)
+        if not isinstance(value, str):
+            new = moved(str(value), self._work, path) if value >= _SMALLEST_DATE and value == int(value) else None
+            return int(new) if new else value if value < _SMALLEST_DATE else _GONE  # small: a time from some beginning
+        return moved(value, self._work, path) or self._text(path, value)
 
     def _uid(self, path: str, value: str | float) -> Any:
         return self._work.uid(path, str(value))

@@ -59,7 +59,7 @@ class Text:
         if kind == "JSON":
             raw = sidecar.clean(texts[0].text, raw, work)
         elif is_gradients(texts[0].text):
-            ending = ".bvec" if _rows_of_numbers(texts[0].text) == 3 else ".bval" if _rows_of_numbers(texts[0].text) == 1 else ending
+            ending = ".bvec" if len(texts[0].text.split("\n")) > 2 else ".bval"
         else:
             if not context.attests(kind):
                 raise Held(f"a {kind} file may hold anything: the profile must attest {kind} for it")
@@ -111,7 +111,7 @@ def kind_of(text: str) -> str:
         return "TEXT"
     for kind, delimiter in (("TSV", "\t"), ("CSV", ","), ("CSV", ";")):
         try:
-            counts = {len(row) for row in csv.reader(lines, delimiter=delimiter)} 
+            counts = {len(row) for row in csv.reader(lines, delimiter=delimiter)}
         except csv.Error:
             continue
         if len(counts) == 1 and counts.pop() > 1:
@@ -131,7 +131,3 @@ def is_gradients(text: str) -> bool:
         return False
     numbers = [number for row in rows for number in row]
     return max(map(abs, numbers)) <= 1 + 1e-3 if len(rows) == 3 else all(0 <= number <= 1e5 for number in numbers)
-
-
-def _rows_of_numbers(text: str) -> int:
-    return sum(1 for line in text.splitlines() if line.strip())

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 Unlisted = Literal["vr", "deny"]
 DateMode = Literal["shift", "keep", "remove"]
 
-ATTESTABLE = ("CSV", "TSV", "JSON", "TEXT", "MAT", "HDF5", "PNG", "JPEG", "TIFF", "PDF", "OFFICE")
+ATTESTABLE = ("CSV", "TSV", "JSON", "TEXT", "MAT", "HDF5", "PNG", "JPEG", "TIFF", "PDF", "OFFICE", "RAW")
 """Types of file that only a profile's author can vouch for: no rule of ours can tell whether they identify."""
 
 ACTIONS = {
