@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deid.errors import Held
+from deid.errors import Unreadable
 from deid.formats.base import Context, Work, mapped
 from deid.formats.decoding import runs
 from deid.formats.looks import findings
@@ -24,7 +24,7 @@ _BLOCK, _OVERLAP = 1 << 22, 1 << 10
 def clean(source: Path, target: BinaryIO, context: Context) -> Report:
     """Pass one file, or hold it for what can be read in it."""
     if not context.attests("RAW"):
-        raise Held("a file of a kind that nobody here knows: somebody must vouch for it")
+        raise Unreadable("a file of an unknown type: somebody who knows what is in it must vouch for it")
     data, work = mapped(source), Work(context)
     for at in range(0, len(data), _BLOCK):
         text = runs(bytes(data[at : at + _BLOCK + _OVERLAP]))
