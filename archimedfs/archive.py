@@ -22,7 +22,6 @@ from catalog.pure.names import MAX_NAME_BYTES
 from catalog.pure.nodes import ROOT_ID, Kind, Node, NodeId
 from catalog.view import Archive, View
 
-_CAPACITY = ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_favail")
 _log = logging.getLogger(__name__)
 
 
@@ -159,11 +158,12 @@ class ArchiveOperations(TreeOperations[View]):
         slot, where = self._at(inode)
         refuse_strangers(slot, ctx)
         opened = await self._ask(slot, slot.view.open, where, self._programs.name(ctx.pid))
-        handle = Handle(slot.number, opened.node, opened.fd, slot.lease(opened.node.study), opened.count)
-        self._files[opened.fd] = handle
+        handle = Handle(slot.number, opened, slot.lease(opened.node.study))
+        number = next(self._numbers)
+        self._files[number] = handle
         self._reader.begin(handle)
         # keep_cache: an inode's bytes never change.
-        return pyfuse3.FileInfo(fh=opened.fd, keep_cache=True)
+        return pyfuse3.FileInfo(fh=number, keep_cache=True)
 
     @answering
     async def read(  # type: ignore[override]  # pyfuse3 takes any buffer, though its stubs say bytes
@@ -180,15 +180,16 @@ class ArchiveOperations(TreeOperations[View]):
     @answering
     async def release(self, fh: int) -> None:
         """Close a file."""
-        os.close(self._files.pop(fh).fd)
+        self._files.pop(fh).file.close()
 
     @answering
     async def statfs(self, ctx: pyfuse3.RequestContext) -> pyfuse3.StatvfsData:
         """Tell the size and free space of what the archive is stored on."""
         capacity = await self._call(self._archive.capacity)
         answer = pyfuse3.StatvfsData()
-        for name in _CAPACITY:
-            setattr(answer, name, getattr(capacity, name))
+        answer.f_bsize = answer.f_frsize = capacity.block
+        answer.f_blocks, answer.f_bfree, answer.f_bavail = capacity.blocks, capacity.free, capacity.available
+        answer.f_files, answer.f_ffree, answer.f_favail = capacity.files, capacity.free_files, capacity.free_files
         answer.f_namemax = MAX_NAME_BYTES
         return answer
 
@@ -203,7 +204,7 @@ class ArchiveOperations(TreeOperations[View]):
     def close(self) -> None:
         """Close what was open when the mount ended."""
         for handle in self._files.values():
-            os.close(handle.fd)
+            handle.file.close()
         self._files.clear()
 
 

@@ -1,16 +1,13 @@
-"""An open file: bytes from the page cache at once, from the disk in another thread."""
+"""An open file: bytes from the page cache at once, from the disk or another store in another thread."""
 
 import errno
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import trio
 
 from archimedfs.slots import Lease
-from catalog.pure.errors import Damaged
-from catalog.pure.nodes import Node
+from catalog.view import OpenFile
 
 # So many readers may wait for the disk at once; the others wait for them.
 _READERS = 16
@@ -24,18 +21,18 @@ _ASK_AGAIN = {errno.EAGAIN, errno.EOPNOTSUPP}
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
 
-@dataclass(frozen=True, slots=True)
 class Handle:
-    """A file that is open: in whose slot, which, its descriptor, the leave to read it, and how to count what was read.
+    """A file that is open: in whose slot, which, and the leave to read it. The kernel's read() names nothing but this."""
 
-    The kernel's read() names nothing but this.
-    """
+    __slots__ = ("count", "fd", "file", "lease", "node", "slot")
 
-    slot: int
-    node: Node
-    fd: int
-    lease: Lease
-    count: Callable[[int], None]
+    def __init__(self, slot: int, file: OpenFile, lease: Lease) -> None:
+        self.slot = slot
+        self.file = file
+        self.node = file.node
+        self.fd = file.fd
+        self.count = file.count
+        self.lease = lease
 
 
 class Reader:
@@ -47,7 +44,8 @@ class Reader:
 
     def begin(self, handle: Handle) -> None:
         """Let the disk start on a file that was just opened; waits for nothing."""
-        os.posix_fadvise(handle.fd, 0, _FETCHED_AT_ONCE, os.POSIX_FADV_WILLNEED)
+        if handle.fd is not None:
+            os.posix_fadvise(handle.fd, 0, _FETCHED_AT_ONCE, os.POSIX_FADV_WILLNEED)
 
     async def read(self, handle: Handle, offset: int, size: int) -> Buffer:
         """Return up to `size` bytes, fewer only at the end of the file.
@@ -56,11 +54,14 @@ class Reader:
 
         Raises:
             Damaged: the stored file is shorter than the catalogue says. (The kernel would take it for the file's end.)
+            Unavailable: the store does not answer.
             OSError: the disk failed.
         """
         wanted = min(size, handle.node.size - offset)
         if wanted <= 0:
             return b""
+        if handle.fd is None:
+            return await trio.to_thread.run_sync(handle.file.read_at, offset, wanted, limiter=self._limiter)
         if wanted > len(self._buffer):
             self._buffer = bytearray(wanted)
         ready = memoryview(self._buffer)[:wanted]
@@ -73,16 +74,4 @@ class Reader:
             count = 0
         if count == wanted:
             return ready
-        return await trio.to_thread.run_sync(_read_all, handle.fd, offset, wanted, limiter=self._limiter)
-
-
-def _read_all(fd: int, offset: int, wanted: int) -> bytearray:
-    buffer = bytearray(wanted)
-    rest = memoryview(buffer)
-    while rest:
-        count = os.preadv(fd, [rest], offset)
-        if count == 0:
-            raise Damaged("a stored file is shorter than the catalogue says; tell the administrator that the store is damaged")
-        rest = rest[count:]
-        offset += count
-    return buffer
+        return await trio.to_thread.run_sync(handle.file.read_at, offset, wanted, limiter=self._limiter)

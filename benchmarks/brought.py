@@ -24,7 +24,7 @@ from catalog.gate.receive.intake import Intake
 from catalog.gate.review.decisions import Review
 from catalog.gate.staged.area import Staging
 from catalog.pure.access import Role
-from catalog.store import LocalStore
+from catalog.store.local import LocalStore
 from gateway.deidentification import StandardDeidentification
 from gateway.wiring import make_worker
 from tests.synthetic import image

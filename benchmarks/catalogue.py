@@ -30,7 +30,7 @@ from catalog.metadata.indexing import make_index
 from catalog.pure.access import Principal, Role
 from catalog.pure.names import file_name, folded, series_name
 from catalog.pure.nodes import Kind, NodeId
-from catalog.store import LocalStore
+from catalog.store.local import LocalStore
 from catalog.view import Archive, View
 
 STUDIES = 116

@@ -21,7 +21,8 @@ from catalog.gate.review.decisions import Review
 from catalog.gate.staged.area import Staging
 from catalog.generation import Generations, MarkedFolder
 from catalog.pure.errors import Refused
-from catalog.store import LocalStore
+from catalog.store import Store
+from catalog.store.local import LocalStore
 from catalog.view import Archive
 from gateway.config import Config, read_secret
 
@@ -67,7 +68,7 @@ def open_database(config: Config) -> Database:
     return database
 
 
-def open_store(config: Config) -> LocalStore:
+def open_store(config: Config) -> Store:
     """Open the store."""
     return LocalStore(config.store.path)
 
@@ -182,7 +183,7 @@ def open_worker(config: Config, database: Database) -> "Worker":
 
 
 def make_worker(
-    database: Database, staging: Staging, store: LocalStore, deidentification: "Deidentification", deadlines: Deadlines
+    database: Database, staging: Staging, store: Store, deidentification: "Deidentification", deadlines: Deadlines
 ) -> "Worker":
     """Return a worker that runs every kind of job."""
     from catalog.gate.publish.erase import sweep
@@ -196,7 +197,7 @@ def make_worker(
 
 
 def _handlers(
-    database: Database, staging: Staging, store: LocalStore, deidentification: "Deidentification", queue: "Queue"
+    database: Database, staging: Staging, store: Store, deidentification: "Deidentification", queue: "Queue"
 ) -> "dict[JobKind, Handler]":
     """Return what each kind of job does."""
     from catalog.corrections import Corrector

@@ -13,7 +13,8 @@ from catalog.database import Database, migrate
 from catalog.database.tables import exams, files, folders, grants, series, studies, users
 from catalog.pure.access import Principal, Role
 from catalog.pure.names import folded, nested_key
-from catalog.store import LocalStore
+from catalog.store import records
+from catalog.store.local import LocalStore
 from catalog.view import Archive, View
 
 ADDED = 1_700_000_000
@@ -57,7 +58,7 @@ class BuiltArchive:
 
     def study(self, code: str) -> int:
         """Add a study and its folders in the store."""
-        self.store.create_study(code, {})
+        records.write_study(self.store, code, {})
         return self._insert(studies, {"code": code, "code_key": folded(code), "description": "", "created": ADDED})
 
     def grant(self, login: str, code: str) -> None:

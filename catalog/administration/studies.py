@@ -12,7 +12,7 @@ from catalog.database import Database
 from catalog.database.tables import exams, grants, studies, users
 from catalog.pure.errors import Conflict, Invalid
 from catalog.pure.names import check_code, folded
-from catalog.store import LocalStore
+from catalog.store import RecordStore, records
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class StudyDetails:
 
 def create_study(
     database: Database,
-    store: LocalStore,
+    store: RecordStore,
     actor: Actor,
     code: str,
     *,
@@ -77,7 +77,7 @@ def create_study(
         detail = {"end_date": end_date, "own_profile": profile is not None}
         note(action="study.create", study=code, subject=code, detail=detail)
         # Before the commit: a study in the catalogue always has its folders. Folders without a study are harmless.
-        store.create_study(code, about)
+        records.write_study(store, code, about)
 
 
 def list_studies(database: Database) -> list[Study]:

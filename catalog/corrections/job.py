@@ -20,7 +20,7 @@ from catalog.pure.errors import Conflict, NotFound
 from catalog.pure.names import folded
 from catalog.pure.nodes import Kind, NodeId
 from catalog.pure.results import FILE_TYPE
-from catalog.store import LocalStore
+from catalog.store import RecordStore, records
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class _Done:
 class Corrector:
     """Runs correct jobs."""
 
-    def __init__(self, database: Database, store: LocalStore, queue: Queue) -> None:
+    def __init__(self, database: Database, store: RecordStore, queue: Queue) -> None:
         self._database = database
         self._store = store
         self._queue = queue
@@ -61,7 +61,7 @@ class Corrector:
             except (NotFound, Conflict) as error:
                 _close(connection, asked, "refused", str(error))
                 return
-            self._store.write_correction(asked.code, _name(asked), done.moved)
+            records.write_correction(self._store, asked.code, _name(asked), done.moved)
             _close(connection, asked, "done", "", moved=len(done.moved))
             for folder, name in done.gone:
                 announce_gone(connection, asked.study_id, folder, name)
@@ -69,7 +69,7 @@ class Corrector:
     def give_up(self, connection: sa.Connection, job: Job, reason: str) -> None:
         """Refuse a correction in the transaction that gives up its job: nothing of it was done."""
         asked = _asked(connection, job.correction_id)
-        self._store.remove_correction(asked.code, _name(asked))
+        records.remove_correction(self._store, asked.code, _name(asked))
         _close(connection, asked, "refused", reason)
 
 

@@ -7,10 +7,10 @@ from catalog.database.tables import files, series, studies
 from catalog.metadata.keeping import forget, keep
 from catalog.pure.errors import NotFound
 from catalog.pure.names import folded
-from catalog.store import LocalStore
+from catalog.store import RecordStore, records
 
 
-def refill(database: Database, store: LocalStore, study: str) -> int:
+def refill(database: Database, store: RecordStore, study: str) -> int:
     """Forget what is known of a study's files, read its manifests, and return of how many files they told.
 
     One transaction: whoever asks meanwhile gets the old answers.
@@ -21,7 +21,7 @@ def refill(database: Database, store: LocalStore, study: str) -> int:
     row = database.row(sa.select(studies.c.id, studies.c.code).where(studies.c.code_key == folded(study)))
     if row is None:
         raise NotFound(f"there is no study {study}; see `archimed study list`")
-    told = {(entry["identity"], entry["sha256"]): entry["headers"] for entry in store.manifests(row.code)}
+    told = {(entry["identity"], entry["sha256"]): entry["headers"] for entry in records.manifests(store, row.code)}
     count = 0
     with database.write() as connection:
         found = connection.execute(sa.select(series.c.id).where(series.c.study_id == row.id)).scalars().all()

@@ -10,7 +10,7 @@ that are no UTF-8 (PEP 383), since files come under any name.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from catalog.pure.batches import State
 from catalog.pure.errors import Invalid, Refused, TooLong
@@ -44,52 +44,6 @@ class Entry:
     is_sealed: bool
     is_unfinished: bool = False
     inode: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Capacity:
-    """Size and free space for one user, in blocks."""
-
-    block: int
-    blocks: int
-    free: int
-    available: int
-    files: int
-    free_files: int
-
-
-class Filesystem(Protocol):
-    """What statvfs(3) says."""
-
-    @property
-    def f_frsize(self) -> int: ...  # noqa: D102 - as statvfs(3) has it
-    @property
-    def f_blocks(self) -> int: ...  # noqa: D102
-    @property
-    def f_bfree(self) -> int: ...  # noqa: D102
-    @property
-    def f_bavail(self) -> int: ...  # noqa: D102
-    @property
-    def f_files(self) -> int: ...  # noqa: D102
-    @property
-    def f_favail(self) -> int: ...  # noqa: D102
-
-
-def capacity(disk: Filesystem, limit: int | None, left: int | None) -> Capacity:
-    """Return size and free space of a disk, or of a quota that leaves less.
-
-    Args:
-        disk: the disk.
-        limit: the most bytes that the user can have; None without a quota.
-        left: how many of them are left; None without a quota.
-    """
-    block = disk.f_frsize
-    blocks, free, available = disk.f_blocks, disk.f_bfree, disk.f_bavail
-    if limit is not None and left is not None:
-        available = min(available, left // block)
-        free = min(free, available)
-        blocks = min(blocks, limit // block)
-    return Capacity(block, blocks, free, available, disk.f_files, disk.f_favail)
 
 
 def encoded(name: str) -> bytes:

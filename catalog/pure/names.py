@@ -50,13 +50,18 @@ def nested_end(folder: int) -> str:
     return f"{BEHIND_ALL_NAMES}{folder}0"  # "0" comes next to "/"
 
 
+def is_code(name: str) -> bool:
+    """Whether a name has the form of a study or exam code."""
+    return _CODE.fullmatch(name) is not None
+
+
 def check_code(code: str, what: str) -> str:
     """Return a study or exam code unchanged if it is one (CONTRACT, "The tree").
 
     Raises:
         Invalid: it does not match `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`, ends in a dot, or is a device name of Windows.
     """
-    if not _CODE.fullmatch(code):
+    if not is_code(code):
         raise Invalid(
             f"a {what} code is 1 to 64 letters, digits, dots, dashes or underscores and begins with a letter or digit"
         )

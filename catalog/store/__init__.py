@@ -1,5 +1,11 @@
-"""The private, immutable object storage. Only the publish job writes; only a view opens."""
+"""The private, immutable object storage. Only the publish job writes; only a view opens.
 
-from catalog.store.local import Deposit, LocalStore, StoredObject
+model     what a store is: the Protocols
+records   what the records beside the objects hold
+local     the store in a local folder; named by `gateway/wiring.py` alone
+testing   the suite that every store must pass
+"""
 
-__all__ = ["Deposit", "LocalStore", "StoredObject"]
+from catalog.store.model import Deposit, ObjectReader, ObjectStore, RecordStore, Store, StoredObject
+
+__all__ = ["Deposit", "ObjectReader", "ObjectStore", "RecordStore", "Store", "StoredObject"]

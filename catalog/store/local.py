@@ -1,44 +1,38 @@
-"""Objects in local folders, named by their SHA-256 inside their own study's folder.
+"""The store in a local folder: objects named by their SHA-256 inside their own study's folder, records beside them.
 
     <root>/.archimed                               that this is the store, and not a folder to mount it on
-    <root>/<study code>/study.json                 what the study is
     <root>/<study code>/objects/ab/abcdef...       one archived file; mode 0400, never changed
-    <root>/<study code>/manifests/<import>.jsonl   one line a file of that import: tree path, digest, size, headers
-    <root>/<study code>/corrections/<n>.jsonl      one line a series that stands elsewhere since that correction
     <root>/<study code>/incoming/<import>/         objects of a running publish job, not yet in place
+    <root>/<study code>/...                        records, under their names (`catalog.store.records`)
 
 No catalogue is needed to read a study from its folder (DESIGN, law 5; docs/formats.md). May live here: bytes, names of
 objects, durability. Not: who may read, what a file means.
 """
 
 import contextlib
+import errno
 import hashlib
-import json
+import itertools
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from io import BufferedRandom
 from pathlib import Path
-from typing import Any
 
 from catalog import durable, marks
-from catalog.pure.corrections import Moved, Place, place_now
-from catalog.pure.errors import Damaged, Unavailable
+from catalog.pure.capacity import Capacity, capacity
+from catalog.pure.errors import Damaged
+from catalog.pure.names import is_code
+from catalog.store.model import PAGE, StoredObject
 
-FORMAT = 1
-
-
-@dataclass(frozen=True, slots=True)
-class StoredObject:
-    """Bytes in the store: `digest` is their SHA-256 (32 bytes), `size` their number."""
-
-    digest: bytes
-    size: int
+_NO_READING = "the store cannot be read"
+_NO_WRITING = "the store cannot be written"
+_DIGEST_BYTES = 32
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR}
 
 
 class LocalStore:
-    """The store in a local folder.
+    """The store in a local folder: a `catalog.store.Store`.
 
     Args:
         root: the folder; made with mode 0700 by `prepare`.
@@ -54,119 +48,171 @@ class LocalStore:
             self._root.chmod(0o700)
             marks.mark(self._root)
 
-    def create_study(self, study: str, about: Mapping[str, Any]) -> None:
-        """Create a study's folders, or bring its `study.json` up to date."""
-        folder = self._root / study
-        with durable.translated("the study's folder cannot be made"):
-            for name in ("objects", "manifests", "incoming"):
-                durable.make_folder(folder / name)
-            text = json.dumps({"format": FORMAT, "study": study, **about}, indent=1)
-            durable.write_file(folder / "study.json", [text.encode(), b"\n"])
+    def deposit(self, study: str, name: str) -> "LocalDeposit":
+        """Begin, or begin again, to put the objects of one import in place; what an earlier attempt left half done goes."""
+        folder = self._root / study / "incoming" / name
+        with durable.translated(_NO_WRITING):
+            shutil.rmtree(folder, ignore_errors=True)
+            durable.make_folder(folder)
+            durable.make_folder(self._root / study / "objects")
+        return LocalDeposit(self._root / study, folder)
 
-    def open(self, study: str, digest: bytes) -> int:
-        """Open an object for reading and return its file descriptor, which the caller closes.
+    def open(self, study: str, stored: StoredObject, *, fresh: bool = False) -> "LocalReader":
+        """Open an object for reading; `fresh`: from the disk, not from the page cache.
 
         Raises:
             Damaged: the object is not there.
             Unavailable: the disk does not answer.
         """
+        path = object_path(self._root / study, stored.digest)
         try:
-            return os.open(self._object(study, digest), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
             raise Damaged(
                 "the file's bytes are missing from the store; tell the administrator that the store is damaged"
             ) from None
         except OSError as error:
-            raise durable.as_archimed_error(error, "the store cannot be read") from None
+            raise durable.as_archimed_error(error, _NO_READING) from None
+        return LocalReader(fd, fresh=fresh)
 
-    def deposit(self, study: str, name: str) -> "Deposit":
-        """Begin, or begin again, to put the objects of one import in place; what an earlier attempt left half done goes."""
-        folder = self._root / study / "incoming" / name
-        with durable.translated("the store cannot be written"):
-            shutil.rmtree(folder, ignore_errors=True)
-            durable.make_folder(folder)
-        return Deposit(self._root / study, folder)
+    def stat(self, study: str, digest: bytes) -> StoredObject | None:
+        """Return an object with the size of its file, None if there is none.
 
-    def write_manifest(self, study: str, name: str, entries: Iterable[Mapping[str, Any]]) -> None:
-        """Write the manifest of one import, replacing what an earlier attempt wrote."""
-        # ASCII: one line stays one line for every reader, and a header may hold what UTF-8 cannot.
-        lines = (json.dumps(entry, separators=(",", ":")).encode() + b"\n" for entry in entries)
-        with durable.translated("the store cannot be written"):
-            durable.write_file(self._root / study / "manifests" / f"{name}.jsonl", lines)
+        Raises:
+            Unavailable: the disk does not answer.
+        """
+        with durable.translated(_NO_READING):
+            size = _size(object_path(self._root / study, digest))
+        return None if size is None else StoredObject(digest, size)
 
-    def remove_manifest(self, study: str, name: str) -> None:
-        """Remove the manifest of an import that was given up; one that was never written is fine."""
-        path = self._root / study / "manifests" / f"{name}.jsonl"
-        with durable.translated("the store cannot be written"):
-            if path.exists():
-                path.unlink()
-                durable.sync_folder(path.parent)
+    def list(self, study: str, after: bytes = b"", limit: int = PAGE) -> Sequence[StoredObject]:
+        """Return up to `limit` objects in the order of their digests, those behind `after`; other files do not count.
 
-    def write_correction(self, study: str, name: str, moved: Iterable[Moved]) -> None:
-        """Write where series stand since a correction, replacing what an earlier attempt wrote."""
-        lines = [{"batches": one.batches, "was": one.was._asdict(), "now": one.now._asdict()} for one in moved]
-        with durable.translated("the store cannot be written"):
-            durable.make_folder(self._root / study / "corrections")
-            text = (json.dumps(line, separators=(",", ":")).encode() + b"\n" for line in lines)
-            durable.write_file(self._correction(study, name), text)
+        Raises:
+            Unavailable: the disk does not answer.
+        """
+        with durable.translated(_NO_READING):
+            return list(itertools.islice(self._objects(study, after), limit))
 
-    def remove_correction(self, study: str, name: str) -> None:
-        """Remove a correction that was given up; one that was never written is fine."""
-        path = self._correction(study, name)
-        with durable.translated("the store cannot be written"):
-            if path.exists():
-                path.unlink()
-                durable.sync_folder(path.parent)
+    def _objects(self, study: str, after: bytes) -> Iterator[StoredObject]:
+        folder = self._root / study / "objects"
+        for fan in _names(folder):
+            if fan < after[:1].hex():
+                continue
+            for name in _names(folder / fan):
+                digest = _digest(name)
+                if digest is None or digest <= after or not name.startswith(fan):
+                    continue
+                size = _size(folder / fan / name)
+                if size is not None:  # removed meanwhile
+                    yield StoredObject(digest, size)
 
-    def manifests(self, study: str) -> Iterator[dict[str, Any]]:
-        """Yield every entry of every import of the study, in the order of import, where it stands after all corrections."""
-        folder = self._root / study / "manifests"
-        moved = self._corrections(study)
-        for path in sorted(folder.glob("*.jsonl"), key=lambda path: (len(path.name), path.name)):
-            batch = int(path.stem.rpartition("-")[2])
-            with path.open(encoding="utf-8") as lines:
-                for line in lines:
-                    entry = json.loads(line)
-                    place = place_now(batch, Place(entry["exam"], entry["series"]), moved)
-                    yield entry | place._asdict()
+    def delete(self, study: str, digest: bytes) -> None:
+        """Remove an object, durably; one that is not there is fine.
 
-    def _corrections(self, study: str) -> list[Moved]:
-        """Return all corrections in the order in which they were made."""
-        found = []
-        for path in sorted((self._root / study / "corrections").glob("*.jsonl")):
-            for line in path.read_text(encoding="utf-8").splitlines():
-                one = json.loads(line)
-                found.append(Moved(tuple(one["batches"]), Place(**one["was"]), Place(**one["now"])))
-        return found
+        Raises:
+            Unavailable: the disk does not answer.
+        """
+        _remove(object_path(self._root / study, digest))
 
-    def _correction(self, study: str, name: str) -> Path:
-        return self._root / study / "corrections" / f"{name}.jsonl"
-
-    def capacity(self) -> os.statvfs_result:
+    def capacity(self) -> Capacity:
         """Return the size and free space of the filesystem the store lies on."""
+        with durable.translated(_NO_READING):
+            return capacity(os.statvfs(self._root))
+
+    def write_record(self, study: str, name: str, chunks: Iterable[bytes]) -> None:
+        """Write a record, durably, in place of what was there.
+
+        Raises:
+            OutOfSpace, Unavailable: the disk refused; what was there is there still.
+        """
+        path = self._root / study / name
+        with durable.translated(_NO_WRITING):
+            durable.make_folder(path.parent)
+            durable.write_file(path, chunks)
+
+    def read_record(self, study: str, name: str) -> Iterator[bytes]:
+        """Yield a record's lines, as they are read.
+
+        Raises:
+            Damaged: it is not there.
+            Unavailable: the disk does not answer.
+        """
         try:
-            return os.statvfs(self._root)
+            with (self._root / study / name).open("rb") as file:
+                yield from file
+        except FileNotFoundError:
+            raise Damaged("a record is missing from the store; tell the administrator that the store is damaged") from None
         except OSError as error:
-            raise Unavailable(f"the store cannot be read: {os.strerror(error.errno or 0)}") from None
+            raise durable.as_archimed_error(error, _NO_READING) from None
 
-    def _object(self, study: str, digest: bytes) -> Path:
-        return object_path(self._root / study, digest)
+    def list_records(self, study: str, folder: str) -> Sequence[str]:
+        """Return the names of a folder's records in order.
+
+        Raises:
+            Unavailable: the disk does not answer.
+        """
+        with durable.translated(_NO_READING):
+            return [f"{folder}/{name}" for name in _names(self._root / study / folder)]
+
+    def delete_record(self, study: str, name: str) -> None:
+        """Remove a record, durably; one that is not there is fine.
+
+        Raises:
+            Unavailable: the disk does not answer.
+        """
+        _remove(self._root / study / name)
+
+    def studies(self) -> Sequence[str]:
+        """Return the codes of all studies that have a folder, in order.
+
+        Raises:
+            Unavailable: the disk does not answer.
+        """
+        with durable.translated(_NO_READING):
+            # Not `lost+found`, nor what somebody left there.
+            return [name for name in _names(self._root) if is_code(name) and (self._root / name).is_dir()]
 
 
-def object_path(study_folder: Path, digest: bytes) -> Path:
-    """Return where an object lies: two hexadecimal digits of fan-out keep a folder of a large study at some hundred names."""
-    name = digest.hex()
-    return study_folder / "objects" / name[:2] / name
+class LocalReader:
+    """A stored file that is open; `fresh`: its pages are taken from the page cache before it is read, and after."""
+
+    def __init__(self, fd: int, *, fresh: bool) -> None:
+        self._fd = fd
+        self._fresh = fresh
+        self._drop_pages()
+
+    @property
+    def fd(self) -> int:
+        """The file's descriptor."""
+        return self._fd
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return `size` bytes from `offset`, fewer only where the file ends.
+
+        Raises:
+            Unavailable: the disk does not answer.
+        """
+        with durable.translated(_NO_READING):
+            got = os.pread(self._fd, size, offset)
+            while len(got) < size and (more := os.pread(self._fd, size - len(got), offset + len(got))):
+                got += more
+            return got
+
+    def close(self) -> None:
+        """Close the file; harmless when it is closed."""
+        if self._fd >= 0:
+            self._drop_pages()
+            os.close(self._fd)
+            self._fd = -1
+
+    def _drop_pages(self) -> None:
+        # Else a proof reads what memory holds, and pushes out of it what people read.
+        if self._fresh:
+            os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _is_there(path: Path, size: int) -> bool:
-    try:
-        return path.stat().st_size == size
-    except FileNotFoundError:
-        return False
-
-
-class Deposit:
+class LocalDeposit:
     """Objects of one import on their way into the store; one thread at a time.
 
     Files made by `new` are private until `settle`, which puts many in place with one sync.
@@ -185,7 +231,7 @@ class Deposit:
             OutOfSpace, Unavailable: the disk refused.
         """
         self._count += 1
-        with durable.translated("the store cannot be written"):
+        with durable.translated(_NO_WRITING):
             return durable.create_file(self._folder / str(self._count))
 
     def add(self, file: BufferedRandom) -> StoredObject:
@@ -194,7 +240,7 @@ class Deposit:
         Raises:
             OutOfSpace, Unavailable: the disk refused; the file is discarded.
         """
-        with durable.translated("the store cannot be written"):
+        with durable.translated(_NO_WRITING):
             try:
                 file.seek(0)
                 digest = hashlib.file_digest(file, "sha256").digest()
@@ -225,11 +271,11 @@ class Deposit:
         """
         if not self._waiting:
             return
-        with durable.translated("the store cannot be written"):
+        with durable.translated(_NO_WRITING):
             durable.sync_filesystem(self._folder)
             for temporary, stored in self._waiting:
                 target = object_path(self._study, stored.digest)
-                if _is_there(target, stored.size):
+                if _size(target) == stored.size:
                     temporary.unlink(missing_ok=True)
                     continue
                 if not target.parent.is_dir():
@@ -241,3 +287,47 @@ class Deposit:
     def close(self) -> None:
         """Remove what was not settled."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def object_path(study_folder: Path, digest: bytes) -> Path:
+    """Return where an object lies: two hexadecimal digits of fan-out keep a folder of a large study at some hundred names."""
+    name = digest.hex()
+    return study_folder / "objects" / name[:2] / name
+
+
+def _names(folder: Path) -> list[str]:
+    """Return the names in a folder in order, without those of a file that is just being written; none if it is not there."""
+    try:
+        return sorted(name for name in os.listdir(folder) if not name.startswith("."))  # noqa: PTH208 - names alone are wanted
+    except OSError as error:
+        if error.errno in _NOT_THERE:
+            return []
+        raise
+
+
+def _digest(name: str) -> bytes | None:
+    try:
+        digest = bytes.fromhex(name)
+    except ValueError:
+        return None
+    return digest if len(digest) == _DIGEST_BYTES and digest.hex() == name else None
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.lstat().st_size
+    except OSError as error:
+        if error.errno in _NOT_THERE:
+            return None
+        raise
+
+
+def _remove(path: Path) -> None:
+    with durable.translated(_NO_WRITING):
+        try:
+            path.unlink()
+        except OSError as error:
+            if error.errno in _NOT_THERE:
+                return
+            raise
+        durable.sync_folder(path.parent)

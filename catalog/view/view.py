@@ -6,7 +6,6 @@ granted, so a grant that is gone is gone with the next call.
 
 import itertools
 import json
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from catalog.audit import Face, Reader, Reads
 from catalog.database import Database
 from catalog.pure.access import Principal
-from catalog.pure.errors import IsADirectory, NotADirectory, NotFound
+from catalog.pure.capacity import Capacity
+from catalog.pure.errors import Damaged, IsADirectory, NotADirectory, NotFound
 from catalog.pure.names import BEHIND_ALL_NAMES, folded, nested_end, nested_key
 from catalog.pure.nodes import ROOT_ID, Kind, Node, NodeId
-from catalog.store import LocalStore
+from catalog.store import ObjectReader, ObjectStore, StoredObject
 from catalog.view import statements
 
 if TYPE_CHECKING:
@@ -35,12 +35,30 @@ _COLUMNS = 7  # of a node
 
 @dataclass(frozen=True, slots=True)
 class OpenFile:
-    """An archived file, open for reading: `fd` is the caller's to close, and what it gives to others the caller's to count."""
+    """An archived file, open for reading: the caller's to close, and what is given to others the caller's to count.
+
+    Its bytes are had by range, from any thread. `fd` is the fast path: a descriptor, for sendfile(2) and preadv(2), where the
+    store has one, else None. `close` closes it.
+    """
 
     node: Node
-    fd: int
+    fd: int | None
+    _bytes: ObjectReader
     _reader: Reader
     _reads: Reads | None
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return `size` bytes from `offset`, fewer only at the end of the file.
+
+        Raises:
+            Damaged: the stored file is shorter than the catalogue says.
+            Unavailable: the store does not answer.
+        """
+        wanted = max(0, min(size, self.node.size - offset))
+        got = self._bytes.read_at(offset, wanted) if wanted else b""
+        if len(got) < wanted:
+            raise Damaged("a stored file is shorter than the catalogue says; tell the administrator that the store is damaged")
+        return got
 
     def count(self, size: int) -> None:
         """Say for the audit that so many bytes were handed out."""
@@ -48,8 +66,8 @@ class OpenFile:
             self._reads.handed_out(self._reader, size)
 
     def close(self) -> None:
-        """Close the descriptor."""
-        os.close(self.fd)
+        """Let go of the bytes; harmless when it was called before."""
+        self._bytes.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +90,7 @@ class Archive:
         reads: where reads are counted; `catalog.audit.Keeper` writes them down. None: they are not.
     """
 
-    def __init__(self, database: Database, store: LocalStore, reads: Reads | None = None) -> None:
+    def __init__(self, database: Database, store: ObjectStore, reads: Reads | None = None) -> None:
         self._database = database
         self._store = store
         self._reads = reads
@@ -101,7 +119,7 @@ class Archive:
             *(NodeId(Kind.FOLDER, row.id) for row in within),
         ]
 
-    def capacity(self) -> os.statvfs_result:
+    def capacity(self) -> Capacity:
         """Return the size and free space of the filesystem behind the archive."""
         return self._store.capacity()
 
@@ -118,7 +136,7 @@ class View:
     def __init__(
         self,
         database: Database,
-        store: LocalStore,
+        store: ObjectStore,
         principal: Principal,
         study_codes: dict[int, str],
         reader: Reader,
@@ -236,11 +254,11 @@ class View:
             raise NotFound("there is no such file or folder")
         *columns, series = row
         found = _node(Kind.FILE, columns)
-        fd = self._store.open(self._study_code(found.study), found.digest)
+        stored = self._store.open(self._study_code(found.study), StoredObject(found.digest, found.size))
         reader = self._reader._replace(program=program, series=series)
         if self._reads is not None:
             self._reads.opened(reader)
-        return OpenFile(found, fd, reader, self._reads)
+        return OpenFile(found, stored.fd, stored, reader, self._reads)
 
     def search(self, question: str, *, with_files: bool = False) -> "Iterator[FoundSeries]":
         """Yield the series of which at least one file answers a question, in the order of the tree.

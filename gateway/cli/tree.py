@@ -3,7 +3,6 @@
 PATH begins at the user's root: `2008-0003/E001`.
 """
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,7 +81,9 @@ def cat(path: str, login: str | None) -> None:
     with _view(login) as view:
         opened = view.open(view.resolve(path).id, _PROGRAM)
         try:
-            while chunk := os.read(opened.fd, _CHUNK):
+            offset = 0
+            while chunk := opened.read_at(offset, _CHUNK):
+                offset += len(chunk)
                 sys.stdout.buffer.write(chunk)
                 opened.count(len(chunk))
         finally:

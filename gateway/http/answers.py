@@ -101,7 +101,7 @@ class FileAnswer:
 
     status: str
     headers: list[tuple[str, str]] = field(default_factory=list)
-    file: io.FileIO | None = None
+    file: io.RawIOBase | None = None
 
     @property
     def status_code(self) -> int:
@@ -113,8 +113,20 @@ class FileAnswer:
         start_response(self.status, self.headers)
         if self.file is None:
             return ()
+        if not isinstance(self.file, io.FileIO):
+            return _pieces(self.file, int(dict(self.headers)["Content-Length"]))
         pieces: Iterable[bytes] = environ["wsgi.file_wrapper"](self.file, _FILE_PIECE)
         return pieces
+
+
+def _pieces(file: io.RawIOBase, size: int) -> Iterator[bytes]:
+    """Yield so many bytes, a piece at a time: for what the kernel cannot copy by itself."""
+    try:
+        while size and (piece := file.read(min(size, _FILE_PIECE))):
+            size -= len(piece)
+            yield piece
+    finally:
+        file.close()
 
 
 def _blocks(pieces: Iterable[str]) -> Iterator[bytes]:

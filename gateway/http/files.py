@@ -1,11 +1,11 @@
 """A file's headers and bytes: the answer to GET and HEAD, of archived and of staged files.
 
-The bytes are handed to the server as an open file, which the kernel copies to the connection; nothing copies them here.
+The bytes are handed to the server as an open file. Where it has a descriptor the kernel copies it to the connection.
 """
 
 from collections.abc import Callable
 from http import HTTPStatus
-from io import FileIO
+from io import RawIOBase
 
 from werkzeug.http import http_date
 from werkzeug.wrappers import Response
@@ -31,7 +31,7 @@ class Files:
     def __init__(self) -> None:
         self._sending = Sending()
 
-    def answer(self, request: Request, node: Node, open_file: Callable[[], FileIO]) -> answers.Answer:
+    def answer(self, request: Request, node: Node, open_file: Callable[[], RawIOBase]) -> answers.Answer:
         """Return the answer to a GET or HEAD of the file that `node` describes.
 
         Args:

@@ -33,7 +33,7 @@ from gateway.http.clients import client_of
 from gateway.http.files import Files
 from gateway.http.listing import Entry
 from gateway.http.requests import Request, href, read_xml
-from gateway.http.sending import ArchivedFile
+from gateway.http.sending import ArchivedFile, ArchivedRanges, archived
 
 ALLOW = "OPTIONS, GET, HEAD, PROPFIND"
 CAPABILITIES = {"DAV": "1, 3", "Allow": ALLOW, "MS-Author-Via": "DAV"}
@@ -51,7 +51,7 @@ class Place:
     names: Sequence[str]
     node: Node
     members: Callable[[], Iterator[Node]]
-    open: Callable[[], ArchivedFile] | None = None
+    open: Callable[[], ArchivedFile | ArchivedRanges] | None = None
 
     @property
     def href(self) -> str:
@@ -94,7 +94,7 @@ def archive_part(archive: Archive) -> Part:
     return Part(ARCHIVE, ReadOnly(find, CAPABILITIES, files).answer, scope=Scope.READ)
 
 
-def _open(files: Files, request: Request, view: View, node: Node) -> ArchivedFile:
+def _open(files: Files, request: Request, view: View, node: Node) -> ArchivedFile | ArchivedRanges:
     opened = view.open(node.id, client_of(request.environ.get("HTTP_USER_AGENT", "")))
 
     def may_go_on() -> bool:
@@ -104,7 +104,7 @@ def _open(files: Files, request: Request, view: View, node: Node) -> ArchivedFil
             return False
         return request.still_authenticated()
 
-    return ArchivedFile(opened, files.watch(request, may_go_on))
+    return archived(opened, files.watch(request, may_go_on))
 
 
 class ReadOnly:

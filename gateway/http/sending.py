@@ -10,11 +10,15 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
-from io import FileIO
+from io import FileIO, RawIOBase, UnsupportedOperation
+from typing import TYPE_CHECKING
 
 from catalog.faults import place_of
 from catalog.pure.errors import Unavailable
 from catalog.view import OpenFile
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _log = logging.getLogger(__name__)
 
@@ -26,8 +30,8 @@ _AT_ONCE = struct.pack("ii", 1, 0)
 class WatchedFile(FileIO):
     """A file that is handed to the server, which closes it behind the last byte, or behind the last that went."""
 
-    def __init__(self, fd: int, on_close: Callable[[], None]) -> None:
-        super().__init__(fd)
+    def __init__(self, fd: int, on_close: Callable[[], None], *, closefd: bool = True) -> None:
+        super().__init__(fd, closefd=closefd)
         self._on_close = on_close
 
     def close(self) -> None:
@@ -38,10 +42,16 @@ class WatchedFile(FileIO):
 
 
 class ArchivedFile(WatchedFile):
-    """An archived file on its way; what went is counted. The first seek says where the answer begins."""
+    """An archived file on its way; what went is counted. The first seek says where the answer begins.
 
-    def __init__(self, opened: OpenFile, on_close: Callable[[], None]) -> None:
-        super().__init__(opened.fd, on_close)
+    Args:
+        opened: the file, which has a descriptor.
+        fd: that descriptor.
+        on_close: called when it is closed.
+    """
+
+    def __init__(self, opened: OpenFile, fd: int, on_close: Callable[[], None]) -> None:
+        super().__init__(fd, on_close, closefd=False)
         self._opened = opened
         self._began: int | None = None
         self._reached = 0
@@ -58,6 +68,48 @@ class ArchivedFile(WatchedFile):
         if not self.closed:
             self._opened.count(max(self._reached, self.tell()) - (self._began or 0))
         super().close()
+        self._opened.close()
+
+
+class ArchivedRanges(RawIOBase):
+    """An archived file on its way whose bytes the store gives by range; as `ArchivedFile` otherwise."""
+
+    def __init__(self, opened: OpenFile, on_close: Callable[[], None]) -> None:
+        self._opened = opened
+        self._on_close = on_close
+        self._offset = 0
+
+    def readable(self) -> bool:
+        """Return that it can be read."""
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Move to where the answer begins."""
+        if whence != os.SEEK_SET:
+            raise UnsupportedOperation
+        self._offset = offset
+        return offset
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        """Read what comes next, and count it as given."""
+        into = memoryview(buffer).cast("B")
+        got = self._opened.read_at(self._offset, len(into))
+        into[: len(got)] = got
+        self._offset += len(got)
+        self._opened.count(len(got))
+        return len(got)
+
+    def close(self) -> None:
+        """Close, and say so."""
+        if not self.closed:
+            self._on_close()
+            self._opened.close()
+        super().close()
+
+
+def archived(opened: OpenFile, on_close: Callable[[], None]) -> ArchivedFile | ArchivedRanges:
+    """Return an archived file to be handed to the server, which copies it in the kernel if the store has a descriptor."""
+    return ArchivedRanges(opened, on_close) if opened.fd is None else ArchivedFile(opened, opened.fd, on_close)
 
 
 class Sending:

@@ -1,6 +1,7 @@
 """Mount an archive in a process of its own: pyfuse3 allows one mount a process. Prints `ready` when the mount answers.
 
 Usage: python -m tests.archimedfs.mount_runner CATALOGUE_URL STORE LOGIN MOUNTPOINT [--in-thread] [--owner UID] [--allow-other]
+       ... [--ranges]: from a store that has no descriptors
        ... [--audit-seconds SECONDS]
        ... [--await-mount]: wait for archimed-fuse-mount; prints `opened` first
        ... [--staging FOLDER [--quota BYTES]]: the staging mount instead
@@ -24,8 +25,9 @@ from catalog.gate.drops.inboxes import Inboxes
 from catalog.gate.drops.quota import Limits
 from catalog.gate.staged.area import Staging
 from catalog.pure.errors import ArchimedError
-from catalog.store import LocalStore
+from catalog.store.local import LocalStore
 from catalog.view import Archive
+from tests.stores import RangeStore
 
 
 def main() -> int:
@@ -39,6 +41,7 @@ def main() -> int:
     parser.add_argument("--allow-other", action="store_true")
     parser.add_argument("--accounts", type=Path)
     parser.add_argument("--await-mount", action="store_true")
+    parser.add_argument("--ranges", action="store_true")
     parser.add_argument("--staging", type=Path)
     parser.add_argument("--quota", type=int)
     parser.add_argument("--audit-seconds", type=float, default=10, help="how often reads are written down; 0: they are not")
@@ -46,7 +49,8 @@ def main() -> int:
     logging.basicConfig(format="%(levelname)s %(message)s")
     database = Database(asked.url)
     keeper = Keeper(database, asked.audit_seconds)
-    archive = Archive(database, LocalStore(asked.store), keeper.reads if asked.audit_seconds else None)
+    store = RangeStore(asked.store) if asked.ranges else LocalStore(asked.store)
+    archive = Archive(database, store, keeper.reads if asked.audit_seconds else None)
     if asked.audit_seconds:
         keeper.start()
 

@@ -4,6 +4,7 @@ import errno
 import os
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import trio
 from archimedfs.reading import Handle, Reader
 from archimedfs.slots import Lease
 from catalog.pure.errors import Damaged
-from catalog.pure.nodes import Kind, Node, NodeId
+from catalog.store.local import LocalReader
 from tests.builders import BuiltArchive
 
 CONTENT = random.Random(3).randbytes(3_000_001)
@@ -26,7 +27,7 @@ def handle(built: BuiltArchive) -> Iterator[Handle]:
     built.add_series("S1/E1/001_DCM_MR_x", {"00001.dcm": CONTENT})
     view = built.view("anna")
     opened = view.open(view.resolve("S1/E1/001_DCM_MR_x/00001.dcm").id)
-    yield Handle(0, opened.node, opened.fd, Lease(), opened.count)
+    yield Handle(0, opened, Lease())
     opened.close()
 
 
@@ -86,16 +87,16 @@ def test_many_at_once_do_not_mix(handle: Handle) -> None:
 
 def test_a_stored_file_that_is_too_short_is_damaged_not_ended(handle: Handle, tmp_path: Path) -> None:
     (tmp_path / "short").write_bytes(CONTENT[:100_000])
-    fd = os.open(tmp_path / "short", os.O_RDONLY)
-    node = Node(NodeId(Kind.FILE, 1), "00001.dcm", 0, 0, size=len(CONTENT))
+    stored = LocalReader(os.open(tmp_path / "short", os.O_RDONLY), fresh=False)
+    short = replace(handle.file, node=replace(handle.node, size=len(CONTENT)), fd=stored.fd, _bytes=stored)
     try:
-        assert read(Handle(0, node, fd, Lease(), lambda _: None), 0, 100_000) == CONTENT[:100_000]
+        assert read(Handle(0, short, Lease()), 0, 100_000) == CONTENT[:100_000]
         with pytest.raises(Damaged):
-            read(Handle(0, node, fd, Lease(), lambda _: None), 0, 100_001)
+            read(Handle(0, short, Lease()), 0, 100_001)
         with pytest.raises(Damaged):
-            read(Handle(0, node, fd, Lease(), lambda _: None), 200_000, 10)
+            read(Handle(0, short, Lease()), 200_000, 10)
     finally:
-        os.close(fd)
+        stored.close()
 
 
 def test_a_filesystem_that_cannot_say_what_is_cached_is_read_all_the_same(

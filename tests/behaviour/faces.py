@@ -1,6 +1,5 @@
 """What the suite asks of a face, and the two faces that need no protocol of their own: the view itself and a folder."""
 
-import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,9 +63,10 @@ class CoreFace:
             opened = self._view.open(self._view.resolve(path).id)
         except (NotFound, NotADirectory):
             raise FileNotFoundError from None
-        with os.fdopen(opened.fd, "rb") as file:
-            file.seek(offset)
-            return file.read(-1 if length is None else length)
+        try:
+            return opened.read_at(offset, opened.node.size if length is None else length)
+        finally:
+            opened.close()
 
     def exists(self, path: str) -> bool:
         try:

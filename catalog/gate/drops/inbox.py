@@ -19,7 +19,8 @@ from catalog.gate.staged.area import Staging
 from catalog.gate.staged.drop_folder import DropFolder
 from catalog.pure import drops as rules
 from catalog.pure.access import Principal
-from catalog.pure.drops import EXAM_DEPTH, REVIEW, Capacity, Entry, Place, capacity
+from catalog.pure.capacity import Capacity, capacity
+from catalog.pure.drops import EXAM_DEPTH, REVIEW, Entry, Place
 from catalog.pure.errors import (
     Conflict,
     Elsewhere,

@@ -6,7 +6,7 @@ from catalog.gate.drops.inbox import Inbox
 from catalog.gate.drops.quota import Limits, Quota
 from catalog.gate.staged.area import Staging
 from catalog.pure.access import Principal
-from catalog.pure.drops import Capacity, capacity
+from catalog.pure.capacity import Capacity, capacity
 
 
 class Inboxes:
@@ -23,7 +23,7 @@ class Inboxes:
 
     def capacity(self) -> Capacity:
         """Return size and free space for nobody in particular."""
-        return capacity(self._staging.capacity(), None, None)
+        return capacity(self._staging.capacity())
 
     def close(self) -> None:
         """Tell the catalogue the last sums."""

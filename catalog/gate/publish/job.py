@@ -38,7 +38,7 @@ from catalog.pure.checks import MOST_FILES, Finding, Severity, counted
 from catalog.pure.errors import Held, Unreadable
 from catalog.pure.filing import Plan, plan
 from catalog.pure.results import result_path
-from catalog.store import Deposit, LocalStore
+from catalog.store import Deposit, Store, records
 
 _CHUNK_FILES = 64
 _CHUNK_BYTES = 256 << 20
@@ -65,7 +65,7 @@ class Publisher:
     """Runs publish jobs."""
 
     def __init__(
-        self, database: Database, staging: Staging, store: LocalStore, deidentification: Deidentification, queue: Queue
+        self, database: Database, staging: Staging, store: Store, deidentification: Deidentification, queue: Queue
     ) -> None:
         self._database = database
         self._staging = staging
@@ -105,7 +105,7 @@ class Publisher:
             .where(batches.c.id == job.batch_id)
         ).one()
         # Its commit failed, so the manifest that may have been written before tells of files nobody has.
-        self._store.remove_manifest(row.code, _manifest_name(row))
+        records.remove_manifest(self._store, row.code, _manifest_name(row))
         after, _ = transition(State(row.state), Event.PUBLISH_FAILED)
         connection.execute(batches.update().where(batches.c.id == job.batch_id).values(state=after, reason=reason))
 
@@ -223,7 +223,7 @@ class Publisher:
             )  # fmt: skip
             made = results.put(connection, this.batch, exam, collected.brought)
             entries = chain(_manifest(connection, this, placed), made.entries)
-            self._store.write_manifest(this.study, _manifest_name(this.batch), entries)
+            records.write_manifest(self._store, this.study, _manifest_name(this.batch), entries)
             taken |= dict.fromkeys((file.staged for file in placed.contradicting), _CONTRADICTS)
             taken |= dict.fromkeys((file.staged for file in placed.unordered), _UNORDERED)
             taken |= dict.fromkeys(made.contradicting, "the result has another file of that name already")

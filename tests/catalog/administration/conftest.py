@@ -9,7 +9,7 @@ from catalog import changes
 from catalog.administration import Actor
 from catalog.audit import entries
 from catalog.database import Database
-from catalog.store import LocalStore
+from catalog.store.local import LocalStore
 
 ROOT = Actor("root")
 

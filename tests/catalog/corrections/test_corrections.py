@@ -16,6 +16,7 @@ from catalog.pure.access import Role
 from catalog.pure.corrections import Moved, Place, place_now
 from catalog.pure.errors import Invalid, NotFound, Refused, Unavailable
 from catalog.pure.nodes import Kind
+from catalog.store import records
 from tests.catalog.gate.conftest import ROOT, STUDY, Gate
 from tests.synthetic import image
 
@@ -45,7 +46,7 @@ def tree(gate: Gate) -> dict[str, bytes]:
 
 
 def from_store(gate: Gate) -> set[str]:
-    return {f"{entry['exam']}/{entry['series']}/{entry['name']}" for entry in gate.store.manifests(STUDY)}
+    return {f"{entry['exam']}/{entry['series']}/{entry['name']}" for entry in records.manifests(gate.store, STUDY)}
 
 
 def done(gate: Gate, info: CorrectionInfo) -> CorrectionInfo:
@@ -234,7 +235,7 @@ def test_a_store_that_cannot_be_told_changes_nothing(archived: Gate, monkeypatch
     def full(*_args: object) -> None:
         raise Unavailable("the store cannot be written")
 
-    monkeypatch.setattr(archived.store, "write_correction", full)
+    monkeypatch.setattr(archived.store, "write_record", full)
     archived.work()
     assert tree(archived) == before
     with archived.database.write() as connection:

@@ -4,6 +4,7 @@ import pytest
 
 from catalog.audit import entries
 from catalog.gate.drops.inbox import Inbox
+from catalog.store import records
 from catalog.view.view import Origin
 from tests.catalog.corrections.test_corrections import (
     STUDY,
@@ -53,7 +54,9 @@ def test_results_go_with_their_series(measured: Gate) -> None:
     assert below(measured, f"{STUDY}/E007/{SEG}") == FILES
     assert below(measured, f"{STUDY}/E007/{SEG}_2") == {"seg.nii": b"better"}
     assert {origin(measured, f"E007/{name}").made_of for name in (SEG, f"{SEG}_2")} == {SERIES}
-    told = {f"{e['exam']}/{e['series']}/{e['name']}" for e in measured.store.manifests(STUDY) if e["file_type"] == "RESULT"}
+    told = {
+        f"{e['exam']}/{e['series']}/{e['name']}" for e in records.manifests(measured.store, STUDY) if e["file_type"] == "RESULT"
+    }
     assert told == {f"E007/{SEG}/seg.nii", f"E007/{SEG}/stats/areas.csv", f"E007/{SEG}_2/seg.nii"}
     entry = entries(measured.database)[-1]
     assert (entry.action, entry.detail["series"]) == ("correct.done", 3)

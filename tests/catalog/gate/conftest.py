@@ -120,8 +120,10 @@ class Gate:
         """Return the bytes of an archived file."""
         view = self.view(login)
         opened = view.open(view.resolve(path).id)
-        with os.fdopen(opened.fd, "rb") as file:
-            return file.read()
+        try:
+            return opened.read_at(0, opened.node.size)
+        finally:
+            opened.close()
 
 
 @pytest.fixture

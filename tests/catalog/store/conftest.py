@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from catalog.store import LocalStore
+from catalog.store import records
+from catalog.store.local import LocalStore
 
 STUDY = "2008-0003"
 
@@ -18,5 +19,5 @@ def root(tmp_path: Path) -> Path:
 def store(root: Path) -> LocalStore:
     made = LocalStore(root)
     made.prepare()
-    made.create_study(STUDY, {"description": "a protocol"})
+    records.write_study(made, STUDY, {"description": "a protocol"})
     return made

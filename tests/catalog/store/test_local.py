@@ -5,41 +5,23 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from catalog.pure.errors import Damaged, OutOfSpace, Unavailable
-from catalog.store import Deposit, LocalStore, StoredObject
+from catalog.store import Deposit, StoredObject, records
+from catalog.store.local import LocalStore
+from catalog.store.testing import put, read
 from tests.catalog.disks import mounted_tmpfs
 from tests.catalog.store.conftest import STUDY
 
 IMPORT = "1"
 
 
-def put(store: LocalStore, contents: Iterable[bytes], name: str = IMPORT, study: str = STUDY) -> list[StoredObject]:
-    """Bring contents into the store."""
-    deposit = store.deposit(study, name)
-    found = []
-    for content in contents:
-        file = deposit.new()
-        file.write(content)
-        found.append(deposit.add(file))
-    deposit.settle()
-    deposit.close()
-    return found
-
-
-def read(store: LocalStore, digest: bytes, study: str = STUDY) -> bytes:
-    fd = store.open(study, digest)
-    with os.fdopen(fd, "rb") as file:
-        return file.read()
-
-
 def is_there(store: LocalStore, stored: StoredObject) -> bool:
     try:
-        return len(read(store, stored.digest)) == stored.size
+        return len(read(store, stored)) == stored.size
     except Damaged:
         return False
 
@@ -60,7 +42,7 @@ def test_what_is_put_in_comes_out(store: LocalStore) -> None:
     contents = [b"", b"a", b"b" * 100_000]
     found = put(store, contents)
     assert found == [StoredObject(sha256(content), len(content)) for content in contents]
-    assert [read(store, one.digest) for one in found] == contents
+    assert [read(store, one) for one in found] == contents
     assert not is_there(store, StoredObject(bytes(32), 1))
 
 
@@ -76,9 +58,9 @@ def test_folders_are_0700_and_files_0400_whatever_the_umask(root: Path) -> None:
     try:
         store = LocalStore(root)
         store.prepare()
-        store.create_study(STUDY, {})
+        records.write_study(store, STUDY, {})
         put(store, [b"one", b"two"])
-        store.write_manifest(STUDY, IMPORT, [{"name": "x"}])
+        records.write_manifest(store, STUDY, IMPORT, [{"name": "x"}])
         store.deposit(STUDY, "2")
     finally:
         os.umask(before)
@@ -102,7 +84,7 @@ def test_nothing_is_in_place_before_it_is_settled(store: LocalStore) -> None:
     deposit.settle()
     assert is_there(store, stored)
     deposit.settle()
-    assert read(store, stored.digest) == b"x"
+    assert read(store, stored) == b"x"
     deposit.close()
 
 
@@ -110,7 +92,7 @@ def test_the_same_bytes_twice_are_one_object_that_stays_as_it_is(store: LocalSto
     (one,) = put(store, [b"same"])
     objects = [path for path in (root / STUDY / "objects").rglob("*") if path.is_file()]
     before = objects[0].stat()
-    assert put(store, [b"same", b"same"], "2") == [one, one]
+    assert put(store, [b"same", b"same"], name="2") == [one, one]
     after = objects[0].stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert [path for path in (root / STUDY / "objects").rglob("*") if path.is_file()] == objects
@@ -122,8 +104,8 @@ def test_an_object_that_lost_bytes_is_made_whole_when_it_comes_again(store: Loca
     (path,) = (path for path in (root / STUDY / "objects").rglob("*") if path.is_file())
     path.chmod(0o600)
     path.write_bytes(b"wh")
-    put(store, [b"whole"], "2")
-    assert read(store, one.digest) == b"whole"
+    put(store, [b"whole"], name="2")
+    assert read(store, one) == b"whole"
     assert mode(path) == 0o400
 
 
@@ -169,7 +151,7 @@ def test_a_second_attempt_clears_what_the_first_left(store: LocalStore, root: Pa
     file.write(b"whole")
     stored = second.add(file)
     second.settle()
-    assert read(store, stored.digest) == b"whole"
+    assert read(store, stored) == b"whole"
 
 
 def test_what_is_discarded_is_gone(store: LocalStore, root: Path) -> None:
@@ -186,17 +168,17 @@ def test_what_is_discarded_is_gone(store: LocalStore, root: Path) -> None:
 
 def test_an_object_that_is_missing_is_damage(store: LocalStore, root: Path) -> None:
     with pytest.raises(Damaged, match="store is damaged") as caught:
-        store.open(STUDY, bytes(32))
+        store.open(STUDY, StoredObject(bytes(32), 1))
     assert str(root) not in str(caught.value)
     assert caught.value.__suppress_context__
 
 
 def test_an_object_of_another_study_is_not_there(store: LocalStore) -> None:
-    store.create_study("other", {})
+    records.write_study(store, "other", {})
     (one,) = put(store, [b"bytes"], study="other")
-    assert read(store, one.digest, "other") == b"bytes"
+    assert read(store, one, "other") == b"bytes"
     with pytest.raises(Damaged):
-        store.open(STUDY, one.digest)
+        store.open(STUDY, one)
 
 
 def test_a_link_in_place_of_an_object_is_not_followed(store: LocalStore, root: Path, tmp_path: Path) -> None:
@@ -206,7 +188,7 @@ def test_a_link_in_place_of_an_object_is_not_followed(store: LocalStore, root: P
     path.unlink()
     path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(Unavailable):
-        store.open(STUDY, one.digest)
+        store.open(STUDY, one)
 
 
 PLACE = {"exam": "E001", "series": "001_DCM_MR"}
@@ -217,12 +199,12 @@ ENTRIES = [
 
 
 def test_a_manifest_comes_back_as_it_was_written(store: LocalStore) -> None:
-    store.write_manifest(STUDY, "0000000001-00000001", ENTRIES)
-    assert list(store.manifests(STUDY)) == ENTRIES
+    records.write_manifest(store, STUDY, "0000000001-00000001", ENTRIES)
+    assert list(records.manifests(store, STUDY)) == ENTRIES
 
 
 def test_a_manifest_is_one_line_an_entry_for_every_reader(store: LocalStore, root: Path) -> None:
-    store.write_manifest(STUDY, IMPORT, ENTRIES)
+    records.write_manifest(store, STUDY, IMPORT, ENTRIES)
     text = (root / STUDY / "manifests" / f"{IMPORT}.jsonl").read_bytes().decode()
     assert len(text.splitlines()) == 2
     assert [json.loads(line) for line in text.splitlines()] == ENTRIES
@@ -230,23 +212,23 @@ def test_a_manifest_is_one_line_an_entry_for_every_reader(store: LocalStore, roo
 
 def test_manifests_come_in_the_order_of_import_and_a_second_attempt_replaces(store: LocalStore) -> None:
     for number in (2, 10, 1):
-        store.write_manifest(STUDY, f"{number:010d}-{number:08d}", [PLACE | {"n": number}])
-    store.write_manifest(STUDY, f"{2:010d}-{2:08d}", [PLACE | {"n": 22}])
-    assert [entry["n"] for entry in store.manifests(STUDY)] == [1, 22, 10]
+        records.write_manifest(store, STUDY, f"{number:010d}-{number:08d}", [PLACE | {"n": number}])
+    records.write_manifest(store, STUDY, f"{2:010d}-{2:08d}", [PLACE | {"n": 22}])
+    assert [entry["n"] for entry in records.manifests(store, STUDY)] == [1, 22, 10]
 
 
 def test_a_manifest_that_was_cut_off_is_not_read(store: LocalStore, root: Path) -> None:
     """What a process that died while writing left has a name of its own."""
-    store.write_manifest(STUDY, IMPORT, [PLACE | {"n": 1}])
+    records.write_manifest(store, STUDY, IMPORT, [PLACE | {"n": 1}])
     (root / STUDY / "manifests" / f".{IMPORT}.jsonl.1.tmp").write_bytes(b'{"n": ')
-    assert [entry["n"] for entry in store.manifests(STUDY)] == [1]
+    assert [entry["n"] for entry in records.manifests(store, STUDY)] == [1]
 
 
 def test_a_study_says_what_it_is(store: LocalStore, root: Path) -> None:
     about = json.loads((root / STUDY / "study.json").read_bytes())
     assert about == {"format": 1, "study": STUDY, "description": "a protocol"}
     put(store, [b"x"])
-    store.create_study(STUDY, {"description": "new words"})
+    records.write_study(store, STUDY, {"description": "new words"})
     assert json.loads((root / STUDY / "study.json").read_bytes())["description"] == "new words"
     assert len([path for path in (root / STUDY / "objects").rglob("*") if path.is_file()]) == 1
 
@@ -255,9 +237,9 @@ def test_a_full_disk_is_told_and_hurts_nothing(tmp_path: Path) -> None:
     with mounted_tmpfs(tmp_path / "disk", "size=2m") as disk:
         store = LocalStore(disk / "store")
         store.prepare()
-        store.create_study(STUDY, {})
+        records.write_study(store, STUDY, {})
         (kept,) = put(store, [b"kept" * 1000])
-        store.write_manifest(STUDY, "1", [PLACE | {"name": "00001.dcm"}])
+        records.write_manifest(store, STUDY, "1", [PLACE | {"name": "00001.dcm"}])
         _take_all_space(disk / "ballast")
         deposit = store.deposit(STUDY, "2")
         with pytest.raises(OutOfSpace, match="the disk is full; free some space and try again"):
@@ -269,23 +251,23 @@ def test_a_full_disk_is_told_and_hurts_nothing(tmp_path: Path) -> None:
         assert list((disk / "store" / STUDY / "incoming" / "2").iterdir()) == []
         deposit.close()
         with pytest.raises(OutOfSpace):
-            store.write_manifest(STUDY, "2", [{"name": "x" * 5000}])
-        assert list(store.manifests(STUDY)) == [PLACE | {"name": "00001.dcm"}]
-        assert read(store, kept.digest) == b"kept" * 1000
+            records.write_manifest(store, STUDY, "2", [{"name": "x" * 5000}])
+        assert list(records.manifests(store, STUDY)) == [PLACE | {"name": "00001.dcm"}]
+        assert read(store, kept) == b"kept" * 1000
         (disk / "ballast").unlink()
-        assert put(store, [b"more" * 1000], "3")
+        assert put(store, [b"more" * 1000], name="3")
 
 
 def test_no_name_left_on_the_disk_is_told(tmp_path: Path) -> None:
     with mounted_tmpfs(tmp_path / "disk", "nr_inodes=12") as disk:
         store = LocalStore(disk / "store")
         store.prepare()
-        store.create_study(STUDY, {})
+        records.write_study(store, STUDY, {})
         deposit = store.deposit(STUDY, "2")
         with pytest.raises(OutOfSpace):
             [_add(deposit, b"x") for _ in range(12)]
         deposit.close()
-        assert put(store, [b"x"], "3")
+        assert put(store, [b"x"], name="3")
 
 
 def _add(deposit: Deposit, content: bytes) -> StoredObject:

@@ -55,6 +55,7 @@ class Serving:
         workers: int = 1,
         threads: int = 4,
         stalled: int = 60,
+        store: str = "local",
     ) -> None:
         self.built = built
         self.login = login
@@ -65,7 +66,7 @@ class Serving:
             self.port: int = listener.getsockname()[1]
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.gateway.http.server_process", str(built.folder), str(listener.fileno()),
-                 str(workers), str(threads), str(stalled)],
+                 str(workers), str(threads), str(stalled), store],
                 pass_fds=[listener.fileno()], stdout=subprocess.PIPE, stderr=log, cwd=ROOT,
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
             )  # fmt: skip

@@ -108,7 +108,8 @@ def test_a_socket_that_only_is_bound(built: BuiltArchive) -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.gateway.http.server_process", str(built.folder), str(bound.fileno()), "1", "1", "60"],
+            [sys.executable, "-m", "tests.gateway.http.server_process", str(built.folder), str(bound.fileno()), "1", "1",
+             "60", "local"],
             pass_fds=[bound.fileno()], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT,
         )  # fmt: skip
         assert process.stdout is not None

@@ -17,7 +17,7 @@ from catalog.gate.staged.area import Staging
 from catalog.pure.access import Role
 from catalog.pure.errors import Conflict, Invalid, NotFound, Refused
 from catalog.pure.locks import LONGEST_SECONDS, Lock
-from catalog.store import LocalStore
+from catalog.store.local import LocalStore
 
 ROOT = Actor("root")
 PATH = ["2008-0003", "E001", "Muster^Hans.dat"]

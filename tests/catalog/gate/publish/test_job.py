@@ -20,7 +20,8 @@ from catalog.gate.publish.job import Publisher
 from catalog.pure.batches import State
 from catalog.pure.errors import NotFound, OutOfSpace
 from catalog.pure.nodes import ROOT_ID
-from catalog.store import Deposit
+from catalog.store import records
+from catalog.store.local import LocalDeposit
 from tests.catalog.gate.conftest import ROOT, STUDY, Gate
 from tests.synthetic import image
 
@@ -132,7 +133,7 @@ def test_when_nothing_can_be_published_the_batch_failed_and_can_be_tried_again(g
 def test_a_study_can_be_read_from_its_folder_alone(gate: Gate) -> None:
     gate.published(image(instance=1), image(instance=2))
     gate.published(image(instance=3))
-    entries = list(gate.store.manifests(STUDY))
+    entries = list(records.manifests(gate.store, STUDY))
     assert [(entry["exam"], entry["series"], entry["name"]) for entry in entries] == [
         ("E001", "003_DCM_MR_t1_mprage_sag", f"0000{number}.dcm") for number in (1, 2, 3)
     ]
@@ -155,10 +156,10 @@ def test_a_full_disk_is_waited_for_and_hurts_nothing(gate: Gate, monkeypatch: py
     gate.published(image(instance=1))
     with monkeypatch.context() as patch:
 
-        def full(_deposit: Deposit) -> None:
+        def full(_deposit: LocalDeposit) -> None:
             raise OutOfSpace("the store cannot be written: the disk is full; free some space and try again")
 
-        patch.setattr(Deposit, "settle", full)
+        patch.setattr(LocalDeposit, "settle", full)
         info = gate.published(image(instance=2))
     assert info.state is State.ACCEPTED
     assert "disk is full" in gate.review.show(info.id).job_error
@@ -201,10 +202,10 @@ def test_what_was_given_up_is_not_in_the_manifest_either(gate: Gate, monkeypatch
             with gate.database.write() as connection:
                 connection.execute(jobs.update().values(not_before=0))
             gate.work()
-    assert list(gate.store.manifests(STUDY)) == []
+    assert list(records.manifests(gate.store, STUDY)) == []
     gate.review.accept(batch, STUDY, "E001")
     gate.work()
-    assert len(list(gate.store.manifests(STUDY))) == 1
+    assert len(list(records.manifests(gate.store, STUDY))) == 1
 
 
 def test_a_profile_is_kept_with_the_import_as_it_was(gate: Gate) -> None:
@@ -238,7 +239,7 @@ from pathlib import Path
 from catalog.database import Database
 from catalog.gate.staged.area import Staging
 from catalog.gate.deadlines import Deadlines
-from catalog.store import LocalStore
+from catalog.store.local import LocalStore
 from gateway.deidentification import StandardDeidentification
 from gateway.wiring import make_worker
 url, folder = sys.argv[1], Path(sys.argv[2])
@@ -286,7 +287,7 @@ def test_killed_in_a_loop_it_ends_with_everything_once(gate: Gate, tmp_path: Pat
     objects = [path.name for path in (tmp_path / "var/store" / STUDY / "objects").rglob("*") if path.is_file()]
     assert len(objects) == count
     assert list((tmp_path / "var/store" / STUDY / "incoming").iterdir()) == []
-    assert len(list(gate.store.manifests(STUDY))) == count
+    assert len(list(records.manifests(gate.store, STUDY))) == count
 
 
 def test_what_a_dead_receiver_left_without_a_row_is_swept(gate: Gate) -> None:

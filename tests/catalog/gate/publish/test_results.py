@@ -14,6 +14,7 @@ from catalog.filetypes.model import Plain
 from catalog.gate.drops.inbox import Inbox
 from catalog.pure.batches import State
 from catalog.pure.errors import Conflict, NotFound
+from catalog.store import records
 from catalog.view.view import Origin
 from tests.catalog.gate.conftest import STUDY, Gate, put
 from tests.synthetic import image
@@ -76,7 +77,7 @@ def test_a_result_stands_beside_its_series_as_it_was_brought(scanned: Gate, inbo
 
 def test_the_store_alone_tells_of_it_too(scanned: Gate, inbox: Inbox) -> None:
     bring(scanned, inbox, result(FILES))
-    told = [entry for entry in scanned.store.manifests(STUDY) if entry["file_type"] == "RESULT"]
+    told = [entry for entry in records.manifests(scanned.store, STUDY) if entry["file_type"] == "RESULT"]
     assert sorted(entry["name"] for entry in told) == sorted(FILES)
     assert {entry["series"] for entry in told} == {SEG}
 
@@ -89,7 +90,7 @@ def test_the_lineage_is_kept_and_is_no_file_of_the_result(scanned: Gate, inbox: 
     origin = view.origin(view.resolve(f"{STUDY}/E001/{SEG}").id)
     assert origin is not None
     assert (origin.program, origin.sources) == ("FreeSurfer 7.4.1", ("003_DCM_MR_t1_mprage_sag",))
-    (entry,) = [entry for entry in scanned.store.manifests(STUDY) if entry["file_type"] == "RESULT"]
+    (entry,) = [entry for entry in records.manifests(scanned.store, STUDY) if entry["file_type"] == "RESULT"]
     assert entry["lineage"] == {**told, "brought_by": "ada"}
 
 

@@ -12,6 +12,7 @@ from catalog.database.tables import batches, jobs, staged_files
 from catalog.gate.review.queries import BatchInfo
 from catalog.pure.batches import State
 from catalog.pure.errors import ArchimedError, Conflict, Invalid, Refused
+from catalog.store import records
 from tests.catalog.gate.conftest import ROOT, STUDY, Gate
 from tests.synthetic import image
 
@@ -175,8 +176,8 @@ def test_a_batch_that_failed_is_tried_again_into_another_study(gate: Gate) -> No
     gate.review.accept(info.id, "third", "E9", pixels_approved=True)
     gate.work()
     assert gate.review.info(info.id).state is State.PUBLISHED
-    assert list(gate.store.manifests("third"))
-    assert not list(gate.store.manifests(STUDY))
+    assert list(records.manifests(gate.store, "third"))
+    assert not list(records.manifests(gate.store, STUDY))
 
 
 def test_of_many_reviewers_one_wins_and_each_other_is_told_by_whom(gate: Gate) -> None:
