@@ -1,9 +1,9 @@
-"""The read-only archive mount: the kernel's requests onto a view. What may be seen is the view's to say."""
+"""The read-only archive mount: the kernel's requests onto a tree. What may be seen is the tree's to say."""
 
 import errno
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 import pyfuse3
@@ -17,35 +17,36 @@ from archimedfs.reading import Buffer, Handle, Reader
 from archimedfs.slots import Slot, Slots
 from archimedfs.trees import ROOT_UID, TreeOperations, decoded, refuse_strangers
 from catalog.pure.access import Action, Principal
+from catalog.pure.capacity import Capacity
 from catalog.pure.errors import ArchimedError
 from catalog.pure.names import MAX_NAME_BYTES
 from catalog.pure.nodes import ROOT_ID, Kind, Node, NodeId
-from catalog.view import Archive, View
+from catalog.view import Tree
 
 _log = logging.getLogger(__name__)
 
 
-class ArchiveOperations(TreeOperations[View]):
+class ArchiveOperations(TreeOperations[Tree]):
     """The handlers. Nothing is remembered but what is open: inode numbers are computed, so look-ups need not be counted.
 
     The kernel lets in a folder's owner alone (`default_permissions`, 0500). The handlers refuse strangers once more, for the
     kernel lets root pass; attributes are told to whoever walks by, since the kernel asks for them to refuse by them.
 
     Args:
-        archive: what is mounted.
-        slots: the users; no handler takes a view from elsewhere.
-        caller: how the archive is called.
+        slots: the users; no handler takes a tree from elsewhere.
+        caller: how the catalogue is called.
+        capacity: tells the size and free space of what the archive is stored on.
     """
 
-    def __init__(self, archive: Archive, slots: Slots[View], caller: Caller) -> None:
+    def __init__(self, slots: Slots[Tree], caller: Caller, capacity: Callable[[], Capacity]) -> None:
         super().__init__(slots, caller)
-        self._archive = archive
+        self._capacity = capacity
         self._reader = Reader()
         self._programs = Programs()
         self._files: dict[int, Handle] = {}
-        self._folders: dict[int, tuple[Slot[View], Listing]] = {}
+        self._folders: dict[int, tuple[Slot[Tree], Listing]] = {}
 
-    def open_files(self, slot: Slot[View], studies: Iterable[int]) -> list[int]:
+    def open_files(self, slot: Slot[Tree], studies: Iterable[int]) -> list[int]:
         """Return the inode numbers of a slot's open files, of these studies."""
         wanted = set(studies)
         return [
@@ -58,15 +59,15 @@ class ArchiveOperations(TreeOperations[View]):
         """Whether a user of that role is shown anything: every role may view what is granted."""
         return user.may(Action.VIEW)
 
-    def _at(self, inode: int) -> tuple[Slot[View], NodeId]:
+    def _at(self, inode: int) -> tuple[Slot[Tree], NodeId]:
         """Return user and node of an inode number: the only place where one becomes another."""
         number, node = inodes.decode(inode)
         return self._slots[number], node
 
-    def folders(self, slot: Slot[View], study: int) -> list[int]:
+    def folders(self, slot: Slot[Tree], study: int) -> list[int]:
         """Return the inode numbers of all folders of a study: nobody here knows where a user's working directory is."""
         try:
-            found = self._archive.folders(study)
+            found = slot.view.folders(study)
         except ArchimedError as error:
             _log.error("the mount could not clear names of a study that was taken away: %s", error)
             found = [NodeId(Kind.STUDY, study)]
@@ -83,7 +84,7 @@ class ArchiveOperations(TreeOperations[View]):
         node = await self._ask(slot, slot.view.lookup, parent, decoded(name))
         return self._told(slot, node)
 
-    def _told(self, slot: Slot[View], node: Node) -> pyfuse3.EntryAttributes:
+    def _told(self, slot: Slot[Tree], node: Node) -> pyfuse3.EntryAttributes:
         """Return what the kernel is told of a child, which it may remember."""
         if node.id.kind is Kind.STUDY:
             slot.studies[node.id.row] = node.name
@@ -136,7 +137,7 @@ class ArchiveOperations(TreeOperations[View]):
                 if not pyfuse3.readdir_reply(token, node.name.encode(), self._told(slot, node), cookie):
                     return
 
-    def _list_dots(self, slot: Slot[View], folder: NodeId, cookie: int, token: pyfuse3.ReaddirToken) -> bool:
+    def _list_dots(self, slot: Slot[Tree], folder: NodeId, cookie: int, token: pyfuse3.ReaddirToken) -> bool:
         """List `.` and `..`, which old scripts count on; return whether there is room for more."""
         inode = inodes.encode(slot.number, folder)
         dots = [(b".", inode, DOT), (b"..", inode if folder == ROOT_ID else None, DOT_DOT)]
@@ -185,7 +186,7 @@ class ArchiveOperations(TreeOperations[View]):
     @answering
     async def statfs(self, ctx: pyfuse3.RequestContext) -> pyfuse3.StatvfsData:
         """Tell the size and free space of what the archive is stored on."""
-        capacity = await self._call(self._archive.capacity)
+        capacity = await self._call(self._capacity)
         answer = pyfuse3.StatvfsData()
         answer.f_bsize = answer.f_frsize = capacity.block
         answer.f_blocks, answer.f_bfree, answer.f_bavail = capacity.blocks, capacity.free, capacity.available

@@ -25,7 +25,7 @@ from catalog.gate.drops.inboxes import Inboxes
 from catalog.pure.access import Principal
 from catalog.pure.errors import NotFound
 from catalog.pure.nodes import ROOT_ID, Node
-from catalog.view import Archive, View
+from catalog.view import Archive, Tree
 
 # Through the root leads a way for everybody; who else is here is for root to list.
 _MODE = stat.S_IFDIR | 0o711
@@ -131,7 +131,7 @@ class Everyone(TreeOperations[Shown]):
             await super().releasedir(fh)
 
 
-class EveryonesOperations(Everyone[View], ArchiveOperations):
+class EveryonesOperations(Everyone[Tree], ArchiveOperations):
     """The handlers of the archive for all users.
 
     Args:
@@ -142,8 +142,8 @@ class EveryonesOperations(Everyone[View], ArchiveOperations):
         accounts: finds their Unix users.
     """
 
-    def __init__(self, archive: Archive, slots: Slots[View], caller: Caller, database: Database, accounts: Accounts) -> None:
-        super().__init__(archive, slots, caller)
+    def __init__(self, archive: Archive, slots: Slots[Tree], caller: Caller, database: Database, accounts: Accounts) -> None:
+        super().__init__(slots, caller, archive.capacity)
         self._begin(database, accounts, lambda user, _account, _number: archive.view(user, Face.MOUNT))
 
 

@@ -17,7 +17,7 @@ from catalog.audit import Face
 from catalog.database import Database
 from catalog.gate.drops.inboxes import Inboxes
 from catalog.pure.access import Principal
-from catalog.view import Archive, View
+from catalog.view import Archive, Tree
 
 
 def mount_for_one(
@@ -50,10 +50,10 @@ def mount_for_one(
     Raises:
         Refused: the folder cannot be mounted on, or the system refused.
     """
-    slots: Slots[View] = Slots()
+    slots: Slots[Tree] = Slots()
     slots.add(Slot(inodes.ONLY_SLOT, user.user_id, user.login, archive.view(user, Face.MOUNT, actor), owner))
     call = _caller(database, in_thread=in_thread)
-    operations = ArchiveOperations(archive, slots, call)
+    operations = ArchiveOperations(slots, call, archive.capacity)
     follower = Follower(database, slots, call, operations, None)
     _serve(operations, follower, mountpoint, {"ro", "allow_other"} if allow_other else {"ro"}, on_ready, manager)
 
@@ -82,7 +82,7 @@ def mount_for_all(
     Raises:
         Refused: as there.
     """
-    slots: Slots[View] = Slots()
+    slots: Slots[Tree] = Slots()
     call = _caller(database, in_thread=in_thread)
     operations = EveryonesOperations(archive, slots, call, database, accounts)
     follower = Follower(database, slots, call, operations, accounts)

@@ -1,4 +1,4 @@
-"""What a tree is made of: the root, studies, exams, series, files, and folders within a result, as frozen values.
+"""What trees are made of: roots, studies, exams, series, files, and folders, as frozen values.
 
 A node is a fact about one place in one principal's tree; it holds no handle, no path on disk and no other node.
 """
@@ -16,14 +16,22 @@ class Kind(IntEnum):
     EXAM = 2
     SERIES = 3
     FILE = 4
-    FOLDER = 5  # within a series that is a result
+    FOLDER = 5  # within a series that is a result; in trees beside the studies, every folder but the root
+
+
+# Numbers of trees are part of inode numbers and cursors, as those of kinds: never give one to another tree.
+STUDIES = 0
+SYSTEM_FOLDERS = 1  # such as `_views`, where trees beside the studies stand
+FIRST_BESIDE, LAST_TREE = 2, 31
+LARGEST_ROW = (1 << 35) - 1
 
 
 class NodeId(NamedTuple):
-    """Names a node for as long as it exists: its kind and its row in that kind's table (0 for the root)."""
+    """Names a node for as long as it exists: its kind, its row in that kind's table (0 for a root), and its tree's number."""
 
     kind: Kind
     row: int
+    tree: int = STUDIES
 
 
 ROOT_ID = NodeId(Kind.ROOT, 0)

@@ -6,12 +6,13 @@ from hypothesis import strategies as st
 
 from archimedfs import inodes
 from catalog.pure.errors import NotFound
-from catalog.pure.nodes import ROOT_ID, Kind, NodeId
+from catalog.pure.nodes import LARGEST_ROW, LAST_TREE, ROOT_ID, Kind, NodeId
 
 slots = st.integers(0, 2**19 - 1)
+trees = st.integers(0, LAST_TREE)
 nodes = st.one_of(
-    st.just(ROOT_ID),
-    st.builds(NodeId, st.sampled_from([kind for kind in Kind if kind is not Kind.ROOT]), st.integers(1, 2**40 - 1)),
+    st.builds(NodeId, st.just(Kind.ROOT), st.just(0), trees),
+    st.builds(NodeId, st.sampled_from([kind for kind in Kind if kind is not Kind.ROOT]), st.integers(1, LARGEST_ROW), trees),
 )
 
 
@@ -43,6 +44,8 @@ def test_a_guessed_number_is_a_place_or_not_found(inode: int) -> None:
 
 def test_what_does_not_fit_is_no_other_node() -> None:
     with pytest.raises(OverflowError):
-        inodes.encode(0, NodeId(Kind.FILE, 2**40))
+        inodes.encode(0, NodeId(Kind.FILE, LARGEST_ROW + 1))
+    with pytest.raises(OverflowError):
+        inodes.encode(0, NodeId(Kind.FILE, 1, LAST_TREE + 1))
     with pytest.raises(OverflowError):
         inodes.encode(2**19, ROOT_ID)

@@ -1,6 +1,4 @@
-"""The suite on a real mount: answered on the mount's own thread, as with SQLite, and in other threads, as with PostgreSQL; and
-from a store without descriptors, as one across a network is.
-"""
+"""The suite on a real mount: answered on the mount's own thread, as with SQLite, and in other threads, as with PostgreSQL."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +12,10 @@ from tests.builders import BuiltArchive
 
 
 @needs_fuse
-@pytest.mark.parametrize("face", ["inline", "in-thread", "ranges"], indirect=True)
+@pytest.mark.parametrize("face", ["inline", "in-thread"], indirect=True)
 class TestMount(ReadingSuite):
     @pytest.fixture
     def face(self, request: pytest.FixtureRequest, filled: BuiltArchive, tmp_path: Path) -> Iterator[Face]:
-        options = [] if request.param == "inline" else [f"--{request.param}"]
+        options = ["--in-thread"] if request.param == "in-thread" else []
         with running_mount(filled, "anna", tmp_path / "mount", *options) as mount:
             yield FolderFace(mount.path)

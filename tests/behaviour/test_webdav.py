@@ -1,4 +1,4 @@
-"""The suite over WebDAV, on the real server; also from a store without descriptors, as one across a network is."""
+"""The suite over WebDAV, on the real server."""
 
 import http.client
 from collections.abc import Iterator
@@ -77,9 +77,8 @@ class WebDavFace:
         return text
 
 
-@pytest.mark.parametrize("face", ["local", "ranges"], indirect=True)
 class TestWebDav(ReadingSuite):
     @pytest.fixture
-    def face(self, request: pytest.FixtureRequest, filled: BuiltArchive) -> Iterator[Face]:
-        with Serving(filled, threads=8, store=request.param) as serving:
+    def face(self, filled: BuiltArchive) -> Iterator[Face]:
+        with Serving(filled, threads=8) as serving:
             yield WebDavFace(serving)
