@@ -13,6 +13,7 @@ import pytest
 from catalog.corrections import Corrections
 from catalog.gate.receive.intake import Intake
 from catalog.gate.staged.area import Staging
+from catalog.store import records
 from tests.builders import BuiltArchive
 from tests.catalog.gate.conftest import ROOT, STUDY, Gate
 from tests.synthetic import image
