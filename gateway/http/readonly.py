@@ -25,7 +25,7 @@ from catalog.administration import Scope
 from catalog.audit import Face
 from catalog.pure.errors import NotADirectory, NotFound
 from catalog.pure.nodes import ROOT_ID, Node
-from catalog.view import Archive, View
+from catalog.view import Archive, Tree
 from gateway.http import answers, listing, properties
 from gateway.http.answers import Answer
 from gateway.http.app import Login, Part
@@ -94,7 +94,7 @@ def archive_part(archive: Archive) -> Part:
     return Part(ARCHIVE, ReadOnly(find, CAPABILITIES, files).answer, scope=Scope.READ)
 
 
-def _open(files: Files, request: Request, view: View, node: Node) -> ArchivedFile | ArchivedRanges:
+def _open(files: Files, request: Request, view: Tree, node: Node) -> ArchivedFile | ArchivedRanges:
     opened = view.open(node.id, client_of(request.environ.get("HTTP_USER_AGENT", "")))
 
     def may_go_on() -> bool:
