@@ -37,7 +37,7 @@ class Walk:
         """
         if depth > DEEPEST:
             raise Unreadable("sequences nested too deep")
-        coded = codes.replacements(_code(nodes))
+        coded = codes.replacements(_code(nodes), self._values.known)
         means, unit = _meant(nodes) or means, _unit(nodes)
         creators: dict[tuple[int, int], Element] = {}
         kept_blocks: set[tuple[int, int]] = set()

@@ -218,7 +218,7 @@ class Engine:
 
     def _coded(self, at: int, end: int, length: int) -> Mapping[int, bytes]:
         """What the codes of this data set shall say, if it is a code (they come first in an item)."""
-        return codes.replacements(self._code(at, end, length))
+        return codes.replacements(self._code(at, end, length), self._values.known)
 
     def _code(self, at: int, end: int, length: int) -> dict[int, bytes]:
         """The elements of a data set that make it a code."""

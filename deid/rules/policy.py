@@ -31,6 +31,11 @@ MOST_SEEN = 20_000
 _BYTES = frozenset({"OB", "OW", "OD", "OF", "OL", "OV"})
 _BINARY_NUMBERS = NUMERIC_VRS - _BYTES
 _SHAPED = frozenset({"AS", "CS", "DS", "IS"})
+_WRITTEN_BY_MACHINES = frozenset({"LO", "SH", "UC"})
+_ABOUT_PEOPLE = frozenset({0x0010, 0x0012, 0x0032, 0x0038, 0x0040, 0x0400, 0x4008})  # what is typed about them there
+_MANUFACTURER = 0x00080070
+# Names that tools find structures by: kept apart, and with their side.
+_LABELS = frozenset({0x30060026, 0x30060085, 0x00620005, 0x00660011})
 _UNTOLD_SEX = ("121103", "DCM", "Undetermined sex")
 _OPTION_ORDER = {"K": 0, "C": 1}
 
@@ -39,7 +44,8 @@ _OPTION_ORDER = {"K": 0, "C": 1}
 class Verdict:
     """What to do with an attribute, and the rule that says so.
 
-    `kind`: a way of cleaning that the VR does not tell: ``class`` (UIDs of kinds of things), ``age``. `means`: the attribute of
+    `kind`: a way of cleaning that the VR does not tell: ``class`` (UIDs of kinds of things), ``age``,
+    ``machine`` (text that no human types), ``label`` (names of structures). `means`: the attribute of
     the same meaning, for the value of a content item. `needed`: never left empty. `code`: what stands for a coded value.
     """
 
@@ -56,6 +62,7 @@ class Verdict:
     unit: str = ""
 
 
+_METHOD = "de-identification mark"
 # Gaps of the table, and places where the archive knows better than a dummy. PS3.15 E.1.1 allows stronger measures.
 _OWN: dict[int, tuple[str, str]] = {
     0x00100010: ("E", "identity is the exam code"),
@@ -81,7 +88,7 @@ _OWN: dict[int, tuple[str, str]] = {
     0xFFFCFFFC: ("X", "padding"),
     0xFFFAFFFA: ("X", "signature"),
     # Written by us, adding to what is there; see `deid.marks`.
-    0x00120063: ("C", "de-identification mark"),
+    0x00120063: ("C", _METHOD),
 }
 
 
@@ -119,6 +126,8 @@ class Policy:
             if len(self._seen) >= MOST_SEEN:
                 self._seen.clear()
             verdict = self._decide(tag, vr)
+            if verdict.action == "C" and tag in _LABELS:
+                verdict = replace(verdict, kind="label")
             if verdict.action == "C" and tag in self._required and verdict.using is None:
                 verdict = replace(verdict, needed=True)
             self._seen[key] = verdict
@@ -181,7 +190,7 @@ class Policy:
             return Verdict("X", "curve or overlay", known)
         if tag in _OWN:
             action, label = _OWN[tag]
-            return Verdict(action, label, known)
+            return Verdict(action, label, known, kind="machine" if label == _METHOD else "")
         row = self._rows.get(_hex(tag))
         if row is not None:
             return self._listed(row, tag, known)
@@ -239,6 +248,8 @@ class Policy:
             return Verdict("U", "unlisted UID", vr)
         if vr in NUMERIC_VRS or (vr in ("OB", "UN") and tag in BULK):
             return Verdict("K", "unlisted", vr)
+        if vr in _WRITTEN_BY_MACHINES and tag >> 16 not in _ABOUT_PEOPLE:
+            return Verdict("C", f"unlisted {vr}", vr, kind="machine", needed=tag == _MANUFACTURER)
         if vr in TEXT_VRS or vr in DATE_VRS or vr in ("AS", "CS", "DS", "IS"):
             return Verdict("C", f"unlisted {vr}", vr)
         return Verdict("E" if vr == "PN" else "X", f"unlisted {vr}", vr)

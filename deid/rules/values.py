@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from deid import dates
 from deid.mapping import is_registered
-from deid.rules import ages, concepts, fitting, vocabulary
+from deid.rules import ages, concepts, fitting, structures, vocabulary
 from deid.rules.policy import DATE_VRS, NUMERIC_VRS, TEXT_VRS
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _BINARY = NUMERIC_VRS | {"OB", "UN"}
 
 @dataclass(slots=True, repr=False)
 class Ledger:
-    """What happened to one file so far: actions for the report, removed values for the leak check."""
+    """What happened to one file so far: actions for the report, removed values for the leak check, names of structures."""
 
     actions: list[tuple[str, str, str, str]] = field(default_factory=list)
     names: set[bytes] = field(default_factory=set)
@@ -44,6 +44,7 @@ class Ledger:
     dates: set[bytes] = field(default_factory=set)
     births: set[bytes] = field(default_factory=set)
     uids: set[bytes] = field(default_factory=set)
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -184,10 +185,16 @@ class Values:
     def _text(self, verdict: Verdict, value: bytes) -> bytes:
         text = self.decode(value)
         parts = [text] if verdict.vr in ("LT", "ST", "UT") else text.split("\\")
-        new = [vocabulary.clean_text(part, self.words, self.known) for part in parts]
+        new = [self._words(verdict.kind, part) for part in parts]
         joined = "\\".join(new) if any(new) else ""
         encoded = joined.encode("ascii")
         return value if encoded == value.rstrip(b" \0") else encoded
+
+    def _words(self, kind: str, part: str) -> str:
+        if kind == "label":
+            return structures.named(part.strip(" \0"), self.ledger.labels, self.words, self.known)
+        clean = vocabulary.clean_machine if kind == "machine" else vocabulary.clean_text
+        return clean(part, self.words, self.known)
 
     def _coded(self, verdict: Verdict, value: bytes) -> bytes:
         plain = _CODE.fullmatch(value.rstrip(b" \0")) and not _LONG_DIGITS.search(value)

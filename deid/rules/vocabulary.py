@@ -1,8 +1,9 @@
 """Free text made safe: words of a known vocabulary stay, with numbers, units and separators; all else goes.
 
-Pure functions on text. The vocabulary is data (``deid/data/vocabulary.txt``); a profile adds words. PS3.15 E.3.5 (Clean
-Descriptors Option) asks that identifying text be removed from descriptions; keeping only what is known not to identify
-is its strict reading.
+Two readings. What a human types (`clean_text`) keeps the words of ``data/vocabulary.txt`` alone, and a profile's. What a
+machine writes (`clean_machine`: attributes that table E.1-1 does not list) keeps technical terms and codes as well. In both a
+word is kept or dropped whole, a number goes with the word it is joined to, and the file's own identities never stay.
+Pure functions on text. PS3.15 E.3.5 (Clean Descriptors Option) asks that identifying text be removed from descriptions.
 """
 
 from __future__ import annotations
@@ -10,13 +11,28 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import cache, lru_cache
+from typing import TYPE_CHECKING
+
+from pydicom._dicom_dict import DicomDictionary
 
 from deid.rules import phrases
 from deid.rules.table import data_text
 
-_WORD = re.compile(r"[^\W_]+", re.UNICODE)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LONGEST_CODE = 16
+
+_WORD = re.compile(r"(?<![\d.,])\d+[.,]\d+(?:[a-zA-Z%\u00b5]{1,4}(?![^\W_]))?(?![.,]?\d)|[^\W_]+")
+_DECIMAL = re.compile(r"(?!(?:0?\d|1[0-2])[.,](?:19|20)\d\d(?!\d))\d{1,5}[.,]\d{1,6}(?P<unit>[a-z%\u00b5]{1,4})?")
+_UID = re.compile(r"(?<![\w.])\d+(?:\.\d+){4,}(?![\w.])")
+_ADDRESS = re.compile(r"\S+@\S+|\w{2,8}://\S+")
+_TIGHT = re.compile(r"[_\-/.+:=#&]*")
 _DATE = re.compile(
     r"(?<![^\W_])(?:\d{1,2}[ ._/\-]\d{1,2}[ ._/\-](?:\d{4}|\d{2})|\d{4}[ ._/\-]\d{1,2}[ ._/\-]\d{1,2})(?!\d)(?:[ ._/\-]+\d+)*"
+)
+_WHOLE_DATE = re.compile(
+    r"(?<!\d)(?:\d{1,2}[ ._/\-]\d{1,2}[ ._/\-](?:19|20)\d\d|(?:19|20)\d\d[ ._/\-]\d{1,2}[ ._/\-]\d{1,2}|(?:19|20)\d{6})(?!\d)"
 )
 _UNIT = r"(?:mm|cm|um|ms|ns|s|sec|min|t|deg|hz|khz|mhz|kv|kvp|kev|ma|mas|ml|mg|d|ch|dir|dirs|vol|vols|x|nex|nsa|shot|echo|w|m)"
 _NUMBERED = re.compile(rf"\d{{1,4}}{_UNIT}|\d{{1,3}}(?:x\d{{1,3}}){{1,3}}{_UNIT}?|\d{{1,3}}|\d{{1,2}}00")
@@ -38,12 +54,22 @@ def shipped() -> frozenset[str]:
     return frozenset(fold(word) for line in lines for word in line.split())
 
 
+@cache
+def technical() -> frozenset[str]:
+    """The words machines write: of the names of attributes, and of ``data/technical.txt``. Folded."""
+    names = (word for entry in DicomDictionary.values() for word in re.findall(r"[a-z]{3,}", entry[2].casefold()))
+    lines = (line for line in data_text("technical.txt").splitlines() if not line.startswith("#"))
+    return frozenset(names) | frozenset(word for line in lines for word in line.split())
+
+
 @lru_cache(maxsize=65536)
 def allowed(word: str, extra: frozenset[str] = frozenset()) -> bool:
     """Whether a folded word may stay: known, or a number as sequences carry them."""
     words = shipped()
     if word in words or word in extra or _NUMBERED.fullmatch(word) or _LETTERED.fullmatch(word):
         return True
+    if found := _DECIMAL.fullmatch(word):
+        return found["unit"] is None or found["unit"] in words or bool(_NUMBERED.fullmatch("1" + found["unit"]))
     if (found := _WITH_DIGITS.fullmatch(word)) and found[2] and (found[2] in words or found[2] in extra):
         return True
     if found := _JOINED.fullmatch(word):
@@ -51,31 +77,86 @@ def allowed(word: str, extra: frozenset[str] = frozenset()) -> bool:
     return False
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=65536)
+def _machine_allowed(word: str, extra: frozenset[str]) -> bool:
+    """Whether a word as it was written may stay where machines write: a term, an abbreviation, or a code of short parts."""
+    folded = fold(word)
+    if allowed(folded, extra) or folded in technical():
+        return True
+    if not folded.isalnum() or len(folded) > _LONGEST_CODE:
+        return False
+    parts = re.findall(r"[A-Za-z]+|\d+", word)
+    if len(parts) == 1:
+        return len(word) <= 4 if word.isdigit() else len(word) <= 2 or (len(word) == 3 and word.isupper())
+    return all(
+        len(part) <= (5 if part.isdigit() else 3) or part.lower() in technical() or part.lower() in shipped() for part in parts
+    )
+
+
+@lru_cache(maxsize=4096)
 def clean_text(text: str, extra: frozenset[str] = frozenset(), known: frozenset[str] = frozenset()) -> str:
-    """`text` with only allowed words, in ASCII. `known` are folded words of this file's identities: they never stay.
+    """What a human typed with only allowed words, in ASCII. `known` are folded words of this file's identities.
 
     A year, a run of three or more bare numbers, or anything like a date or a telephone number goes as well.
     """
-    text = _DATE.sub(phrases.GONE, phrases.without(text))
+    return _cleaned(text, lambda word: allowed(fold(word), extra), known, numbers=False)
+
+
+@lru_cache(maxsize=4096)
+def clean_machine(text: str, extra: frozenset[str] = frozenset(), known: frozenset[str] = frozenset()) -> str:
+    """What a machine wrote, without words that are no terms. `known` as for `clean_text`."""
+    return _cleaned(text, lambda word: _machine_allowed(word, extra), known, numbers=True)
+
+
+def _cleaned(text: str, may_stay: Callable[[str], bool], known: frozenset[str], *, numbers: bool) -> str:
+    dates = _WHOLE_DATE if numbers else _DATE
+    told = dates.sub(phrases.GONE, phrases.without(_ADDRESS.sub(phrases.GONE, _UID.sub(phrases.GONE, text))))
+    words = list(_WORD.finditer(told))
+    kept = [_stays(found[0], may_stay, known) for found in words]
+    _drop_joined_numbers(told, words, kept)
     runs: list[list[str]] = [[]]  # kept words with the separator before each; a dropped word starts a new run
     end = 0
-    for found in _WORD.finditer(text):
-        word = fold(found[0])
-        if not word.isascii() or word in known or not allowed(word, extra):
+    for found, stays in zip(words, kept, strict=True):
+        if not stays:
             runs.append([])
             continue
-        separator = _SEPARATORS.match(text, end, found.start())
-        joint = separator[0][:2] if separator and runs[-1] else " "
-        runs[-1].append(joint + (found[0] if found[0].isascii() else word))
+        separator = _SEPARATORS.match(told, end, found.start())
+        joint = "" if end == found.start() else separator[0][:2] if separator else " "
+        runs[-1].append((joint if runs[-1] else " ") + (found[0] if found[0].isascii() else fold(found[0])))
         end = found.end()
-    kept = "".join(part for run in runs for part in _without_numbers(run)).strip(" ")
-    return "*" + kept if kept and text.startswith("*") else kept
+    parts = [part for run in runs for part in (run if numbers else _without_numbers(run))]
+    if told == text and len(parts) == len(words) and words and text.isascii() and text.isprintable():
+        return text.strip(" ")  # nothing went: as it stands
+    joined = "".join(parts).strip(" ")
+    return "*" + joined if joined and text.startswith("*") else joined
+
+
+def _stays(word: str, may_stay: Callable[[str], bool], known: frozenset[str]) -> bool:
+    folded = fold(word)
+    return folded.isascii() and folded not in known and may_stay(word)
+
+
+def _drop_joined_numbers(text: str, words: list[re.Match[str]], kept: list[bool]) -> None:
+    """A number joined to a word that goes says nothing without it, or something else: ``PTV_56`` is no 56."""
+    order = range(len(words))
+    for step, indices in ((1, order), (-1, reversed(order))):
+        for index in indices:
+            before = index - step
+            if not 0 <= before < len(words) or kept[before] or not kept[index] or not words[index][0][:1].isdigit():
+                continue
+            first, second = sorted((before, index))
+            joint = text[words[first].end() : words[second].start()]
+            if _TIGHT.fullmatch(joint) and (joint == "." or _is_bare(words[index][0])):
+                kept[index] = False
+
+
+def _is_bare(word: str) -> bool:
+    return not any(sign.isalpha() for sign in word)
 
 
 def _without_numbers(run: list[str]) -> list[str]:
     """A run of words without any stretch of three or more bare numbers: those are telephone numbers, not parameters."""
-    bare = [part[-1:].isdigit() and part.strip(" _-/.+=*:,;()[]#%^&").isdigit() for part in run]
+    bare = [part[-1:].isdigit() and part.strip(" _-/.+=*:,;()[]#%^&").replace(".", "").isdigit() for part in run]
     kept, start = [], 0
     while start < len(run):
         stop = start
