@@ -14,6 +14,7 @@ from catalog.audit.reads import DAY, Reader, Tally
 from catalog.database import Database, Row
 from catalog.database.tables import exams, reads, series, studies
 from catalog.pure.chain import START, link
+from catalog.visible import visible_exams
 
 CLOSING = "reads.close"
 
@@ -130,7 +131,9 @@ def list_reads(database: Database, wanted: Wanted) -> list[Read]:
 
 def list_exams_read(database: Database, study: str = "") -> list[ExamRead]:
     """Return when each exam was read last, those first that nobody has read for longest."""
-    statement = sa.select(studies.c.code, exams.c.code, exams.c.last_read).join(studies, studies.c.id == exams.c.study_id)
+    statement = visible_exams(None, studies.c.code, exams.c.code, exams.c.last_read).join(
+        studies, studies.c.id == exams.c.study_id
+    )
     if study:
         statement = statement.where(studies.c.code == study)
     ordered = statement.order_by(sa.func.coalesce(exams.c.last_read, 0), studies.c.code_key, exams.c.code_key)

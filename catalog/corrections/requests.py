@@ -1,7 +1,6 @@
 """Asking for a correction: who may, of what, and what became of it. Queues a job; changes nothing in the tree."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -9,13 +8,13 @@ from catalog import clock
 from catalog.administration.changing import check_line
 from catalog.audit import Actor, record
 from catalog.database import Database, Row
-from catalog.database.tables import corrections, exams, grants, jobs, series, studies, users
-from catalog.granted import granted
+from catalog.database.tables import corrections, exams, jobs, series, studies, users
 from catalog.jobs import JobKind, enqueue
 from catalog.pure.access import Action, Principal, roles_allowing
 from catalog.pure.corrections import Correction
 from catalog.pure.errors import Invalid, NotFound, Refused
 from catalog.pure.names import check_code, folded
+from catalog.visible import Query, granted_exam, visible_exams, visible_series, visible_studies
 
 _LONGEST_DESCRIPTION = 200
 
@@ -103,16 +102,20 @@ class Corrections:
         names = [name for name in path.split("/") if name]
         if len(names) != parts:
             raise Invalid("name it as the tree does: " + ("STUDY/EXAM" if parts == 2 else "STUDY/EXAM/SERIES"))
-        study = self._database.row(self._granted(sa.select(studies.c.id, studies.c.code)).where(studies.c.code == names[0]))
+        study = self._database.row(visible_studies(self._user, studies.c.id, studies.c.code).where(studies.c.code == names[0]))
         exam = study and self._database.row(
-            sa.select(exams.c.id, exams.c.code).where(exams.c.study_id == study.id, exams.c.code_key == folded(names[1]))
+            visible_exams(self._user, exams.c.id, exams.c.code).where(
+                exams.c.study_id == study.id, exams.c.code_key == folded(names[1])
+            )
         )
         if study is None or exam is None or exam.code != names[1]:
             raise NotFound(f"there is no exam {names[0]}/{names[1]}; see `archimed ls`")
         if parts == 2:
             return study, exam, None
         one = self._database.row(
-            sa.select(series.c.id, series.c.name).where(series.c.exam_id == exam.id, series.c.name_key == folded(names[2]))
+            visible_series(self._user, series.c.id, series.c.name).where(
+                series.c.exam_id == exam.id, series.c.name_key == folded(names[2])
+            )
         )
         if one is None or one.name != names[2]:
             raise NotFound(f"there is no such series in {names[0]}/{names[1]}; see `archimed ls {names[0]}/{names[1]}`")
@@ -131,7 +134,7 @@ class Corrections:
         }  # fmt: skip
         with self._database.write() as connection:
             if self._principal is not None:
-                self._require_still(connection, study.id)
+                self._require_still(connection, study.id, exam.id)
             number = connection.execute(corrections.insert().values(values).returning(corrections.c.id)).scalar_one()
             enqueue(connection, JobKind.CORRECT, study_id=study.id, correction_id=number)
             record(
@@ -140,13 +143,10 @@ class Corrections:
             )  # fmt: skip
         return self.info(number)
 
-    def _require_still(self, connection: sa.Connection, study: int) -> None:
+    def _require_still(self, connection: sa.Connection, study: int, exam: int) -> None:
         """Check role and grant in the transaction that rests on them."""
-        allowed = (
-            sa.select(users.c.id)
-            .join(grants, grants.c.user_id == users.c.id)
-            .where(users.c.id == self._user, grants.c.study_id == study, users.c.role.in_(roles_allowing(Action.CHANGE)))
-        )
+        may_change = users.c.role.in_(roles_allowing(Action.CHANGE))
+        allowed = sa.select(users.c.id).where(users.c.id == self._user, may_change, granted_exam(study, exam, self._user))
         if connection.execute(allowed).first() is None:
             raise Refused("your role or grant was changed in this moment; look again")
 
@@ -154,18 +154,12 @@ class Corrections:
     def _user(self) -> int | None:
         return self._principal.user_id if self._principal is not None else None
 
-    def _granted(self, statement: sa.Select[*tuple[Any, ...]]) -> sa.Select[*tuple[Any, ...]]:
-        if self._principal is None:
-            return statement
-        return statement.where(granted(studies.c.id, self._principal.user_id))
-
-    def _visible(self) -> sa.Select[*tuple[Any, ...]]:
-        return self._granted(
-            sa.select(corrections, studies.c.code, jobs.c.error).select_from(
-                corrections.join(studies, studies.c.id == corrections.c.study_id).outerjoin(
-                    jobs, jobs.c.correction_id == corrections.c.id
-                )
-            )
+    def _visible(self) -> Query:
+        return (
+            sa.select(corrections, studies.c.code, jobs.c.error)
+            .join(studies, studies.c.id == corrections.c.study_id)
+            .outerjoin(jobs, jobs.c.correction_id == corrections.c.id)
+            .where(granted_exam(corrections.c.study_id, corrections.c.exam_id, self._user))
         )
 
 

@@ -7,8 +7,8 @@ for none, by the reviewers of its source. Of what somebody brought and may not s
 import sqlalchemy as sa
 
 from catalog.database.tables import batches, source_reviewers, users
-from catalog.granted import UserId, granted
 from catalog.pure.access import Action, roles_allowing
+from catalog.visible import UserId, granted
 
 
 def may_import(user_id: UserId) -> sa.ColumnElement[bool]:

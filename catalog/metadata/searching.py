@@ -13,11 +13,11 @@ import sqlalchemy as sa
 
 from catalog.database import Database, Row
 from catalog.database.tables import exams, fields, files, folders, series, series_columns, series_values, studies
-from catalog.granted import granted
 from catalog.metadata.columns import Spread, unpack
 from catalog.pure.names import BEHIND_ALL_NAMES
 from catalog.pure.query import And, Compare, Has, In, Like, Node, Not, Or, Value, fields_of, matches
 from catalog.pure.query.meaning import like_pattern
+from catalog.visible import visible_series
 
 _PAGE = 50
 Condition = sa.ColumnElement[bool]
@@ -90,13 +90,14 @@ class _Translation:
 
     def statement(self, question: Node) -> sa.Select[Any]:
         return (
-            sa.select(
-                series.c.id, studies.c.code, exams.c.code.label("exam"), series.c.name, series.c.file_type, series.c.number,
-                series.c.description, series.c.acquired, series.c.added,
+            visible_series(
+                _USER, series.c.id, studies.c.code, exams.c.code.label("exam"), series.c.name, series.c.file_type,
+                series.c.number, series.c.description, series.c.acquired, series.c.added,
                 sa.case((self.must(question), 1), else_=0).label("all"),
             )
-            .select_from(series.join(exams, exams.c.id == series.c.exam_id).join(studies, studies.c.id == series.c.study_id))
-            .where(granted(series.c.study_id, _USER), self.may(question))
+            .join(exams, exams.c.id == series.c.exam_id)
+            .join(studies, studies.c.id == series.c.study_id)
+            .where(self.may(question))
             .order_by(studies.c.code_key, exams.c.code_key, series.c.name_key)
         )  # fmt: skip
 

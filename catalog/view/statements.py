@@ -4,13 +4,11 @@ Each statement takes `user` (the principal's row) and what its name says. Column
 turns into a node: row, name, mtime, changed, size, digest, study.
 """
 
-from typing import Any
-
 import sqlalchemy as sa
 
 from catalog.database.tables import exams, files, folders, results, series, studies
-from catalog.granted import granted
 from catalog.pure.nodes import Kind
+from catalog.visible import Query, visible_exams, visible_files, visible_folders, visible_series, visible_studies
 
 _USER = sa.bindparam("user", type_=sa.BigInteger)
 _ROW = sa.bindparam("row", type_=sa.BigInteger)
@@ -22,36 +20,28 @@ _NO_SIZE: sa.ColumnElement[int] = sa.literal_column("0")
 _NO_DIGEST = sa.null()
 
 
-_STUDIES = sa.select(
-    studies.c.id, studies.c.code, studies.c.created, studies.c.created, _NO_SIZE, _NO_DIGEST, studies.c.id
-).where(granted(studies.c.id, _USER))
+_STUDIES = visible_studies(
+    _USER, studies.c.id, studies.c.code, studies.c.created, studies.c.created, _NO_SIZE, _NO_DIGEST, studies.c.id
+)
 
-_EXAMS = sa.select(
-    exams.c.id, exams.c.code, sa.func.coalesce(exams.c.acquired, exams.c.added), exams.c.added, _NO_SIZE, _NO_DIGEST,
+_EXAMS = visible_exams(
+    _USER, exams.c.id, exams.c.code, sa.func.coalesce(exams.c.acquired, exams.c.added), exams.c.added, _NO_SIZE, _NO_DIGEST,
     exams.c.study_id,
-).where(granted(exams.c.study_id, _USER))  # fmt: skip
-
-_SERIES = sa.select(
-    series.c.id, series.c.name, sa.func.coalesce(series.c.acquired, series.c.added), series.c.added, _NO_SIZE, _NO_DIGEST,
-    series.c.study_id,
-).where(granted(series.c.study_id, _USER))  # fmt: skip
-
-_FILES = (
-    sa.select(
-        files.c.id, sa.func.coalesce(files.c.name, files.c.name_key), sa.func.coalesce(files.c.acquired, files.c.added),
-        files.c.added, files.c.size, files.c.sha256, series.c.study_id,
-    )
-    .select_from(files.join(series, series.c.id == files.c.series_id))
-    .where(granted(series.c.study_id, _USER))
 )  # fmt: skip
 
-_FOLDERS = (
-    sa.select(
-        folders.c.id, folders.c.name, folders.c.added, folders.c.added, _NO_SIZE, _NO_DIGEST, series.c.study_id,
-    )
-    .select_from(folders.join(series, series.c.id == folders.c.series_id))
-    .where(granted(series.c.study_id, _USER))
+_SERIES = visible_series(
+    _USER, series.c.id, series.c.name, sa.func.coalesce(series.c.acquired, series.c.added), series.c.added, _NO_SIZE,
+    _NO_DIGEST, series.c.study_id,
 )  # fmt: skip
+
+_FILES = visible_files(
+    _USER, files.c.id, sa.func.coalesce(files.c.name, files.c.name_key), sa.func.coalesce(files.c.acquired, files.c.added),
+    files.c.added, files.c.size, files.c.sha256, series.c.study_id,
+)  # fmt: skip
+
+_FOLDERS = visible_folders(
+    _USER, folders.c.id, folders.c.name, folders.c.added, folders.c.added, _NO_SIZE, _NO_DIGEST, series.c.study_id
+)
 
 _SERIES_OF_FOLDER = sa.select(folders.c.series_id).where(folders.c.id == _PARENT).scalar_subquery()
 
@@ -66,8 +56,6 @@ BY_ROW = {
 
 # With the series, as whose the opening is counted.
 TO_OPEN = BY_ROW[Kind.FILE].add_columns(files.c.series_id)
-
-Query = sa.Select[*tuple[Any, ...]]
 
 
 # By parent and folded name: what a look-up finds. Keyed by the parent's kind, with the kind of what is found; asked in order.
@@ -133,11 +121,10 @@ CHILDREN: dict[Kind, tuple[tuple[Kind, Query], ...]] = {
 # Where a result comes from, by its series.
 _SOURCE = series.alias("source")
 RESULT = (
-    sa.select(results.c.program, results.c.sources, results.c.brought_by, _SOURCE.c.name)
-    .select_from(
-        results.join(series, series.c.id == results.c.series_id).outerjoin(_SOURCE, _SOURCE.c.id == results.c.source_id)
-    )
-    .where(results.c.series_id == _ROW, granted(series.c.study_id, _USER))
+    visible_series(_USER, results.c.program, results.c.sources, results.c.brought_by, _SOURCE.c.name)
+    .join(results, results.c.series_id == series.c.id)
+    .outerjoin(_SOURCE, _SOURCE.c.id == results.c.source_id)
+    .where(series.c.id == _ROW)
 )
 
 STUDY_CODE = sa.select(studies.c.code).where(studies.c.id == _ROW)

@@ -17,6 +17,7 @@ from catalog.pure.nodes import ROOT_ID, Kind, Node, NodeId
 from catalog.store import ObjectStore, StoredObject
 from catalog.view import statements
 from catalog.view.tree import PAGE, OpenFile, Tree
+from catalog.visible import Query
 
 # NUL, and the half characters by which Python stands for bytes that are no UTF-8: no database takes them.
 _IN_NO_NAME = re.compile("[\0\ud800-\udfff]")
@@ -179,7 +180,7 @@ def _key(parent: NodeId, name: str) -> str:
     return nested_key(parent.row, folded(name)) if parent.kind is Kind.FOLDER else folded(name)
 
 
-def _of(table: dict[Kind, tuple[tuple[Kind, statements.Query], ...]], kind: Kind) -> tuple[tuple[Kind, statements.Query], ...]:
+def _of(table: dict[Kind, tuple[tuple[Kind, Query], ...]], kind: Kind) -> tuple[tuple[Kind, Query], ...]:
     try:
         return table[kind]
     except KeyError:

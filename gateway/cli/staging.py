@@ -15,9 +15,9 @@ from catalog.gate.deidentification import NO_EXAM_YET
 from catalog.gate.drops.local_files import LocalFiles
 from catalog.gate.review.decisions import Review
 from catalog.gate.review.queries import BatchDetails, BatchInfo
-from catalog.granted import study_of
 from catalog.pure.batches import State
 from catalog.pure.errors import Invalid, Refused
+from catalog.visible import visible_study
 from gateway.cli.administering import actor
 from gateway.cli.bring import bring_as
 from gateway.cli.common import as_option, configuration, json_option
@@ -273,7 +273,7 @@ def add(files: tuple[Path, ...], study: str, exam: str, acting_as: str, as_json:
     """
     with _gate(acting_as) as gate:
         user = administration.principal(gate.database, acting_as)
-        code = study_of(gate.database, study, user.user_id).code
+        code = visible_study(gate.database, study, user.user_id).code
         with LocalFiles(files, own_names=True) as local:
             number = bring_as(gate.database, user, acting_as, (code, exam), local)
         print_state(gate.review.info(number), as_json=as_json)

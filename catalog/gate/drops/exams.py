@@ -11,42 +11,41 @@ from catalog import clock
 from catalog.database import Database
 from catalog.database.tables import batches, staged_files, studies
 from catalog.gate.visibility import may_import, visible
-from catalog.granted import granted
 from catalog.pure.access import Principal
 from catalog.pure.batches import State
 from catalog.pure.drops import REVIEWED, SHOWN
 from catalog.pure.errors import Conflict, NotFound
+from catalog.visible import visible_studies
 
 _ME = sa.bindparam("user", type_=sa.BigInteger)
 _CODE = sa.bindparam("study", type_=sa.String)
 _EXAM_CODE = sa.bindparam("exam", type_=sa.String)
-_HAS_STUDY = granted(studies.c.id, _ME)
 _MINE = sa.and_(
     batches.c.study_id == studies.c.id,
     batches.c.uploader_id == _ME,
     batches.c.drop_folder.is_not(None),
     batches.c.state.in_(SHOWN),
 )
-_STUDIES = sa.select(studies.c.id, studies.c.code, studies.c.created).where(_HAS_STUDY, may_import(_ME))
+_STUDIES = visible_studies(_ME, studies.c.id, studies.c.code, studies.c.created).where(may_import(_ME))
 _STUDY = _STUDIES.where(studies.c.code == _CODE)
 _ALL_STUDIES = _STUDIES.order_by(studies.c.code_key)
 _EXAM = (
-    sa.select(studies.c.id.label("study"), batches.c.id, batches.c.drop_folder, batches.c.state, batches.c.opened)
-    .select_from(studies.outerjoin(batches, sa.and_(_MINE, batches.c.exam_code == _EXAM_CODE)))
-    .where(studies.c.code == _CODE, _HAS_STUDY, may_import(_ME))
+    visible_studies(_ME, studies.c.id.label("study"), batches.c.id, batches.c.drop_folder, batches.c.state, batches.c.opened)
+    .outerjoin(batches, sa.and_(_MINE, batches.c.exam_code == _EXAM_CODE))
+    .where(studies.c.code == _CODE, may_import(_ME))
     .order_by(batches.c.id)
 )
 _EXAMS = (
-    sa.select(batches.c.exam_code, sa.func.max(batches.c.opened).label("opened"))
-    .select_from(batches.join(studies, _MINE))
-    .where(studies.c.code == _CODE, _HAS_STUDY, may_import(_ME))
+    visible_studies(_ME, batches.c.exam_code, sa.func.max(batches.c.opened).label("opened"))
+    .join(batches, _MINE)
+    .where(studies.c.code == _CODE, may_import(_ME))
     .group_by(batches.c.exam_code)
 )
 _REVIEWS = (
-    sa.select(batches.c.id, batches.c.drop_folder, batches.c.opened)
-    .select_from(batches.join(studies, studies.c.id == batches.c.study_id))
+    visible_studies(_ME, batches.c.id, batches.c.drop_folder, batches.c.opened)
+    .join(batches, studies.c.id == batches.c.study_id)
     .where(
-        studies.c.code == _CODE, _HAS_STUDY, visible(_ME), batches.c.state.in_(REVIEWED),
+        studies.c.code == _CODE, visible(_ME), batches.c.state.in_(REVIEWED),
         batches.c.uploader_id.is_distinct_from(_ME),
     )
     .order_by(batches.c.id)

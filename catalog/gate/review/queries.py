@@ -16,11 +16,11 @@ from catalog.database import Database, Row
 from catalog.database.tables import batches, jobs, sources, staged_files, studies, users
 from catalog.gate.staged.area import Staging
 from catalog.gate.visibility import has_receipt, visible
-from catalog.granted import granted, study_of
 from catalog.pure.access import Principal
 from catalog.pure.batches import State
 from catalog.pure.errors import NotFound
 from catalog.pure.expectations import expectations
+from catalog.visible import visible_studies, visible_study
 
 STAYS_OUT = ("bad", "unpacked")
 """States of staged files that are not published."""
@@ -251,14 +251,13 @@ class BatchQueries:
 
     def studies(self) -> Sequence[StudyChoice]:
         """Return the studies that are granted, by code."""
-        statement = sa.select(studies.c.code, studies.c.description, studies.c.profile)
-        if self._principal is not None:
-            statement = statement.where(granted(studies.c.id, self._principal.user_id))
+        user = self._principal.user_id if self._principal is not None else None
+        statement = visible_studies(user, studies.c.code, studies.c.description, studies.c.profile)
         rows = self._database.rows(statement.order_by(studies.c.code_key))
         return [StudyChoice(row.code, row.description, expectations(row.profile).exam) for row in rows]
 
     def _study(self, code: str) -> Row:
-        return study_of(self._database, code, self._principal.user_id if self._principal is not None else None)
+        return visible_study(self._database, code, self._principal.user_id if self._principal is not None else None)
 
     def _require_seen(self, batch_id: int) -> None:
         self._seen(self._visible().with_only_columns(batches.c.id), batch_id)
