@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import os
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import BufferedRandom
@@ -11,6 +12,8 @@ from pathlib import Path
 from catalog.pure.errors import ArchimedError, OutOfSpace, Unavailable
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_YOUNG_SECONDS = 60
+_OLD_SECONDS = 3600
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -73,6 +76,18 @@ def write_file(path: Path, chunks: Iterable[bytes], mode: int = 0o400) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def is_left_behind(temporary: Path) -> bool:
+    """Whether a temporary file of `write_file` belongs to nobody any more: its process is gone, or it is older than minutes."""
+    try:
+        age = time.time() - temporary.stat().st_mtime
+    except FileNotFoundError:
+        return False
+    pid = temporary.name.split(".")[-2]
+    # A process of another container or user may be hidden from us, so a young file is left alone.
+    is_gone = not (pid.isdigit() and Path(f"/proc/{pid}").exists())
+    return age > (_YOUNG_SECONDS if is_gone else _OLD_SECONDS)
 
 
 @contextmanager

@@ -107,9 +107,7 @@ class Generations:
             Unavailable: a place does not answer; what was reached stays, and it can be called again.
         """
         now = self._catalogue()
-        for place in self._places.values():  # one that a crash left behind catches up first
-            if place.read_mark() != now:
-                place.write_mark(now)
+        self._write(now)  # one that a crash left behind catches up first
         self._write(self._next(now.generation))
 
     def note(self) -> None:
@@ -122,7 +120,9 @@ class Generations:
         for place in self._places.values():
             with suppress(Unavailable):  # a damaged mark is replaced; a disk that is away refuses that, too
                 seen += filter(None, [place.read_mark()])
-        self._write(self._next(max(mark.generation for mark in seen)))
+        mark = self._next(max(mark.generation for mark in seen))
+        for place in self._places.values():
+            place.write_mark(mark)
 
     def mark_new(self) -> None:
         """Mark the places that have no mark yet.
@@ -181,7 +181,8 @@ class Generations:
 
     def _write(self, mark: Mark) -> None:
         for place in self._places.values():
-            place.write_mark(mark)
+            if place.read_mark() != mark:
+                place.write_mark(mark)
 
 
 def new_archive_id() -> str:

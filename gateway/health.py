@@ -17,6 +17,7 @@ from catalog.database import Database
 from catalog.jobs import waiting_jobs
 from catalog.pure.errors import ArchimedError
 from gateway.config import Config
+from gateway.wiring import open_generations
 
 LEAST_FREE = 64 * 1024 * 1024
 """Bytes below which a disk counts as full."""
@@ -43,6 +44,7 @@ class Readiness:
     def __init__(self, config: Config, database: Database) -> None:
         self._config = config
         self._database = database
+        self._generations = open_generations(config, database)
         mounts = {"archive_mount": config.mounts.archive, "staging_mount": config.mounts.staging}
         self._mounts = {name: MountProbe(path) for name, path in mounts.items() if path is not None}
 
@@ -63,7 +65,15 @@ class Readiness:
             return {"catalogue": Answer("the catalogue does not answer; try again")}
         seconds = max(0, clock.now() - oldest) if oldest is not None else 0
         # How long work waits is for a monitoring system to judge: many files are no fault.
-        return {"catalogue": Answer(), "jobs": Answer(facts=(("waiting", waiting), ("oldest_seconds", seconds)))}
+        jobs_answer = Answer(facts=(("waiting", waiting), ("oldest_seconds", seconds)))
+        return {"catalogue": Answer(), "jobs": jobs_answer} | self._places()
+
+    def _places(self) -> dict[str, Answer]:
+        try:
+            problems = self._generations.problems()
+        except ArchimedError as error:
+            problems = [str(error)]
+        return {"generation": Answer(problems[0] if problems else "")}
 
 
 class MountProbe:

@@ -4,6 +4,7 @@ Every part is opened by whoever uses it, in the process that uses it; nothing he
 """
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ from gateway.config import Config, read_secret
 
 if TYPE_CHECKING:
     from catalog.gate.deidentification import Deidentification
-    from catalog.jobs import Handler, JobKind, Queue, Worker
+    from catalog.jobs import Chore, Handler, JobKind, Queue, Worker
     from gateway.dicom.services import Service
     from gateway.http.app import Part
     from gateway.http.desk import DeskServices
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 _DRAWERS = 2
 STAGING_CONTENT = ("received/*/[0-9]*", "drops/*", "partials/*/*", "batches/*.json", "orphans/*")
 _SWEEP_SECONDS = 600
+_NOTE_SECONDS = 5
 
 
 def database_url(config: Config) -> str:
@@ -102,7 +104,7 @@ def open_generations(config: Config, database: Database) -> Generations:
 
 def open_intake(config: Config, database: Database) -> Intake:
     """Open what receives files in this process."""
-    return Intake(database, open_staging(config))
+    return Intake(database, open_staging(config), open_generations(config, database).require_one_age)
 
 
 def open_dicom_services(intake: Intake) -> "list[Service]":
@@ -115,7 +117,7 @@ def open_dicom_services(intake: Intake) -> "list[Service]":
 def open_inboxes(config: Config, database: Database) -> Inboxes:
     """Open what the faces of the staging folder work on, in this process."""
     limits = Limits(config.staging.quota_per_user or None, config.staging.quota_total or None)
-    return Inboxes(database, open_staging(config), limits)
+    return Inboxes(database, open_staging(config), limits, open_generations(config, database).require_one_age)
 
 
 def open_http_parts(
@@ -172,6 +174,8 @@ def open_desk_services(config: Config, database: Database) -> "DeskServices":
 
 def open_worker(config: Config, database: Database) -> "Worker":
     """Open what runs the jobs in this process."""
+    from catalog.gate.sweep import Sweeper
+    from catalog.jobs import Chore
     from gateway.deidentification import StandardDeidentification  # late: DICOM libraries, which listing does without
 
     deadlines = Deadlines(
@@ -179,21 +183,41 @@ def open_worker(config: Config, database: Database) -> "Worker":
         quiet_seconds=config.staging.quiet_seconds, keep_rejected_seconds=config.staging.keep_rejected_days * 86400,
     )  # fmt: skip
     deidentification = StandardDeidentification(config.deid.key_file)
-    return make_worker(database, open_staging(config), open_store(config), deidentification, deadlines)
+    sweeper = Sweeper(database, open_staging(config), keep_seconds=config.staging.keep_orphans_days * 86400)
+    generations = open_generations(config, database)
+    chores = (
+        Chore("moving the archive's generation on", generations.advance, _SWEEP_SECONDS),
+        Chore("marking the folders", generations.note, _NOTE_SECONDS),
+        Chore("looking for orphans", sweeper.sweep, _SWEEP_SECONDS),
+    )
+    guard = generations.require_one_age
+    return make_worker(database, open_staging(config), open_store(config), deidentification, deadlines, chores, guard)
 
 
 def make_worker(
-    database: Database, staging: Staging, store: Store, deidentification: "Deidentification", deadlines: Deadlines
+    database: Database,
+    staging: Staging,
+    store: Store,
+    deidentification: "Deidentification",
+    deadlines: Deadlines,
+    chores: "Sequence[Chore]" = (),
+    guard: Callable[[], None] = lambda: None,
 ) -> "Worker":
-    """Return a worker that runs every kind of job."""
-    from catalog.gate.publish.erase import sweep
+    """Return a worker that runs every kind of job.
+
+    Args:
+        chores: what it does besides, between jobs.
+        guard: raises while nothing may be done.
+    """
     from catalog.jobs import Chore, Queue, Worker, worker_name
 
     queue = Queue(database, worker_name())
-    chores = (
-        Chore(lambda: sweep(database, staging), _SWEEP_SECONDS), Chore(deadlines.seal_quiet), Chore(deadlines.expire_rejected),
-    )  # fmt: skip
-    return Worker(database, queue, _handlers(database, staging, store, deidentification, queue), chores)
+    by_the_clock = (
+        Chore("sealing quiet batches", deadlines.seal_quiet),
+        Chore("erasing rejected batches", deadlines.expire_rejected),
+    )
+    handlers = _handlers(database, staging, store, deidentification, queue)
+    return Worker(database, queue, handlers, (*chores, *by_the_clock), guard)
 
 
 def _handlers(

@@ -6,7 +6,8 @@ May live here: which job runs when, and what becomes of it when it fails. Not: w
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,6 +21,7 @@ from catalog.pure.errors import ArchimedError, Conflict, Invalid, Unavailable
 _log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.5
+_FAILED_PAUSE_SECONDS = 5.0
 _MOST_ATTEMPTS = 8
 
 
@@ -45,10 +47,18 @@ class Handler(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Chore:
-    """Something to do between jobs, again and again: whenever the queue is looked at, or after `every_seconds` at most."""
+    """Something to do between jobs, again and again: whenever the queue is looked at, or after `every_seconds` at most.
 
+    One that fails is tried again after a while and stops neither the others nor the jobs. `name` is for the log.
+    """
+
+    name: str
     do: Callable[[], None]
     every_seconds: int = 0
+
+
+def _nothing_wrong() -> None:
+    """Let everything be done."""
 
 
 class Worker:
@@ -58,16 +68,24 @@ class Worker:
         queue: the queue as this worker sees it, which the handlers were made with.
         handlers: what each kind of job does.
         chores: what is done between jobs, in this order.
+        guard: raises while nothing at all may be done, because catalogue, staging and store are not of one age.
     """
 
     def __init__(
-        self, database: Database, queue: Queue, handlers: Mapping[JobKind, Handler], chores: Sequence[Chore] = ()
+        self,
+        database: Database,
+        queue: Queue,
+        handlers: Mapping[JobKind, Handler],
+        chores: Sequence[Chore] = (),
+        guard: Callable[[], None] = _nothing_wrong,
     ) -> None:
         self._database = database
         self._queue = queue
         self._handlers = handlers
         self._chores = chores
+        self._guard = guard
         self._due = [0.0 for _ in chores]
+        self._problems: dict[str, str] = {}
         self._on_turn: Callable[[], None] = lambda: None
 
     def run(self, stop: threading.Event, on_turn: Callable[[], None] = lambda: None) -> None:
@@ -80,25 +98,39 @@ class Worker:
         self._on_turn = on_turn
         while not stop.is_set():
             on_turn()
-            try:
+            busy = False
+            with self._contained("the worker waits"):
+                self._guard()
                 self.do_chores()
                 busy = self.run_one(stop)
-            except ArchimedError as error:
-                _log.warning("worker waits: %s", error)
-                busy = False
             if not busy:
                 stop.wait(_POLL_SECONDS)
 
     def do_chores(self) -> None:
-        """Do the chores that are due.
-
-        Raises:
-            ArchimedError: as one of them; it and those behind it are due again at once.
-        """
+        """Do the chores that are due, each for itself: one that fails is due again after a pause."""
         for number, chore in enumerate(self._chores):
             if time.monotonic() >= self._due[number]:
-                chore.do()
-                self._due[number] = time.monotonic() + chore.every_seconds
+                self._due[number] = time.monotonic() + max(chore.every_seconds, _FAILED_PAUSE_SECONDS)
+                with self._contained(f"{chore.name} failed"):
+                    chore.do()
+                    self._due[number] = time.monotonic() + chore.every_seconds
+
+    @contextmanager
+    def _contained(self, what: str) -> Iterator[None]:
+        """Log an error and go on; the same error once, however often it comes back."""
+        try:
+            yield
+        except ArchimedError as error:
+            problem = str(error)
+        except Exception as error:  # noqa: BLE001 - a fault of the program in one step must not stop all others
+            problem = f"a fault of the program ({place_of(error)})"
+        else:
+            if self._problems.pop(what, None) is not None:
+                _log.info("%s no more", what)
+            return
+        if self._problems.get(what) != problem:
+            self._problems[what] = problem
+            _log.error("%s: %s", what, problem)
 
     def run_one(self, stop: threading.Event, batch_id: int | None = None, correction_id: int | None = None) -> bool:
         """Run one job if there is one that may run now; return whether there was.
@@ -107,7 +139,11 @@ class Worker:
             stop: set, it ends the job at its next file; it goes on another time.
             batch_id: a job of this batch only.
             correction_id: the job of this correction only.
+
+        Raises:
+            ArchimedError: no job may run now, or none could be claimed.
         """
+        self._guard()
         job = self._queue.claim(batch_id, correction_id)
         if job is None:
             return False

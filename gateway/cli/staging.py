@@ -21,6 +21,7 @@ from catalog.visible import visible_study
 from gateway.cli.administering import actor
 from gateway.cli.bring import bring_as
 from gateway.cli.common import as_option, configuration, json_option
+from gateway.cli.orphans import adopt, erase, orphans
 from gateway.cli.output import print_records
 from gateway.cli.progress import bar
 from gateway.cli.showing import print_details, print_state, record
@@ -331,3 +332,7 @@ def _wait(gate: _Gate, batch: int, states: set[State], what: str) -> BatchInfo:
             return True
 
         return wait(gate.database, lambda: gate.review.info(batch), is_under_way, batch_id=batch)
+
+
+for command in (orphans, adopt, erase):
+    staging.add_command(command)

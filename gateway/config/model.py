@@ -35,7 +35,8 @@ class Staging:
 
     `quota_per_user` and `quota_total` are the most bytes that may wait there; 0, or none said: as many as the disk takes.
 
-    What was rejected can be restored for `keep_rejected_days`; then its bytes are erased.
+    What was rejected can be restored for `keep_rejected_days`; then its bytes are erased. Files that no batch has are set aside
+    for `keep_orphans_days`.
     """
 
     path: Annotated[Path, values.path] = STATE / "staging"
@@ -43,6 +44,7 @@ class Staging:
     quota_per_user: Annotated[int, values.whole(0, 1 << 60)] = 0
     quota_total: Annotated[int, values.whole(0, 1 << 60)] = 0
     keep_rejected_days: Annotated[int, values.whole(0, 3650)] = 14
+    keep_orphans_days: Annotated[int, values.whole(1, 36500)] = 90
 
 
 @dataclass(frozen=True, slots=True)

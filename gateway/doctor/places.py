@@ -12,6 +12,7 @@ from pathlib import Path
 from catalog import marks
 from gateway.config import Config
 from gateway.doctor.finding import Finding, doubtful, good, wrong
+from gateway.wiring import open_staging
 
 TLS = Path("/etc/archimed/tls")
 _LEAST_SHARE = 0.02
@@ -110,6 +111,19 @@ def folders(config: Config) -> Iterator[Finding]:
             )
         else:
             yield good("folders", f"{what} is there, for its owner alone")
+
+
+def orphans(config: Config) -> Iterator[Finding]:
+    """Look whether something was set aside in staging."""
+    found = open_staging(config).orphans.all()
+    if found:
+        yield doubtful(
+            "orphans",
+            f"{len(found)} times files that no batch has were set aside in staging, {sum(one.files for one in found)} in all",
+            "look at them: archimed staging orphans",
+        )
+    else:
+        yield good("orphans", "staging holds nothing that no batch has")
 
 
 def space(config: Config) -> Iterator[Finding]:

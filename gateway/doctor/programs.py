@@ -12,7 +12,7 @@ from catalog.pure.errors import ArchimedError
 from gateway.config import Config
 from gateway.doctor.finding import Finding, good, wrong
 from gateway.health import MountProbe
-from gateway.wiring import database_url
+from gateway.wiring import database_url, open_generations
 
 _PATIENCE_SECONDS = 3.0
 _PAM = Path("/etc/pam.d")
@@ -40,6 +40,24 @@ def catalogue(config: Config) -> Iterator[Finding]:
         yield wrong("catalogue", str(error), "start the database server; check url and password in [catalog]")
     finally:
         database.close()
+
+
+def generation(config: Config) -> Iterator[Finding]:
+    """Look whether catalogue, staging and store are of one age."""
+    database = Database(database_url(config))
+    try:
+        if database.is_sqlite and not Path(database.url.database or "").exists():
+            return
+        if shape.current(database) != shape.newest():
+            return  # said already
+        problems = open_generations(config, database).problems()
+    finally:
+        database.close()
+    for problem in problems:
+        says, _, mend = problem.partition(". ")
+        yield wrong("generation", says, mend)
+    if not problems:
+        yield good("generation", "catalogue, staging and store are of one age")
 
 
 def pam(config: Config) -> Iterator[Finding]:

@@ -9,8 +9,8 @@ from gateway.doctor import machine, places, programs
 from gateway.doctor.finding import Finding, doubtful, wrong
 
 _CHECKS = (
-    places.secrets, places.key, places.catalogue_file, places.folders, places.space, places.certificates,
-    programs.catalogue, programs.pam, programs.ports, programs.proxy, programs.mounts,
+    places.secrets, places.key, places.catalogue_file, places.folders, places.orphans, places.space, places.certificates,
+    programs.catalogue, programs.generation, programs.pam, programs.ports, programs.proxy, programs.mounts,
     machine.fuse, machine.clock, machine.units,
 )  # fmt: skip
 

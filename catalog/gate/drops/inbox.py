@@ -43,9 +43,12 @@ _T = TypeVar("_T")
 class Inbox(StagingView):
     """The staging tree of one principal. Safe to share between threads; made by `Inboxes.of`."""
 
-    def __init__(self, staging: Staging, exams: Exams, quota: Quota, principal: Principal) -> None:
+    def __init__(
+        self, staging: Staging, exams: Exams, quota: Quota, principal: Principal, guard: Callable[[], None] = lambda: None
+    ) -> None:
         super().__init__(staging, exams)
         self._quota = quota
+        self._guard = guard
         self._user = principal.user_id
 
     def left(self) -> int | None:
@@ -362,10 +365,13 @@ class Inbox(StagingView):
 
     def _begin(self, row: ExamRow) -> Dropped | None:
         """Make an open batch; None if somebody else did in the same moment."""
+        self._guard()
         drop = self._staging.make_drop()
         sealed = [batch.id for batch in row.batches]
         try:
             batch = self._exams.begin(row.study, row.code, drop.path.name, max(sealed, default=None))
+        except Unavailable:
+            raise  # the answer may be lost, and the batch be there: a folder that no batch has is swept
         except BaseException:
             drop.erase_all()
             raise

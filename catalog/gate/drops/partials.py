@@ -4,8 +4,8 @@
     <staging>/partials/<user>/<id>/about.json    where it goes, how long it will be; "placed" once it has its name there
 
 A piece is durable before its sender is told, so what was told is never sent twice. A whole file is linked to its place before
-it goes from here: killed in between, that is done again. What nobody adds to for a week is erased; what was placed, after a
-day.
+it goes from here: killed in between, that is done again. What nobody adds to for a week is set aside; what was placed goes
+after a day.
 """
 
 import fcntl
@@ -23,6 +23,7 @@ from catalog import clock, durable
 from catalog.gate.drops.handles import Buffer
 from catalog.gate.drops.inbox import Inbox
 from catalog.gate.staged.area import Staging
+from catalog.gate.staged.orphans import Kind
 from catalog.pure.access import Principal
 from catalog.pure.drops import Place
 from catalog.pure.errors import Conflict, NotFound, OutOfSpace, Refused
@@ -206,19 +207,23 @@ class Adding:
         self.offset = self._begin
 
 
-def erase_given_up(staging: Staging) -> None:
-    """Erase files that nobody adds to any more, durably."""
+def set_given_up_aside(staging: Staging) -> None:
+    """Set aside files that nobody adds to any more; those that were placed, or of which nothing has come, go."""
     now = clock.now()
     with durable.translated(_BUSY):
         for folder in staging.partials.glob("*/*"):
-            try:
-                expires = _read(folder).expires
-            except NotFound:
-                # Its process died while it was begun, or begins it in this moment.
-                expires = int(folder.stat().st_mtime) + PLACED_SECONDS
-            if expires <= now:
-                shutil.rmtree(folder)
-                durable.sync_folder(folder.parent)
+            partial = None
+            with suppress(NotFound):
+                partial = _read(folder)
+            # Without what it says of itself: its process died while it was begun, or begins it in this moment.
+            expires = partial.expires if partial is not None else int(folder.stat().st_mtime) + PLACED_SECONDS
+            if expires > now:
+                continue
+            if partial is not None and not partial.placed and partial.offset:
+                study, exam, *names = partial.place
+                staging.orphans.set_aside(Kind.UPLOAD, [(folder / "data", names[-1])], study, exam)
+            shutil.rmtree(folder)
+            durable.sync_folder(folder.parent)
 
 
 def _read(folder: Path) -> Partial:

@@ -10,15 +10,14 @@ import sqlalchemy as sa
 
 from catalog import clock
 from catalog.database import Database
-from catalog.database.tables import batches, jobs, staged_files
+from catalog.database.tables import batches, staged_files
 from catalog.gate.batches import enqueue_effects
 from catalog.gate.staged.area import Staging
 from catalog.gate.staged.drop_folder import DropFolder, StockedFile
 from catalog.pure.batches import Event, State, transition
-from catalog.pure.drops import SHOWN, is_quiet
+from catalog.pure.drops import is_quiet
 from catalog.pure.errors import Refused
 
-_FORGOTTEN_SECONDS = 3600
 _ROWS_AT_ONCE = 1000
 # The kernel lets go of a file a moment after its program closed it.
 WAIT_SECONDS = 5.0
@@ -102,16 +101,3 @@ def _row(staging: Staging, batch: int, key: str, file: StockedFile) -> dict[str,
         "batch_id": batch, "file": f"drops/{key}/{file.number}", "variant": 0, "size": file.size, "received": clock.now(),
         "instance": staging.digest(f"dropped {file.name}"), "state": "staged", "reason": "", "result": "",
     }  # fmt: skip
-
-
-def sweep(database: Database, staging: Staging) -> None:
-    """Remove folders of dropped batches that no batch has: of one that was emptied, or whose making was cut short."""
-    for key in staging.all_drops():
-        drop = staging.drop(key)
-        is_used = sa.exists().where(batches.c.drop_folder == key, batches.c.state.in_((*SHOWN, State.REJECTED)))
-        is_erased_yet = sa.exists().where(
-            jobs.c.batch_id == batches.c.id, jobs.c.state.in_(("queued", "running")), batches.c.drop_folder == key
-        )
-        row = database.row(sa.select(sa.or_(is_used, is_erased_yet)))
-        if row is not None and not row[0] and time.time() - drop.path.stat().st_mtime > _FORGOTTEN_SECONDS:
-            staging.erase_drop(key)

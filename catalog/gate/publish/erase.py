@@ -4,7 +4,6 @@ import sqlalchemy as sa
 
 from catalog.database import Database
 from catalog.database.tables import batches, staged_files
-from catalog.gate.drops import partials, sealing
 from catalog.gate.staged.area import Staging
 from catalog.jobs import Job, Queue, Stop
 
@@ -47,21 +46,3 @@ class Eraser:
 
     def give_up(self, connection: sa.Connection, job: Job, reason: str) -> None:
         """Leave the batch as it is: what is still staged of it is named by its rows."""
-
-
-def sweep(database: Database, staging: Staging) -> None:
-    """Remove files that were never acknowledged: those without a row, of receivers that are gone."""
-    sealing.sweep(database, staging)
-    partials.erase_given_up(staging)
-    for folder, files in staging.ended_sessions():
-        known = {
-            row.file
-            for start in range(0, len(files), _CHUNK)
-            for row in database.rows(
-                sa.select(staged_files.c.file).where(staged_files.c.file.in_(files[start : start + _CHUNK]))
-            )
-        }
-        lost = [file for file in files if file not in known]
-        staging.erase(lost)
-        if len(lost) == len(files):
-            staging.remove_session(folder)

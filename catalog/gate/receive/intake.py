@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -57,10 +57,14 @@ class Intake:
     """What receives: one a process, shared by its threads.
 
     Several threads that commit at once share one transaction: the first to come does the work of all that wait behind it.
+
+    Args:
+        guard: raises while nothing may be received, because catalogue and staging are not of one age.
     """
 
-    def __init__(self, database: Database, staging: Staging) -> None:
+    def __init__(self, database: Database, staging: Staging, guard: Callable[[], None] = lambda: None) -> None:
         self._database = database
+        self._guard = guard
         self._staging = staging
         self._session = staging.session()
         self._turn = threading.Lock()
@@ -99,6 +103,7 @@ class Intake:
         Raises:
             OutOfSpace, Unavailable: the disk refused.
         """
+        self._guard()
         with durable.translated(_BUSY):
             file, fd = self._session.create()
         return Incoming(self, source, file, fd)
@@ -134,6 +139,16 @@ class Intake:
             # Other bytes under the same UID: both are kept, and the checks tell the reviewer.
             row = _Row(row.source, row.file, row.instance, row.size, variant=row.variant + 1)
             self._insert(row)
+
+    def _has_row(self, file: str) -> bool | None:
+        """Return whether a file has its row; None if the catalogue does not say.
+
+        A COMMIT whose answer was lost may have happened: bytes go only if there is no row. Else they are set aside later.
+        """
+        try:
+            return self._database.row(sa.select(staged_files.c.id).where(staged_files.c.file == file)) is not None
+        except ArchimedError:
+            return None
 
     def _insert(self, row: "_Row") -> None:
         self._waiting.append(row)
@@ -216,10 +231,19 @@ class Incoming:
             instance_uid: the original SOP instance UID, or whatever makes the file one; kept as a keyed digest only.
 
         Raises:
-            OutOfSpace, Unavailable: it could not be kept; nothing is left of it.
+            OutOfSpace, Unavailable: it could not be kept.
         """
         try:
             self._intake._commit(self, instance_uid)  # noqa: SLF001 - the two classes are one thing
+        except Unavailable:
+            is_kept = self._intake._has_row(self.file)  # noqa: SLF001
+            if is_kept is False:
+                self.discard()
+                raise
+            os.close(self.fd)
+            if is_kept is None:
+                raise
+            return
         except BaseException:
             self.discard()
             raise

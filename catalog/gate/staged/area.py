@@ -5,6 +5,7 @@
                                              was unpacked: then `.names.json` has the names its files had in it
     <staging>/drops/<key>/                   what a user dropped for an exam (`catalog.gate.staged.drop_folder`)
     <staging>/partials/<user>/<id>/          a large file that comes in pieces (`catalog.gate.drops.partials`)
+    <staging>/orphans/<id>/                  what no batch has, set aside (`catalog.gate.staged.orphans`)
     <staging>/batches/<batch>.json           what the checks read of a batch, for its reviewers: patients, series
     <staging>/batches/<batch>.txt            what the checks say of a batch, for who brought it
 
@@ -22,18 +23,21 @@ import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from io import BufferedRandom
 from pathlib import Path
 from typing import Any
 
 from catalog import durable, marks
 from catalog.gate.staged.drop_folder import DropFolder
+from catalog.gate.staged.orphans import Orphans
 from catalog.pure.errors import Refused
 
 DIGEST_BYTES = 16
 _LOCK = ".lock"
 _DROPS = "drops"
 _MEMBERS = ".names.json"
+_UNPACKED = ".unpacked"
 _DROPS_HELD = 256
 _NAMES_HELD = 4
 
@@ -63,6 +67,23 @@ class Staging:
                 durable.write_file(self._root / "secret.key", [secrets.token_hex(32).encode()])
 
     @property
+    def orphans(self) -> Orphans:
+        """What no batch has, set aside."""
+        return Orphans(self._root / "orphans")
+
+    def remove_temporary_files(self) -> None:
+        """Remove what processes that died left half written; it was put in place by nobody, and some of it holds identities.
+
+        Raises:
+            Unavailable: the disk refused.
+        """
+        with durable.translated("the staging folder cannot be written"):
+            for pattern in ("", "batches/", "received/*/", "partials/*/*/", "drops/*/", "drops/*/files/", "orphans/*/"):
+                for path in self._root.glob(f"{pattern}.*.tmp"):
+                    if durable.is_left_behind(path):
+                        path.unlink(missing_ok=True)
+
+    @property
     def partials(self) -> Path:
         """The folder of files that come in pieces."""
         return self._root / "partials"
@@ -76,12 +97,18 @@ class Staging:
                 raise Refused("the staging folder is not prepared; run `archimed init`") from None
         return hashlib.blake2b(value.encode("utf-8", "surrogateescape"), key=self._secret, digest_size=DIGEST_BYTES).digest()
 
-    def session(self) -> "Session":
-        """Begin to receive files in this process."""
+    def session(self, *, is_unpacked: bool = False) -> "Session":
+        """Begin to receive files in this process.
+
+        Args:
+            is_unpacked: they come out of an archive that is staged: should this process die, they are no loss.
+        """
         name = secrets.token_hex(6)
         folder = self._root / "received" / name
         with durable.translated("the staging folder cannot be written"):
             durable.make_folder(folder)
+            if is_unpacked:
+                durable.write_file(folder / _UNPACKED, [])
             return Session(folder, name)
 
     def make_drop(self) -> DropFolder:
@@ -224,28 +251,32 @@ class Staging:
             self._report(batch).unlink(missing_ok=True)
             durable.sync_folder(self._root / "batches")
 
-    def ended_sessions(self) -> Iterator[tuple[Path, list[str]]]:
-        """Yield the folder and the files (as the catalogue names them) of each session whose process is gone."""
+    def ended_sessions(self) -> Iterator["EndedSession"]:
+        """Yield each session whose process is gone."""
         for folder in sorted((self._root / "received").iterdir()):
             with contextlib.ExitStack() as stack:
                 try:
                     lock = os.open(folder / _LOCK, os.O_RDWR)
                 except FileNotFoundError:
-                    # Its process has just made the folder, or died doing so; then the next look finds it empty too.
+                    # Its process has just made the folder, or died doing so; then the next look finds it empty too. One that
+                    # holds files has lost its lock, say in a copy that left out hidden files.
                     with contextlib.suppress(OSError):
                         folder.rmdir()
-                    continue
-                stack.callback(os.close, lock)
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue
-                yield folder, [f"{folder.name}/{path.name}" for path in folder.iterdir() if path.name.isdigit()]
+                        continue
+                else:
+                    stack.callback(os.close, lock)
+                    try:
+                        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    except BlockingIOError:
+                        continue
+                files = [f"{folder.name}/{path.name}" for path in folder.iterdir() if path.name.isdigit()]
+                is_unpacked = (folder / _UNPACKED).exists() or (folder / _MEMBERS).exists()
+                yield EndedSession(folder, files, is_unpacked)
 
     def remove_session(self, folder: Path) -> None:
         """Remove the folder of an ended session that holds no files any more."""
-        (folder / _MEMBERS).unlink(missing_ok=True)
-        (folder / _LOCK).unlink(missing_ok=True)
+        for name in (_MEMBERS, _UNPACKED, _LOCK):
+            (folder / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             folder.rmdir()
 
@@ -278,6 +309,15 @@ class Staging:
         except (FileNotFoundError, NotADirectoryError):
             return {}
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class EndedSession:
+    """Where a process that is gone put what it received: `files` as the catalogue names them."""
+
+    folder: Path
+    files: list[str]
+    is_unpacked: bool
 
 
 class Session:

@@ -240,6 +240,12 @@ class DropFolder:
         files = self.path / "files"
         return files.is_dir() and any(entry.name != _NAMES for entry in files.iterdir())
 
+    def left_files(self) -> list[tuple[Path, str]]:
+        """Return all that lies in the tree, with its name there, and the stocked files that the tree has lost."""
+        tree = [(path, path.name) for path in (self.path / "tree").iterdir()] if (self.path / "tree").is_dir() else []
+        files = (self.path / "files").iterdir() if (self.path / "files").is_dir() else ()
+        return tree + [(path, path.name) for path in files if path.name.isdigit() and path.stat().st_nlink == 1]
+
     def erase_all(self) -> None:
         """Remove the whole folder, durably."""
         if self.path.is_dir():

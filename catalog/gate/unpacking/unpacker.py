@@ -56,7 +56,7 @@ class Unpacker:
         depth = self._staging.depth_of(row.file) + 1
         if depth > self._limits.depth:
             raise Unreadable(f"archives lie in archives, more than {self._limits.depth} deep; unpack them and bring the files")
-        session = self._staging.session()
+        session = self._staging.session(is_unpacked=True)
         names: list[str] = []
         rows: list[dict[str, Any]] = []
         try:

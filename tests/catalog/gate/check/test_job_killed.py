@@ -9,7 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from catalog.database.tables import jobs, staged_files
-from catalog.gate.publish.erase import sweep
+from catalog.gate.sweep import Sweeper
 from catalog.pure.batches import State
 from tests.catalog.gate.conftest import Gate
 from tests.catalog.gate.publish.test_job import WORKER
@@ -42,7 +42,7 @@ def test_killed_in_a_loop_the_checks_come_to_the_same(gate: Gate, tmp_path: Path
     info = gate.review.info(batch)
     assert (info.files, [one["files"] for one in info.summary]) == (91, [30, 60])
     assert [finding["check"] for finding in info.findings] == ["unpacked"]
-    sweep(gate.database, gate.staging)
+    Sweeper(gate.database, gate.staging, keep_seconds=60).sweep()
     rows = gate.database.rows(sa.select(staged_files.c.file))
     known = {gate.staging.path(row.file) for row in rows}
     assert len(known) == 91

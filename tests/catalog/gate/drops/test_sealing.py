@@ -15,6 +15,7 @@ from catalog.database.tables import batches, staged_files
 from catalog.gate.drops import sealing
 from catalog.gate.drops.inbox import Inbox
 from catalog.gate.drops.inboxes import Inboxes
+from catalog.gate.sweep import Sweeper
 from catalog.pure.batches import State
 from catalog.pure.errors import NotFound, Refused, Sealed
 from tests.catalog.gate.conftest import STUDY, Gate, put
@@ -247,9 +248,9 @@ def test_reviewers_see_received_batches_of_their_source(gate: Gate, inbox_of: Ca
 def test_folders_that_no_batch_has_are_swept(gate: Gate, inbox: Inbox) -> None:
     put(inbox, "a", b"1")
     orphan = gate.staging.make_drop().path
-    sealing.sweep(gate.database, gate.staging)
+    Sweeper(gate.database, gate.staging, keep_seconds=60).sweep()
     assert orphan.exists(), "it was just made: its batch may follow"
     for path in (orphan, folder_of(gate)):
         os.utime(path, (0, 0))
-    sealing.sweep(gate.database, gate.staging)
+    Sweeper(gate.database, gate.staging, keep_seconds=60).sweep()
     assert names_in(orphan.parent) == [folder_of(gate).name]

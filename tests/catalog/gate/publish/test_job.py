@@ -15,8 +15,8 @@ import sqlalchemy as sa
 
 from catalog import administration
 from catalog.database.tables import audit, batches, changes, files, jobs, staged_files
-from catalog.gate.publish.erase import sweep
 from catalog.gate.publish.job import Publisher
+from catalog.gate.sweep import Sweeper
 from catalog.pure.batches import State
 from catalog.pure.errors import NotFound, OutOfSpace
 from catalog.pure.nodes import ROOT_ID
@@ -296,7 +296,7 @@ def test_what_a_dead_receiver_left_without_a_row_is_swept(gate: Gate) -> None:
     os.write(lost.fd, b"half")
     os.close(lost.fd)
     gate.intake.close()
-    sweep(gate.database, gate.staging)
+    Sweeper(gate.database, gate.staging, keep_seconds=60).sweep()
     gate.intake._session = gate.staging.session()
     left = [path.name for path in (gate.built.folder / "var/staging/received").glob("*/[0-9]*")]
     assert left == ["1"]

@@ -22,8 +22,8 @@ import sqlalchemy as sa
 from pydicom.dataset import Dataset
 
 from catalog.database.tables import jobs, staged_files
-from catalog.gate.publish.erase import sweep
 from catalog.gate.staged.area import Session
+from catalog.gate.sweep import Sweeper
 from catalog.gate.unpacking import tars, zips
 from catalog.gate.unpacking.limits import Budget, Limits, member_name
 from catalog.pure.batches import State
@@ -80,7 +80,7 @@ def test_the_files_of_an_archive_join_the_batch(gate: Gate, pack: Callable[[dict
     gate.work()
     assert gate.review.info(batch).state is State.PUBLISHED
     assert len(gate.names(f"{STUDY}/E001/003_DCM_MR_t1_mprage_sag")) == 4
-    sweep(gate.database, gate.staging)
+    Sweeper(gate.database, gate.staging, keep_seconds=60).sweep()
     assert gate.database.rows(sa.select(staged_files)) == []
     left = [path for path in (gate.built.folder / "var/staging/received").rglob("*") if path.is_file()]
     assert {path.name for path in left} <= {".lock"}

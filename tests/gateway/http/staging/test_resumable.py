@@ -16,7 +16,7 @@ import pytest
 
 from catalog import clock
 from catalog.gate.drops import partials as module
-from catalog.gate.drops.partials import erase_given_up
+from catalog.gate.drops.partials import set_given_up_aside
 from catalog.gate.staged.area import Staging
 from tests.behaviour.dropping import fill, seal_all, staging_of
 from tests.behaviour.suite import eventually
@@ -176,7 +176,7 @@ def test_what_nobody_adds_to_is_erased(own_taking: Serving, monkeypatch: pytest.
 
     def after(seconds: int) -> list[int]:
         monkeypatch.setattr(clock, "now", lambda: now + seconds)
-        erase_given_up(staging)
+        set_given_up_aside(staging)
         return [own_taking.request("HEAD", path, TUS).status for path in (begun, placed)]
 
     assert after(module.PLACED_SECONDS - 60) == [200, 200]
@@ -191,7 +191,7 @@ def test_a_clock_that_is_set_back_gives_nothing_up(own_taking: Serving, monkeypa
     now = clock.now()
     for days in (1, 400):
         monkeypatch.setattr(clock, "now", lambda back=days: now - back * 86_400)
-        erase_given_up(staging_of(own_taking.built))
+        set_given_up_aside(staging_of(own_taking.built))
         assert offset(own_taking, path) == 1000
     assert add(own_taking, path, 1000, BODY[1000:]).status == 204
     assert content(own_taking, FILE) == BODY
