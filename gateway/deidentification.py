@@ -98,12 +98,12 @@ def _of_own_type(report: deid.Report, source: Path) -> deid.Report:
 def _telling(profile: deid.Profile, attested: bool) -> deid.Profile:
     """Return the profile, which then also hands out what the catalogue wants to know of DICOM files.
 
-    Read of the clean file: what the profile removes is not told. Where somebody vouches for the import, also for what is
+    Read of the clean file: what the profile removes is not shown. Where somebody vouches for the import, also for what is
     looked through all the same, as tables; pictures are for who has looked at them.
     """
     attest = profile.attest | (frozenset(ATTESTABLE) - _PICTURES if attested else frozenset())
-    told = {each.name for each in profile.extract} | {*headers.TEXT, *headers.NUMBERS}
-    wanted = ((field.name, tag_for_keyword(field.name)) for field in Dicom.fields if field.name not in told)
+    shown = {each.name for each in profile.extract} | {*headers.TEXT, *headers.NUMBERS}
+    wanted = ((field.name, tag_for_keyword(field.name)) for field in Dicom.fields if field.name not in shown)
     more = tuple(Extract(name, tag) for name, tag in wanted if tag is not None)
     return replace(profile, extract=profile.extract + more, attest=attest)
 

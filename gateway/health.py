@@ -1,6 +1,6 @@
 """Whether this gateway could serve now: what `/readyz` answers, and what `archimed doctor` asks too.
 
-Names nobody and nothing of what is archived: it is told without a login.
+Names nobody and nothing of what is archived: it is shown without a login.
 """
 
 import os
@@ -33,7 +33,7 @@ class Answer:
     problem: str = ""
     facts: tuple[tuple[str, int], ...] = ()
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return it as it stands in JSON."""
         return {"ok": not self.problem, **({"problem": self.problem} if self.problem else {}), **dict(self.facts)}
 

@@ -56,17 +56,17 @@ class _Redacting(logging.Formatter):
         self._part = part
 
     def facts(self, record: logging.LogRecord) -> dict[str, str]:
-        """Return what may be told of a record, in the order in which it is written."""
+        """Return what may be written of a record, in the order in which it is written."""
         own = record.name.split(".", 1)[0] in _OWN
-        told = {
+        facts = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "part": self._part,
             "message": record.getMessage() if own else f"{record.name} at {short_path(record.pathname)}:{record.lineno}",
         }
         if record.exc_info and record.exc_info[1] is not None:
-            told["exception"] = place_of(record.exc_info[1])
-        return told
+            facts["exception"] = place_of(record.exc_info[1])
+        return facts
 
 
 class _Json(_Redacting):
@@ -76,10 +76,10 @@ class _Json(_Redacting):
 
 class _Text(_Redacting):
     def format(self, record: logging.LogRecord) -> str:
-        told = self.facts(record)
+        facts = self.facts(record)
         # One record, one line: what a message carries must not look like a record of its own.
-        text = "; ".join(told[key] for key in ("message", "exception") if key in told)
-        return f"{told['time'][11:19]} {told['level']:7} {told['part']}: {' '.join(text.splitlines())}"
+        text = "; ".join(facts[key] for key in ("message", "exception") if key in facts)
+        return f"{facts['time'][11:19]} {facts['level']:7} {facts['part']}: {' '.join(text.splitlines())}"
 
 
 class JournalHandler(logging.Handler):
@@ -92,15 +92,15 @@ class JournalHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
-        told = self._facts(record)
-        text = "; ".join(told[key] for key in ("message", "exception") if key in told)
+        facts = self._facts(record)
+        text = "; ".join(facts[key] for key in ("message", "exception") if key in facts)
         fields = {
             "MESSAGE": text,
-            "PRIORITY": str(_PRIORITIES.get(told["level"], _PRIORITIES["info"])),
+            "PRIORITY": str(_PRIORITIES.get(facts["level"], _PRIORITIES["info"])),
             "SYSLOG_IDENTIFIER": "archimed",
-            "ARCHIMED_PART": told["part"],
-            "ARCHIMED_LEVEL": told["level"],
-            "ARCHIMED_AT": told.get("exception", ""),
+            "ARCHIMED_PART": facts["part"],
+            "ARCHIMED_LEVEL": facts["level"],
+            "ARCHIMED_AT": facts.get("exception", ""),
         }
         lines = (f"{name}={' '.join(value.splitlines())}\n" for name, value in fields.items() if value)
         try:

@@ -56,7 +56,7 @@ def audit(
 ) -> None:
     """List who did what, oldest first.
 
-    Reads are written down some seconds behind. `archimed audit exams` tells when each exam was read last.
+    Reads are written down some seconds behind. `archimed audit exams` says when each exam was read last.
 
     \b
     Examples:

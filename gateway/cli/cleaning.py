@@ -1,6 +1,6 @@
 """Cleaning files for `archimed deid`, in this process or over several: one file in, one clean file and its outcome out.
 
-Only what a worker process needs may live here: no options, no printing. Processes start afresh and are told the profile's
+Only what a worker process needs may live here: no options, no printing. Processes start afresh and are given the profile's
 text and the key over a pipe, never on a command line.
 """
 
@@ -64,7 +64,7 @@ class Outcome:
     rules: dict[str, int] = field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:
-        """As JSON tells it."""
+        """As JSON."""
         return {"file": self.file, "output": self.output or None, "reason": self.reason, "done": self.done}
 
 

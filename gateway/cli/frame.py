@@ -34,7 +34,7 @@ _COMMANDS = {
     "ls": ("tree", "List a folder of the archive."),
     "stat": ("tree", "Show what is known of one place in the archive."),
     "cat": ("tree", "Write an archived file's bytes to standard output."),
-    "query": ("query", "Find series and files by what they tell of themselves."),
+    "query": ("query", "Find series and files by their metadata."),
     "mount": ("mount", "Mount the archive as a read-only folder."),
     "mount-staging": ("mount_staging", "Mount the folder to bring files into."),
     "serve": ("serve", "Serve WebDAV, receive DICOM, check and publish."),

@@ -50,7 +50,7 @@ def mount_options(command: F) -> F:
         ),
         click.option(
             "--await-mount", is_flag=True,
-            help="Only open /dev/fuse, tell systemd, and wait until archimed-fuse-mount mounts it: for a sandboxed service.",
+            help="Only open /dev/fuse, notify systemd, and wait until archimed-fuse-mount mounts it: for a sandboxed service.",
         ),
         click.option("--allow-other", is_flag=True, help="Let in the Unix user LOGIN when another one mounts, such as root."),
         click.option("--foreground", is_flag=True, help="Stay, and unmount on Ctrl-C or SIGTERM."),
@@ -138,7 +138,7 @@ def _open_log(file: Path | None) -> int:
 
 
 def _detach(log: int, writing: int) -> None:
-    """Let go of the terminal and tell the waiting command that the mount answers."""
+    """Let go of the terminal and let the waiting command know that the mount answers."""
     os.chdir("/")
     for target, source in ((0, os.open(os.devnull, os.O_RDONLY)), (1, log), (2, log)):
         os.dup2(source, target)

@@ -1,4 +1,4 @@
-"""`archimed query`: series and files by what they tell of themselves."""
+"""`archimed query`: series and files by their metadata."""
 
 import itertools
 from collections.abc import Iterable, Iterator
@@ -27,7 +27,7 @@ Record = dict[str, Any]
 @click.option("--files", "with_files", is_flag=True, help="List the files that answer instead of their series.")
 @click.option("--paths", is_flag=True, help="Print paths alone, one a line.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Print N answers at most.")
-@click.option("--fields", "list_fields", is_flag=True, help="List the fields that file types tell, with their units.")
+@click.option("--fields", "list_fields", is_flag=True, help="List the fields that file types have, with their units.")
 @click.option("--index", "index", metavar="FIELD", help="Make questions about a field faster; for administrators.")
 @click.option(
     "--refill", "refill", metavar="STUDY", help="Take a study's metadata anew from its manifests; for administrators."
@@ -40,7 +40,7 @@ def query(
     """Find series of which at least one file answers a question.
 
     Numbers are in the field's own unit, as DICOM has it (EchoTime: ms), or in the one you write: 0.08 s. Text goes between
-    quotes. docs/query.md tells the rest.
+    quotes. docs/query.md says the rest.
 
     \b
     Example:
@@ -110,8 +110,8 @@ def _print_table(records: Iterable[Record], asked: list[QueryField], *, with_fil
         record | {each.name: _shown(record.get("metadata", {}).get(each.name), each.unit) for each in asked}
         for record in records
     ]
-    told = [each.name for each in asked if any(row[each.name] for row in rows)]
-    print_records(rows, ["path", *(("size", "acquired") if with_files else ("files", "acquired", *told))], as_json=False)
+    known = [each.name for each in asked if any(row[each.name] for row in rows)]
+    print_records(rows, ["path", *(("size", "acquired") if with_files else ("files", "acquired", *known))], as_json=False)
 
 
 def _shown(value: object, unit: str) -> str:

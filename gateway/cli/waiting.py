@@ -30,8 +30,8 @@ def wait(
     """
     worker = open_worker(configuration(), database)
     begun = time.monotonic()
-    while is_under_way(told := look()):
+    while is_under_way(found := look()):
         if time.monotonic() - begun > _GRACE_SECONDS:
             worker.run_one(threading.Event(), batch_id, correction_id)
         time.sleep(_POLL_SECONDS)
-    return told
+    return found

@@ -56,7 +56,7 @@ class PasswordBackend(Protocol):
         """Return a proof, or None if that is not this login's password or the account may not be used.
 
         Raises:
-            Unavailable: nobody can tell at the moment.
+            Unavailable: it cannot be found out at the moment.
         """
 
 
@@ -152,7 +152,7 @@ class Asking:
             admit: called with a fresh proof; does what follows from it in the catalogue and returns the user.
 
         Raises:
-            Unavailable: nobody can tell at the moment.
+            Unavailable: it cannot be found out at the moment.
         """
 
         def ask(digest: bytes) -> bool:
@@ -164,7 +164,7 @@ class Asking:
         """Take for a login that nobody has what a wrong password takes; the backend hears neither of them.
 
         Raises:
-            Unavailable: nobody could tell at the moment, if somebody had it.
+            Unavailable: it could not be found out at the moment, if somebody had it.
         """
 
         def ask(digest: bytes) -> bool:
@@ -241,5 +241,5 @@ def _result_of(flight: Future[bool]) -> bool:
         return flight.result(_PATIENCE_SECONDS)
     except Unavailable as error:
         raise Unavailable(str(error)) from None
-    except Exception:  # noqa: BLE001 - the thread that asked tells of it
+    except Exception:  # noqa: BLE001 - the thread that asked reports it
         raise Unavailable(_NO_ANSWER) from None

@@ -82,7 +82,7 @@ class Failures:
         self._lock = threading.Lock()
 
     def digest(self, *parts: str) -> bytes:
-        """Return 32 bytes that stand for these texts and tell nothing of them."""
+        """Return 32 bytes that stand for these texts and reveal nothing of them."""
         encoded = [part.encode() for part in parts]
         return hmac.digest(self.key, b"".join(struct.pack("=I", len(part)) + part for part in encoded), "sha256")
 

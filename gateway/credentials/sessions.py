@@ -48,14 +48,14 @@ class Authenticator(Protocol):
 
         Raises:
             Unauthenticated: it proves nothing.
-            Unavailable: nobody can tell at the moment.
+            Unavailable: it cannot be found out at the moment.
         """
 
     def holds(self, session: Session) -> bool:
         """Whether a session of a moment ago still stands: the user is there, and so is the token.
 
         Raises:
-            Unavailable: nobody can tell at the moment.
+            Unavailable: it cannot be found out at the moment.
         """
 
 

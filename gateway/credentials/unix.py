@@ -17,7 +17,7 @@ from gateway.credentials.asking import Proof
 
 _log = logging.getLogger(__name__)
 
-# From <security/_pam_types.h>: what says "no" about the login, apart from what says that nobody can tell.
+# From <security/_pam_types.h>: what says "no" about the login, apart from what says that it cannot be found out.
 _NO = {
     6: "denied",
     7: "wrong password",

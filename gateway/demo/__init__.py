@@ -7,7 +7,7 @@
     processes  the appliance and the mount as child processes
     operator   the command line, as the demo's people type it
     proof      reading back through every door and comparing
-    tour       what happens, in order, and what is told about it
+    tour       what happens, in order, and what is printed about it
 
 Everything goes through the same doors as in earnest: the configuration file, the command line, the C-STORE port, the gate, the
 mount, WebDAV. Nothing here may reach past them.

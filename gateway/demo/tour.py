@@ -1,4 +1,4 @@
-"""What happens in the demo, in order, and what is told about it on the way."""
+"""What happens in the demo, in order, and what is printed about it on the way."""
 
 import contextlib
 import io

@@ -56,7 +56,7 @@ type_and_length = _HEADER.unpack_from
 class Stream:
     """What a peer sends once its association is accepted.
 
-    Receive into `space()`, tell `received(n)`, then go through `events()` before receiving again.
+    Receive into `space()`, call `received(n)`, then go through `events()` before receiving again.
 
     Args:
         contexts: presentation context numbers that were accepted.

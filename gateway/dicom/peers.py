@@ -30,7 +30,7 @@ class Peers(Protocol):
         """Return the peer that calls itself `title` from that IP address; None if it is not known.
 
         Raises:
-            ArchimedError: nobody can tell at the moment.
+            ArchimedError: it cannot be found out at the moment.
         """
 
     def refuse(self, title: str, address: str) -> None:

@@ -102,15 +102,15 @@ def _drawn(order: dict[str, Any]) -> bytes:
         return _packed({"why": "the disk does not give its bytes"})
     if found is None:
         return _packed({"why": f"a file of type {kind.name} has nothing to be seen" if kind else "nobody knows what it is"})
-    told = {
+    answer = {
         "media_type": found.media_type, "frame": found.frame, "frames": found.frames, "columns": found.columns,
         "rows": found.rows, "window": found.window,
     }  # fmt: skip
-    return _packed(told, found.data)
+    return _packed(answer, found.data)
 
 
-def _packed(told: dict[str, Any], data: bytes = b"") -> bytes:
-    return json.dumps(told | {"length": len(data)}).encode() + b"\n" + data
+def _packed(answer: dict[str, Any], data: bytes = b"") -> bytes:
+    return json.dumps(answer | {"length": len(data)}).encode() + b"\n" + data
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ class Drawing:
 
         Args:
             path: where its bytes are.
-            file_type: the type of its series, which tells that it is DICOM; of all else the content tells.
+            file_type: the type of its series, which says that it is DICOM; of all else the content says.
             look: how somebody wants it.
 
         Raises:
@@ -52,11 +52,11 @@ class Drawing:
         """
         with self._drawer() as drawer:
             order = {"path": str(path.absolute()), "type": file_type, "look": asdict(look)}
-            told, data = _ask(drawer, order)
-        if "why" in told:
-            raise Unreadable(told["why"])
-        window = (told["window"][0], told["window"][1]) if told["window"] else None
-        return Preview(told["media_type"], data, told["frame"], told["frames"], told["columns"], told["rows"], window)
+            answer, data = _ask(drawer, order)
+        if "why" in answer:
+            raise Unreadable(answer["why"])
+        window = (answer["window"][0], answer["window"][1]) if answer["window"] else None
+        return Preview(answer["media_type"], data, answer["frame"], answer["frames"], answer["columns"], answer["rows"], window)
 
     def close(self) -> None:
         """End the processes that draw nothing at the moment; the others end with their picture."""
@@ -119,8 +119,8 @@ def _ask(drawer: subprocess.Popen[bytes], order: dict[str, Any]) -> tuple[dict[s
         line = says.readline()
         if not line:
             raise Unreadable("the process that draws it broke down")
-        told: dict[str, Any] = json.loads(line)
-        return told, says.read(told["length"])
+        answer: dict[str, Any] = json.loads(line)
+        return answer, says.read(answer["length"])
     except OSError:
         raise Unreadable("the process that draws it broke down") from None
     finally:

@@ -1,4 +1,4 @@
-"""What a PROPFIND or PROPPATCH asks, and what PROPFIND tells of one node: XML in and out, nothing else.
+"""What a PROPFIND or PROPPATCH asks, and what PROPFIND returns of one node: XML in and out, nothing else.
 
 Written by hand instead of through wsgidav: its tree of elements costs ten times the time and four times the memory for a folder
 of 20,000 files (benchmarks/webdav.md). `allprop` is lean on purpose: Windows asks for it in every folder and gives up beyond a
@@ -22,7 +22,7 @@ from catalog.pure.nodes import Node
 from gateway.http.media import media_type
 
 _Renderer: TypeAlias = Callable[[Node], str]
-Teller: TypeAlias = Callable[[str], str | None]
+Lookup: TypeAlias = Callable[[str], str | None]
 """Called with a property's name; returns its element, or None where there is no such property."""
 Beyond: TypeAlias = Callable[[], Mapping[str, str]]
 """Returns the properties that only one node has, by name: what clients gave it."""
@@ -82,42 +82,42 @@ class _Form:
     lenient: bool = True
     names: bool = False
 
-    def __call__(self, node: Node, tell: Teller | None, beyond: Beyond | None) -> str:
-        told = {}
-        if tell is not None and self.lacking:
-            told = {tag: text for tag in self.lacking if (text := tell(tag)) is not None}
+    def __call__(self, node: Node, lookup: Lookup | None, beyond: Beyond | None) -> str:
+        more = {}
+        if lookup is not None and self.lacking:
+            more = {tag: text for tag in self.lacking if (text := lookup(tag)) is not None}
         if beyond is not None and self.names:
             return self.head + "".join(_empty(tag) for tag in beyond()) + self.tail
         if beyond is not None and self.lenient:
-            told = {**beyond(), **told}
-        if told:
-            return self._with(node, told)
+            more = {**beyond(), **more}
+        if more:
+            return self._with(node, more)
         return self.head + "".join([renderer(node) for renderer in self.renderers]) + self.tail
 
-    def _with(self, node: Node, told: Mapping[str, str]) -> str:
-        found = [*(renderer(node) for renderer in self.renderers), *told.values()]
-        lacking = [] if self.lenient else [tag for tag in self.lacking if tag not in told]
+    def _with(self, node: Node, more: Mapping[str, str]) -> str:
+        found = [*(renderer(node) for renderer in self.renderers), *more.values()]
+        lacking = [] if self.lenient else [tag for tag in self.lacking if tag not in more]
         return _BEGIN + "".join(found) + _OK + _not_found(lacking)
 
 
 class Wanted:
-    """What one PROPFIND asks for, ready to be told of any number of nodes."""
+    """What one PROPFIND asks for, ready to be asked for any number of nodes."""
 
     def __init__(self, folder: _Form, file: _Form) -> None:
         self._folder = folder
         self._file = file
 
-    def response(self, href: str, node: Node, tell: Teller | None = None, beyond: Beyond | None = None) -> str:
+    def response(self, href: str, node: Node, lookup: Lookup | None = None, beyond: Beyond | None = None) -> str:
         """Return the `response` element of a node.
 
         Args:
             href: percent-encoded.
-            node: what is told of.
-            tell: knows properties beyond those that all have, by name.
+            node: the node.
+            lookup: knows properties beyond those that all have, by name.
             beyond: asked where all are wanted, or their names.
         """
         form = self._folder if node.is_folder else self._file
-        return f"<D:response><D:href>{href}</D:href>{form(node, tell, beyond)}</D:response>"
+        return f"<D:response><D:href>{href}</D:href>{form(node, lookup, beyond)}</D:response>"
 
 
 def parse_propfind(body: bytes) -> Wanted:
@@ -170,7 +170,7 @@ def parse_proppatch(body: bytes) -> list[tuple[str, Element | None]]:
 
 
 def patched(href: str, statuses: Mapping[str, str]) -> str:
-    """Return the multistatus that tells what became of each property a PROPPATCH names."""
+    """Return the multistatus that says what became of each property a PROPPATCH names."""
     parts = [f"{HEAD}<D:response><D:href>{href}</D:href>"]
     for status in dict.fromkeys(statuses.values()):
         names = "".join(_empty(tag) for tag, found in statuses.items() if found == status)

@@ -12,7 +12,7 @@
 | PROPPATCH | 207, 403 inside | 207, 403 inside | 404 | 404 |
 | POST, PATCH, UNLOCK, unknown | 405 | 405 | 405 | 405 |
 
-A new name stands in a folder that is there. No answer tells a study that is not granted from one that does not exist.
+A new name stands in a folder that is there. A study that is not granted is answered as one that does not exist.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -29,10 +29,9 @@ from catalog.view import Archive, Tree
 from gateway.http import answers, listing, properties
 from gateway.http.answers import Answer
 from gateway.http.app import Login, Part
-from gateway.http.clients import client_of
 from gateway.http.files import Files
 from gateway.http.listing import Entry
-from gateway.http.requests import Request, href, read_xml
+from gateway.http.requests import Request, client_of, href, read_xml
 from gateway.http.sending import ArchivedFile, ArchivedRanges, archived
 
 ALLOW = "OPTIONS, GET, HEAD, PROPFIND"

@@ -30,6 +30,11 @@ METHODS = frozenset({
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PROBES = frozenset({"desktop.ini", "folder.jpg", "folder.gif", "thumbs.db", "autorun.inf", ".ds_store"})
 
+_PRODUCT = re.compile(r"[A-Za-z][A-Za-z0-9._+-]{0,31}")
+# Browsers call themselves each other; the first of these that they name is what they are.
+_BROWSERS = ("Edg", "OPR", "Firefox", "Chrome", "Safari")
+_MOZILLA = "Mozilla"
+
 
 def _no_connection() -> None:
     """Close nothing: a server that shows no connection closes it by itself."""
@@ -187,3 +192,17 @@ def read_xml(request: Request) -> bytes:
         raise Invalid("the request's XML is too long")
     request.exchange.body_is_read = True
     return body
+
+
+def client_of(user_agent: str) -> str:
+    """Return the client's name for the audit: the product in its User-Agent header, without what else stands there.
+
+    It is `rclone` for `rclone/v1.60.1 linux/amd64`, `Firefox` for what Firefox says, "" where no name stands first.
+    """
+    found = _PRODUCT.match(user_agent)
+    if found is None:
+        return ""
+    name = found[0].rstrip(".-+_")
+    if name == _MOZILLA:
+        return next((browser for browser in _BROWSERS if f" {browser}/" in user_agent), _MOZILLA)
+    return name

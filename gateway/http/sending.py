@@ -168,7 +168,7 @@ def _asked(may_go_on: Callable[[], bool]) -> bool:
     try:
         return may_go_on()
     except Unavailable:
-        # Nobody can tell; a database that is away for a moment should not end every download.
+        # It cannot be found out; a database that is away for a moment should not end every download.
         return True
     except Exception as error:  # noqa: BLE001 - the thread serves all others too
         _log.error("a file that is being sent was cut off: it cannot be asked whether it may: %s", place_of(error))

@@ -52,7 +52,7 @@ def make_service(metrics: Metrics, look: Look) -> Flask:
         """Say whether all that requests need is there: 200, or 503 with what is not."""
         answers = look()
         ready = not any(answer.problem for answer in answers.values())
-        report = {"ready": ready, "checks": {name: answer.told() for name, answer in answers.items()}}
+        report = {"ready": ready, "checks": {name: answer.as_json() for name, answer in answers.items()}}
         return jsonify(report), 200 if ready else 503
 
     @app.get(f"/{METRICS}")

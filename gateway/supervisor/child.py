@@ -171,4 +171,4 @@ def _live(part: Part, writing: int) -> int:
 
 
 def _nothing(_number: int, _frame: object) -> None:
-    """Handle a signal by doing nothing: the wake-up descriptor tells that it came."""
+    """Handle a signal by doing nothing: the wake-up descriptor says that it came."""

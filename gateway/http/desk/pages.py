@@ -118,10 +118,10 @@ def show(desk: Review, number: int, entered: Acceptance | None = None, problem: 
 
 def _series(info: BatchInfo, about: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the batch's series: what the catalogue keeps of them, what the scanner called them, what cleaning would do."""
-    told = {one["label"]: one for one in about.get("series", ()) if "label" in one}
+    named = {one["label"]: one for one in about.get("series", ()) if "label" in one}
     cleaned = {one["label"]: one for one in about.get("preview", ())}
     return [
-        {**one, "description": told.get(one["label"], {}).get("description", ""), "preview": cleaned.get(one["label"])}
+        {**one, "description": named.get(one["label"], {}).get("description", ""), "preview": cleaned.get(one["label"])}
         for one in info.summary
         if "label" in one
     ]

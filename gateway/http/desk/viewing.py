@@ -110,11 +110,11 @@ def _page(services: DeskServices, desk: Review, info: BatchInfo, shown: Shown) -
     if preview is not None and is_text(preview):
         text, preview = preview.data.decode("utf-8", "replace"), None
     frames, frame = (preview.frames, preview.frame) if preview is not None else (1, 0)
-    told = {one["label"]: one for one in desk.about(info.id).get("series", ()) if "label" in one}
+    named = {one["label"]: one for one in desk.about(info.id).get("series", ()) if "label" in one}
     return render_template(
         "viewer.html", batch=info, shown=shown, preview=preview, problem=problem, text=text, frames=frames, frame=frame,
         kept=_kept(), address=_address(info, shown, frame if frames > 1 else None), steps=_steps(info, shown, frame, frames),
-        description=told.get(shown.label, {}).get("description", ""), script=_script(info, shown, frames),
+        description=named.get(shown.label, {}).get("description", ""), script=_script(info, shown, frames),
         labels=[one["label"] for one in info.summary if "label" in one], original=request.args.get("size") == "original",
     )  # fmt: skip
 

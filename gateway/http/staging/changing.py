@@ -1,6 +1,6 @@
 """MKCOL, DELETE, COPY and MOVE in the staging tree.
 
-What a folder holds is taken one by one; what cannot be changed stays, and is told with its reason (207).
+What a folder holds is taken one by one; what cannot be changed stays, and is named with its reason (207).
 """
 
 import os

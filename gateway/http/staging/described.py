@@ -1,4 +1,4 @@
-"""Properties in the staging tree: what PROPFIND tells beyond what every folder has, and PROPPATCH.
+"""Properties in the staging tree: what PROPFIND returns beyond what every folder has, and PROPPATCH.
 
 Windows' and ownCloud's times set the file's own; whatever else a client gives (dead properties) is kept beside the file, as
 long as it is short: it may be an identity. Who asks for all gets them too, and who asks for names theirs; but Windows, which
@@ -34,14 +34,14 @@ _MTIMES = frozenset({f"{_WIN32}Win32LastModifiedTime", f"{_DAV}lastmodified", f"
 # Explorer sets them on everything it copies, and asks for none of them again.
 _IGNORED = frozenset({f"{_WIN32}Win32{name}" for name in ("CreationTime", "LastAccessTime", "FileAttributes")})
 
-Teller: TypeAlias = Callable[[str, Place, Entry], str | None]
+Lookup: TypeAlias = Callable[[str, Place, Entry], str | None]
 """Called with a property's name and where it is asked for; returns its element, or None where there is no such property."""
 
 
-def teller(request: StagingRequest) -> Teller:
-    """Return what tells a property by its name: its element, or None where a place has no such property."""
+def property_lookup(request: StagingRequest) -> Lookup:
+    """Return what finds a property by its name: its element, or None where a place has no such property."""
 
-    def tell(tag: str, place: Place, entry: Entry) -> str | None:
+    def lookup(tag: str, place: Place, entry: Entry) -> str | None:
         if tag == f"{_DAV}lockdiscovery":
             return locking.discovery(request, place)
         if tag == f"{_DAV}supportedlock":
@@ -55,7 +55,7 @@ def teller(request: StagingRequest) -> Teller:
             return None
         return _dead(request, place).get(tag)
 
-    return tell
+    return lookup
 
 
 def beyond(request: StagingRequest, place: Place) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""LOCK and UNLOCK, and what PROPFIND tells of locks (RFC 4918). Which lock is in whose way is decided in the catalogue."""
+"""LOCK and UNLOCK, and what PROPFIND returns of locks (RFC 4918). Which lock is in whose way is decided in the catalogue."""
 
 import re
 from collections.abc import Iterable

@@ -140,23 +140,23 @@ def _propfind(request: StagingRequest) -> Answer:
     if depth not in {"0", "1"}:
         raise Declined(400, "PROPFIND takes a Depth of 0 or 1")
     wanted = properties.parse_propfind(read_xml(request.http))
-    tell = described.teller(request)
+    lookup = described.property_lookup(request)
 
     def responses() -> Iterator[str]:
         yield properties.HEAD
-        yield _response(request, wanted, tell, request.place, entry)
+        yield _response(request, wanted, lookup, request.place, entry)
         if depth == "1" and entry.is_folder:
             for place, member in request.members(request.place):
-                yield _response(request, wanted, tell, place, member)
+                yield _response(request, wanted, lookup, place, member)
         yield properties.FOOT
 
     return answers.streamed(request.environ, 207, "application/xml; charset=utf-8", responses())
 
 
-def _response(request: StagingRequest, wanted: properties.Wanted, tell: described.Teller, place: Place, entry: Entry) -> str:
+def _response(request: StagingRequest, wanted: properties.Wanted, lookup: described.Lookup, place: Place, entry: Entry) -> str:
     address = request.href(place, folder=entry.is_folder)
     return wanted.response(
-        address, as_node(entry), lambda tag: tell(tag, place, entry), lambda: described.beyond(request, place)
+        address, as_node(entry), lambda tag: lookup(tag, place, entry), lambda: described.beyond(request, place)
     )
 
 

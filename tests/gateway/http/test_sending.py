@@ -13,7 +13,7 @@ import pytest
 from catalog.administration import Actor, list_tokens, remove_grant, remove_user, revoke_token
 from catalog.audit import Wanted, entries, list_reads
 from catalog.pure.errors import Unavailable
-from gateway.http.clients import client_of
+from gateway.http.requests import client_of
 from gateway.http.sending import ArchivedFile, Sending
 from tests.behaviour.suite import eventually
 from tests.builders import BuiltArchive
