@@ -173,7 +173,7 @@ def test_a_file_counts_from_where_it_began(tmp_path: Path) -> None:
         def count(self, size: int) -> None:
             counted.append(size)
 
-    sent = ArchivedFile(Counting(), lambda: ended.append(1))  # type: ignore[arg-type]  # what it needs of an open file
+    sent = ArchivedFile(Counting(), Counting.fd, lambda: ended.append(1))  # type: ignore[arg-type]  # what it needs of an open file
     sent.seek(4)
     assert sent.read(3) == b"456"
     sent.close()
