@@ -1,5 +1,6 @@
 """The catalogue's shape: migrations up, down and with data; no difference between them and the tables; what must be written."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -179,3 +180,24 @@ def test_a_file_that_is_no_database_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="no database"):
         shape.require_newest(database)
     database.close()
+
+
+def test_findings_say_from_0014_on_of_which_batch_or_study_they_speak(database: Database) -> None:
+    migrate.downgrade(database, "base")
+    migrate.upgrade(database, "0013")
+    found = [
+        {"check": "duplicates", "severity": "warning", "message": "2 of the files wait in batch 7 too", "file": None},
+        {"check": "duplicates", "severity": "warning", "message": "1 of the files is archived in exam E1", "file": None},
+        {"check": "duplicates", "severity": "warning", "message": "this file is the same instance", "file": 3},
+        {"check": "siblings", "severity": "warning", "message": "series 1 has 2 files", "file": None},
+    ]
+    with database.write() as connection:
+        fill(connection)
+        connection.execute(sa.text("UPDATE batches SET findings = :found"), {"found": json.dumps(found)})
+    migrate.upgrade(database)
+    with database.write() as connection:
+        marked = json.loads(connection.execute(sa.text("SELECT findings FROM batches")).scalars().first() or "")
+    assert [(one["batch"], one["of_study"]) for one in marked] == [(7, False), (None, True), (None, False), (None, True)]
+    migrate.downgrade(database, "0013")
+    with database.write() as connection:
+        assert json.loads(connection.execute(sa.text("SELECT findings FROM batches")).scalars().first() or "") == found

@@ -34,7 +34,7 @@ def _unmarked(finding: dict[str, Any]) -> dict[str, Any]:
 def upgrade() -> None:
     """Bring the catalogue to this revision."""
     connection = op.get_bind()
-    for row in connection.execute(sa.select(_BATCHES).where(_BATCHES.c.findings != "[]")).all():
+    for row in connection.execute(sa.select(_BATCHES).where(_BATCHES.c.findings.like("[{%"))).all():
         findings = json.dumps([_marked(finding) for finding in json.loads(row.findings)])
         connection.execute(_BATCHES.update().where(_BATCHES.c.id == row.id).values(findings=findings))
 
@@ -42,6 +42,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take the catalogue back to the revision before."""
     connection = op.get_bind()
-    for row in connection.execute(sa.select(_BATCHES).where(_BATCHES.c.findings != "[]")).all():
+    for row in connection.execute(sa.select(_BATCHES).where(_BATCHES.c.findings.like("[{%"))).all():
         findings = json.dumps([_unmarked(finding) for finding in json.loads(row.findings)])
         connection.execute(_BATCHES.update().where(_BATCHES.c.id == row.id).values(findings=findings))
