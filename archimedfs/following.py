@@ -1,6 +1,10 @@
 """Follows what is taken away, and takes it from the mount: first from what is answered, then from what the kernel remembers.
 
 What is given needs nothing: names that are not there and listings are not cached, so it shows with the next question.
+
+Each change is followed alone, and none can keep the next from being followed: a user who is gone meanwhile has lost everything,
+and what cannot be followed ends every user's tree, as does a feed that cannot be read for long. A tree that ended is entered
+anew by name, and then the catalogue is asked.
 """
 
 import logging
@@ -15,15 +19,18 @@ from archimedfs.forgetting import Kernel
 from archimedfs.slots import Account, Accounts, Shown, Slot, Slots
 from catalog import changes
 from catalog.administration import principal
-from catalog.changes import Change, ChangeKind
+from catalog.changes import Change, ChangeKind, FeedReplaced
 from catalog.database import Database
+from catalog.faults import place_of
 from catalog.pure.access import Principal
-from catalog.pure.errors import ArchimedError, NotFound
+from catalog.pure.errors import ArchimedError, NotFound, Unavailable
 from catalog.pure.nodes import ROOT_ID
 
 _log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.2
+# So many turns in a row without an answer, 20 seconds at least, and what is open is not believed any more.
+MOST_FAILURES = 100
 # A login that got another Unix number is rare, and asking may mean asking a directory server.
 _ACCOUNTS_SECONDS = 10.0
 
@@ -69,6 +76,7 @@ class Follower(Generic[Shown]):
         self._followed = followed
         self._accounts = accounts
         self._kernel = Kernel()
+        self._failures = 0
         # Before the kernel can have cached anything.
         self._last = changes.newest(database)
 
@@ -77,46 +85,75 @@ class Follower(Generic[Shown]):
         async with trio.open_nursery() as nursery:
             if self._accounts is not None:
                 nursery.start_soon(self._follow_accounts, self._accounts, nursery)
-            is_lost = False
             while True:
                 await trio.sleep(_POLL_SECONDS)
-                try:
-                    await self._turn(nursery)
-                    is_lost = False
-                except ArchimedError as error:
-                    # Nothing new is answered either while the catalogue is away.
-                    if not is_lost:
-                        _log.error("the mount cannot follow changes: %s", error)
-                    is_lost = True
+                await self.turn(nursery)
 
-    async def _turn(self, nursery: trio.Nursery) -> None:
+    async def turn(self, nursery: trio.Nursery) -> None:
+        """Follow what was announced since the last turn; what the kernel must forget is told to it in the nursery."""
         for slot in self._slots.take_replaced():
             self._forget_slot(slot, nursery)
-        for change in await self._call(changes.since, self._database, self._last):
+        try:
+            for change in await self._call(changes.since, self._database, self._last):
+                await self._follow(change, nursery)
+                self._last = change.id
+            self._failures = 0
+        except FeedReplaced as error:
+            self._end_all(nursery, str(error))
+            self._last = await self._call(changes.newest, self._database)
+        except ArchimedError as error:
+            # Nothing new is answered either while the catalogue is away.
+            self._failures += 1
+            if self._failures == 1:
+                _log.error("the mount cannot follow changes: %s", error)
+            if self._failures == MOST_FAILURES:
+                self._end_all(nursery, "changes cannot be followed for too long")
+
+    async def _follow(self, change: Change, nursery: trio.Nursery) -> None:
+        """Follow one change.
+
+        Raises:
+            Unavailable: the catalogue does not answer; the change is still to be followed.
+        """
+        try:
             if change.kind is ChangeKind.REVOKED:
                 self._end_studies(change, nursery)
             elif change.kind is ChangeKind.USER:
                 # All: a login that was removed and added again is another user.
-                for slot in self._slots.of_user(None):
-                    if not await self._call(self._is_user, slot):
-                        self._end_slot(slot, nursery)
+                await self._follow_users(None, nursery)
             elif change.kind is ChangeKind.ROLE:
-                await self._follow_role(change, nursery)
+                await self._follow_users(change.user_id, nursery)
             elif change.kind is ChangeKind.GONE:
                 self._end_name(change, nursery)
-            self._last = change.id
+            elif change.kind is ChangeKind.UNKNOWN:
+                self._end_all(nursery, "a newer program announced a change")
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - one change may not keep the next from being followed
+            self._end_all(nursery, f"a change could not be followed: {place_of(error)}")
 
-    def _is_user(self, slot: Slot[Shown]) -> bool:
-        try:
-            return principal(self._database, slot.login).user_id == slot.user_id
-        except NotFound:
-            return False
-
-    async def _follow_role(self, change: Change, nursery: trio.Nursery) -> None:
-        for slot in self._slots.of_user(change.user_id):
-            if not self._followed.suits(await self._call(principal, self._database, slot.login)):
+    async def _follow_users(self, user_id: int | None, nursery: trio.Nursery) -> None:
+        """End the tree of a user, or of each one, who is gone, and what is shown to one whose role does not allow it now."""
+        for slot in self._slots.of_user(user_id):
+            user = await self._call(self._user_of, slot)
+            if user is None:
+                self._end_slot(slot, nursery)
+            elif not self._followed.suits(user):
                 slot.end_studies()
                 self._forget_slot(slot, nursery)
+
+    def _user_of(self, slot: Slot[Shown]) -> Principal | None:
+        """Return a slot's user as the catalogue has them now; None who is gone, though somebody else may have the login."""
+        try:
+            user = principal(self._database, slot.login)
+        except NotFound:
+            return None
+        return user if user.user_id == slot.user_id else None
+
+    def _end_all(self, nursery: trio.Nursery, why: str) -> None:
+        _log.error("every user's tree is ended and has to be entered anew: %s", why)
+        for slot in self._slots.of_user(None):
+            self._end_slot(slot, nursery)
 
     def _end_studies(self, change: Change, nursery: trio.Nursery) -> None:
         for slot in self._slots.of_user(change.user_id):
@@ -155,7 +192,15 @@ class Follower(Generic[Shown]):
         # What is open first: that is where bytes are.
         await self._kernel.forget_inodes(others)
         for study in studies:
-            await self._kernel.forget_inodes(await self._call(self._followed.folders, slot, study))
+            await self._kernel.forget_inodes(await self._folders(slot, study))
+
+    async def _folders(self, slot: Slot[Shown], study: int) -> list[int]:
+        """Return a study's folders that the kernel may know, as soon as the catalogue says which these are."""
+        while True:
+            try:
+                return await self._call(self._followed.folders, slot, study)
+            except Unavailable:
+                await trio.sleep(_POLL_SECONDS)
 
     async def _follow_accounts(self, accounts: Accounts, nursery: trio.Nursery) -> None:
         while True:

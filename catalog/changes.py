@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from catalog import clock
 from catalog.database import Database, Row, take_turn
 from catalog.database.tables import changes
+from catalog.pure.errors import ArchimedError
 from catalog.pure.nodes import Kind, NodeId
 
 
@@ -23,6 +24,11 @@ class ChangeKind(StrEnum):
     ROLE = "role"  # a user has another role
     USER = "user"  # a user was added or removed
     GONE = "gone"  # a name is not in its folder any more
+    UNKNOWN = "unknown"  # never announced: what a newer program announced, so anything may have changed
+
+    @classmethod
+    def _missing_(cls, _value: object) -> "ChangeKind":
+        return cls.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +69,27 @@ def newest(database: Database) -> int:
     return int(row[0]) if row else 0
 
 
+class FeedReplaced(ArchimedError):
+    """What a follower read last is not in the catalogue: it is another one, say from a backup. Begin again at `newest`."""
+
+
 def since(database: Database, last_id: int) -> list[Change]:
-    """Return the announcements after number `last_id`, oldest first."""
-    statement = sa.select(changes).where(changes.c.id > last_id).order_by(changes.c.id)
-    return [_change(row) for row in database.rows(statement)]
+    """Return the announcements after number `last_id`, oldest first.
+
+    Raises:
+        FeedReplaced: number `last_id`, which is not 0, was never announced in this catalogue.
+    """
+    statement = sa.select(changes).where(changes.c.id >= last_id).order_by(changes.c.id)
+    rows = database.rows(statement)
+    if last_id and (not rows or rows[0].id != last_id):
+        raise FeedReplaced("the catalogue is not the one whose changes were followed")
+    return [_change(row) for row in rows if row.id > last_id]
 
 
 def _change(row: Row) -> Change:
-    folder = NodeId(Kind(row.folder_kind), row.folder_id) if row.folder_kind is not None else None
+    """Return a row as what it announces; one that cannot be read announces that anything may have changed."""
+    try:
+        folder = NodeId(Kind(row.folder_kind), row.folder_id) if row.folder_kind is not None else None
+    except ValueError:
+        return Change(row.id, ChangeKind.UNKNOWN, None, None)
     return Change(row.id, ChangeKind(row.kind), row.study_id, row.user_id, folder, row.name or "")

@@ -1,12 +1,14 @@
 """What a user still reaches after a grant was removed, by what they held before: nothing, within the mount's poll (0.2 s)."""
 
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
 
-from catalog.administration import add_grant, remove_grant
+from catalog.administration import add_grant, remove_grant, remove_user, set_role
+from catalog.pure.access import Role
 from tests.attacks.conftest import ADA, CYD, FILE, ROOT, SERIES, STUDY, Site
 from tests.attacks.people import Person, person
 from tests.attacks.test_isolation import GONE, names, read, stat
@@ -80,6 +82,23 @@ def test_the_study_is_gone_from_the_list_and_by_name(site: Site, ada: Person) ->
     remove_grant(site.built.database, ROOT, "ada", STUDY)
     assert ada.do(names(site.folder("ada"))) == []
     assert eventually(lambda: ada.do(stat(f"{site.folder('ada')}/{STUDY}")) == "ENOENT")
+
+
+def test_a_mount_that_was_stopped_follows_all_that_happened_meanwhile(site: Site, ada: Person, cyd: Person) -> None:
+    """A role change of a user who is removed in the same moment keeps nobody else's revocation from being followed."""
+    path = f"{site.folder('ada')}/{FILE}"
+    ada.do(f"import os; kept = os.open({path!r}, 0); os.read(kept, 100)")
+    cyd.do(f"import os; kept = os.open({site.folder('cyd') + '/' + FILE!r}, 0); os.read(kept, 100)")
+    site.mount.process.send_signal(signal.SIGSTOP)
+    try:
+        set_role(site.built.database, ROOT, "cyd", Role.STANDARD)
+        remove_user(site.built.database, ROOT, "cyd")
+        remove_grant(site.built.database, ROOT, "ada", STUDY)
+    finally:
+        site.mount.process.send_signal(signal.SIGCONT)
+    for person_ in (ada, cyd):
+        assert eventually(lambda who=person_: who.do("answer = len(os.pread(kept, 10, 50000))") in GONE)
+    assert site.mount.log == ""
 
 
 def test_mapped_pages_end_in_sigbus(site: Site, ada: Person) -> None:

@@ -1,6 +1,7 @@
 """Staging for all users: nobody reaches what another brings, not even root; what is revoked ends in the middle of a write."""
 
 import json
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,6 +70,22 @@ def test_nobody_reaches_what_another_brings(mount: RunningMount, ada: Person, be
 def test_the_role_limited_has_an_empty_folder(mount: RunningMount, cyd: Person) -> None:
     assert cyd.do(f"import os; answer = os.listdir({str(mount.path) + '/lea'!r})") == []
     assert cyd.do(f"import os; os.mkdir({str(mount.path) + '/lea/' + STUDY + '/E001'!r})") in {"ENOENT", "EACCES"}
+
+
+def test_a_mount_that_was_stopped_follows_all_that_happened_meanwhile(
+    mount: RunningMount, built: BuiltArchive, ada: Person, ben: Person
+) -> None:
+    for who, login in ((ada, "anna"), (ben, "ben")):
+        who.do(BRING.format(exam=f"{mount.path}/{login}/{STUDY}/E001"))
+    mount.process.send_signal(signal.SIGSTOP)
+    try:
+        administration.set_role(built.database, ROOT, "ben", Role.LIMITED)
+        administration.remove_user(built.database, ROOT, "ben")
+        administration.set_role(built.database, ROOT, "anna", Role.LIMITED)
+    finally:
+        mount.process.send_signal(signal.SIGCONT)
+    for who in (ada, ben):
+        assert eventually(lambda who=who: who.do("answer = len(os.pread(kept, 10, 0))") in {"ENOENT", "EACCES", "EIO"})
 
 
 @pytest.mark.parametrize("lost", ["grant", "role"])
