@@ -2,6 +2,7 @@
 
 Usage: python -m tests.archimedfs.mount_runner CATALOGUE_URL STORE LOGIN MOUNTPOINT [--in-thread] [--owner UID] [--allow-other]
        ... [--ranges]: from a store that has no descriptors
+       ... [--beside]: with another tree beside the studies
        ... [--audit-seconds SECONDS]
        ... [--await-mount]: wait for archimed-fuse-mount; prints `opened` first
        ... [--staging FOLDER [--quota BYTES]]: the staging mount instead
@@ -28,6 +29,7 @@ from catalog.pure.errors import ArchimedError
 from catalog.store.local import LocalStore
 from catalog.view import Archive
 from tests.stores import RangeStore
+from tests.trees import FIXED
 
 
 def main() -> int:
@@ -42,6 +44,7 @@ def main() -> int:
     parser.add_argument("--accounts", type=Path)
     parser.add_argument("--await-mount", action="store_true")
     parser.add_argument("--ranges", action="store_true")
+    parser.add_argument("--beside", action="store_true")
     parser.add_argument("--staging", type=Path)
     parser.add_argument("--quota", type=int)
     parser.add_argument("--audit-seconds", type=float, default=10, help="how often reads are written down; 0: they are not")
@@ -50,7 +53,7 @@ def main() -> int:
     database = Database(asked.url)
     keeper = Keeper(database, asked.audit_seconds)
     store = RangeStore(asked.store) if asked.ranges else LocalStore(asked.store)
-    archive = Archive(database, store, keeper.reads if asked.audit_seconds else None)
+    archive = Archive(database, store, keeper.reads if asked.audit_seconds else None, [FIXED] if asked.beside else [])
     if asked.audit_seconds:
         keeper.start()
 

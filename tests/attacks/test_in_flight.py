@@ -35,7 +35,7 @@ class Under:
         slots = Slots()
         slots.add(self.slot)
         self.meanwhile: Callable[[], None] = lambda: None
-        self.operations = ArchiveOperations(built.archive, slots, self._call)
+        self.operations = ArchiveOperations(slots, self._call, built.archive.capacity)
 
     async def _call(self, function: Callable[..., Any], /, *args: Any, **named: Any) -> Any:
         answer = function(*args, **named)

@@ -1,6 +1,7 @@
 """`python -m tests.gateway.http.server_process FOLDER FD WORKERS THREADS STALLED STORE`: serves the archive below FOLDER.
 
-Prints `ready`. STALLED is the seconds that a client may stall; STORE is `local`, or `ranges` for one without descriptors.
+Prints `ready`. STALLED is the seconds that a client may stall; STORE is `local`, or `ranges` for one
+without descriptors, or `beside` for the local one with another tree beside the studies.
 """
 
 import logging
@@ -20,8 +21,9 @@ def make() -> Any:
     from gateway.credentials import Credentials, TokenBackend
     from gateway.http.app import Front
     from gateway.http.metrics import Metrics
-    from gateway.wiring import open_archive, open_database, open_http_parts
+    from gateway.wiring import open_archive, open_database, open_http_parts, open_store
     from tests.stores import RangeStore
+    from tests.trees import FIXED
 
     config = load(Path(sys.argv[1], "archimed.toml"))
     database = open_database(config)
@@ -32,6 +34,8 @@ def make() -> Any:
     archive = open_archive(config, database, keeper)
     if sys.argv[6] == "ranges":
         archive = Archive(database, RangeStore(config.store.path), keeper.reads)
+    if sys.argv[6] == "beside":
+        archive = Archive(database, open_store(config), keeper.reads, [FIXED])
     parts = open_http_parts(config, database, archive, metrics)
     return Front(parts, credentials, metrics, at_end=keeper.stop)
 
