@@ -46,7 +46,7 @@ def test_mount(filled: BuiltArchive, tmp_path: Path) -> None:
         assert len(set(numbers)) == len(numbers)
         with (mount.path / TREE / "sub-01/anat/T1w.dcm").open("rb") as file:
             check(FolderFace(mount.path), filled)
-            with pytest.raises(OSError, match="Permission denied|No such file"):
+            with pytest.raises(OSError, match=r"Permission denied|No such file"):
                 os.pread(file.fileno(), 10, 0)
         assert mount.log == ""
 
