@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from deid.errors import Held
 from deid.formats.base import LONG, Context, Work, deliver, mapped_stream
-from deid.formats.hdf5 import header, judging
+from deid.formats.hdf5 import header, judging, named
 from deid.formats.hdf5.nodes import Orders
 from deid.formats.hdf5.process import conversation, room_beside
 
@@ -56,14 +56,14 @@ class Hdf5:
             work.check()
             deliver(target, [result])
         told = {"ISMRMRD": (".h5", "MR_RAW"), "MAT": (".mat", "MAT"), "HDF5": (".h5", "RAW")}
-        ending, file_type = told[kind]
+        ending, file_type = told[kind] if kind in told else named.told(kind)
         return work.report(ending, {"FileType": file_type})
 
 
 def _kind(start: bytes, nodes: Sequence[Node]) -> str:
     if start.startswith(_MATLAB):
         return "MAT"
-    return "ISMRMRD" if any(header.is_header(node) for node in nodes) else "HDF5"
+    return "ISMRMRD" if any(header.is_header(node) for node in nodes) else named.kind_of(nodes) or "HDF5"
 
 
 def _orders(kind: str, nodes: Sequence[Node], work: Work) -> Orders:
@@ -73,17 +73,33 @@ def _orders(kind: str, nodes: Sequence[Node], work: Work) -> Orders:
     if kind == "HDF5" and not vouched:
         raise Held("an HDF5 file that is neither ISMRMRD nor MAT: the profile must attest HDF5 for it")
     texts = header.cleaned(nodes, work) if kind == "ISMRMRD" else {}
-    drop: list[tuple[str, str]] = []
+    edits = named.edits(nodes, work, known=kind != "HDF5") if kind not in ("ISMRMRD", "MAT") else named.Edits(texts)
+    if kind == "HDF5" or kind in ("ISMRMRD", "MAT"):
+        edits.drop += [(node.path, each.name) for node in nodes for each in node.attributes if each.name == judging.PATH]
     for number, node in enumerate(nodes, 1):
-        drop += [(node.path, attribute.name) for attribute in node.attributes if attribute.name == judging.PATH]
-        place, own = f"object {number}", node.path in texts
-        judging.judge(node, place, word=word, vouched=vouched, own=own)
-        _left(replace(node, texts=tuple(texts[node.path])) if own else node, work, place)
-    for path, name in drop:
-        work.note("attribute", "X", "path attribute", f"{path} {name}".encode())
+        place = f"object {number}"
+        if kind in ("ISMRMRD", "MAT"):
+            judging.judge(node, place, word=word, vouched=vouched, own=node.path in texts)
+        if node.path not in edits.gone:
+            _left(_after(node, edits), work, place)
+    for path, name in edits.drop:
+        work.note("attribute", "X", "attribute", f"{path} {name}".encode())
     long = sorted(needle for needle in work.removed() if len(needle.text) >= LONG)
     needles = [(needle.text.decode("latin-1"), needle.kind) for needle in long]
-    return Orders(texts, drop, needles, _BLOCK if kind == "MAT" else 0)
+    userblock = _BLOCK if kind == "MAT" else 0
+    return Orders(edits.texts, edits.drop, needles, userblock, edits.attributes, edits.gone)
+
+
+def _after(node: Node, edits: named.Edits) -> Node:
+    """A node as it will be written."""
+    changed = {name: texts for path, name, texts in edits.attributes if path == node.path}
+    drop = {name for path, name in edits.drop if path == node.path}
+    attributes = tuple(
+        replace(each, texts=tuple(changed[each.name])) if each.name in changed else each
+        for each in node.attributes
+        if each.name not in drop
+    )
+    return replace(node, attributes=attributes, texts=tuple(edits.texts[node.path]) if node.path in edits.texts else node.texts)
 
 
 def _left(node: Node, work: Work, place: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
-from h5py import h5a, h5d, h5g, h5p, h5r, h5s
+from h5py import h5a, h5d, h5g, h5p, h5r, h5s, h5t
 
 from deid.formats.hdf5 import limits
 from deid.formats.hdf5.reading import Tree, address_of, attribute_names, read_all, read_attribute
@@ -21,7 +21,7 @@ from deid.formats.hdf5.types import Form, look
 from deid.leak import Needle, Search
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from deid.formats.hdf5.nodes import Node, Orders
 
@@ -37,12 +37,16 @@ class Copy:
         self._source, self._target, self._tree, self._orders = source.id, target.id, tree, orders
         self._search = Search(frozenset(Needle(text.encode("latin-1"), kind) for text, kind in orders.needles))
         self._drop = {(path, name.encode()) for path, name in orders.drop}
+        self._edited = {(path, name.encode()): texts for path, name, texts in orders.attributes}
+        self._gone = frozenset(orders.gone)
         self._late: list[tuple[h5d.DatasetID, h5d.DatasetID]] = []
 
     def run(self) -> None:
         """Write all objects, then the references, whose aims exist only now."""
         for number, node in enumerate(self._tree.nodes, 1):
             path = node.path.encode()
+            if node.path in self._gone:
+                continue
             if node.is_group:
                 self._group(node, path)
             else:
@@ -62,15 +66,12 @@ class Copy:
     def _dataset(self, number: int, node: Node, path: bytes) -> None:
         old = h5d.open(self._source, path)
         form, _ = look(old.get_type())
-        kind = old.get_type().copy()
         texts = self._orders.texts.get(node.path)
-        if texts is not None and not kind.is_variable_str():
-            kind.set_size(max(1, *(len(text.encode()) for text in texts)))
+        kind = _type_for(old.get_type(), texts)
         new = h5d.create(self._target, path, kind, old.get_space(), _properties(old, form))
         self._attributes(node, old, new)
         if texts is not None:
-            values = np.array([text.encode() for text in texts], dtype=new.dtype).reshape(old.shape or ())
-            new.write(h5s.ALL, h5s.ALL, values)
+            new.write(h5s.ALL, h5s.ALL, _array(texts, new.dtype, old.shape))
         elif form is Form.REFERENCES:
             self._late.append((old, new))
         elif form is Form.TEXT or form is Form.LETTERS:
@@ -96,8 +97,12 @@ class Copy:
         for name in attribute_names(old):
             if (node.path, name) not in self._drop:
                 attribute = h5a.open(old, name)
-                made = h5a.create(new, name, attribute.get_type().copy(), attribute.get_space())
-                if attribute.get_space().get_simple_extent_npoints():
+                texts = self._edited.get((node.path, name))
+                kind = _type_for(attribute.get_type(), texts)
+                made = h5a.create(new, name, kind, attribute.get_space())
+                if texts is not None:
+                    made.write(_array(texts, made.dtype, made.shape))
+                elif attribute.get_space().get_simple_extent_npoints():
                     made.write(plain(read_attribute(attribute)))
 
     def _references(self, old: h5d.DatasetID, new: h5d.DatasetID) -> None:
@@ -112,6 +117,18 @@ class Copy:
                     raise Damaged("a reference to nothing")
                 flat[index] = h5r.create(self._target, aim.encode(), h5r.OBJECT)
         _write_all(new, flat.reshape(values.shape))
+
+
+def _type_for(old: h5t.TypeID, texts: Sequence[str] | None) -> h5t.TypeID:
+    """The type of what is written: as it was, but as wide as new texts need."""
+    kind = old.copy()
+    if texts is not None and not kind.is_variable_str():
+        kind.set_size(max(1, *(len(text.encode()) for text in texts)) + 1)
+    return kind
+
+
+def _array(texts: Sequence[str], kind: np.dtype[Any], shape: tuple[int, ...] | None) -> np.ndarray[Any, Any]:
+    return np.array([text.encode() for text in texts], dtype=kind).reshape(shape or ())
 
 
 def _write_all(dataset: h5d.DatasetID, values: np.ndarray[Any, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from deid.formats.hdf5 import limits
@@ -39,12 +39,15 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What the child is to write. `texts`: new ones by path; `drop`: attributes by path and name; `needles`: not in samples."""
+    """What the child is to write. `texts`: new ones by path; `drop`: attributes by path and name; `needles`: not in samples;
+    `attributes`: new texts of attributes by path and name; `gone`: paths of datasets that are left out."""
 
     texts: dict[str, list[str]]
     drop: list[tuple[str, str]]
     needles: list[tuple[str, str]]
     userblock: int
+    attributes: list[tuple[str, str, list[str]]] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
 
 
 def node_from(told: dict[str, Any]) -> Node:
@@ -58,7 +61,14 @@ def node_from(told: dict[str, Any]) -> Node:
 
 def orders_from(told: dict[str, Any]) -> Orders:
     """Orders as they came through the pipe."""
-    return Orders(told["texts"], [(p, n) for p, n in told["drop"]], [(t, k) for t, k in told["needles"]], told["userblock"])
+    return Orders(
+        told["texts"],
+        [(p, n) for p, n in told["drop"]],
+        [(t, k) for t, k in told["needles"]],
+        told["userblock"],
+        told["attributes"],
+        told["gone"],
+    )
 
 
 def send(stream: IO[bytes], message: object) -> None:
