@@ -111,7 +111,11 @@ class Work:
     def is_known(self, text: str) -> bool:
         """Whether a text is made of known words alone, so that nothing in it can be a name."""
         words = [fold(word) for word in _WORD.findall(text)]
-        return all(word.isascii() and word not in self._known and allowed(word, frozenset(self._words)) for word in words)
+        extra, known = frozenset(self._words), frozenset(self._known)
+        if not all(word.isascii() and word not in known and allowed(word, extra) for word in words):
+            return False
+        # Numbers are words too, but not those that may be a date or a telephone number.
+        return [fold(word) for word in _WORD.findall(clean_text(text, extra, known))] == words
 
     @property
     def keeps_text(self) -> bool:
@@ -169,11 +173,12 @@ class Work:
         for path, data in self._pieces:
             if isinstance(data, bytes):
                 if hits := whole.hits(data.lower()):
-                    raise Held(f"a removed {hits[0][2].kind} is still in the file", path)
+                    needle = hits[0][2]
+                    raise Held(f"a removed {needle.kind} is still in the file", path, certain=leak.certain(needle, "UT"))
                 if leak.uid_hits(data, frozenset(self._ledger.uids)):
-                    raise Held("a removed UID is still in the file", path)
-            elif any(long.hits(block) for block in _blocks(data)):
-                raise Held("a removed value is still in the file", path)
+                    raise Held("a removed UID is still in the file", path, certain=True)
+            elif found := next((hits for block in _blocks(data) if (hits := long.hits(block))), None):
+                raise Held("a removed value is still in the file", path, certain=leak.certain(found[0][2], "UT"))
 
     def finish(self, target: BinaryIO, ending: str, headers: dict[str, str | int | float]) -> Report:
         """Check and write."""

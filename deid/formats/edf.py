@@ -139,9 +139,10 @@ class _Recording:
             work.note("recording", "X", "recording", old)
             new = b""
         head[88:168] = new[:80].ljust(80)
-        year = int(moved[:4]) if moved else 0
-        fits = _PIVOT <= year < _PIVOT + 100
-        head[168:176] = moved[6:8] + b"." + moved[4:6] + b"." + moved[2:4] if moved and fits else _NO_DATE
+        # Two digits tell the years from 1985 to 2084. Outside of them EDF+ has `yy` in this field, at which EDFlib and so
+        # pyedflib give up; with the digits of the year that the recording field tells in full, all readers agree.
+        told = moved is not None and (self._plus or _PIVOT <= int(moved[:4]) < _PIVOT + 100)
+        head[168:176] = moved[6:8] + b"." + moved[4:6] + b"." + moved[2:4] if moved and told else _NO_DATE
         clock = _CLOCK.fullmatch(bytes(head[176:184]))
         if clock is None:
             raise Unreadable("a recording with a start time that is none")
@@ -164,12 +165,14 @@ class _Recording:
             label = self._at(_LABEL, index)
             name = bytes(head[label]).strip()
             if name not in _KEPT_LABELS:
-                new = self._work.text(f"label {index + 1}", name, "label")
+                new = self._known(f"label {index + 1}", name, "label")
                 head[label] = (new[:16] or b"CH%d" % (index + 1)).ljust(16)
             for field, path in ((_TRANSDUCER, "transducer"), (_PREFILTER, "prefilter")):
                 place = self._at(field, index)
                 old = bytes(head[place]).strip()
                 filtered = field is _PREFILTER and _FILTER.fullmatch(old)
+                if name in _KEPT_LABELS:  # of a signal that is none, both are blank: EDFlib asks for it
+                    old = b""
                 head[place] = (old if filtered else self._work.text(f"{path} {index + 1}", old, path))[: field.width].ljust(
                     field.width
                 )
@@ -187,6 +190,15 @@ class _Recording:
         if any(width < 0 for width in widths) or not sum(widths):
             raise Unreadable("a recording without samples")
         return widths
+
+    def _known(self, path: str, text: bytes, rule: str) -> bytes:
+        """Text of known words as it is, with its signs (`Sleep stage ?`, `EEG A1-(A2)`); else its known words."""
+        plain = self._work.decode(text)
+        return (
+            text
+            if plain.isascii() and self._work.is_known(plain) and self._work.keeps_text
+            else self._work.text(path, text, rule)
+        )
 
     def _at(self, field: _Field, index: int) -> slice:
         start = _FIXED + field.start * self._signals + field.width * index
@@ -231,7 +243,7 @@ class _Recording:
             if not texts or not _ONSET.fullmatch(onset) or (duration and not _DURATION.fullmatch(duration)):
                 self._work.note("annotation", "X", "no time-stamped list", each)
                 continue
-            clean = [self._work.text("annotation", text, "annotation")[: len(text)] for text in texts[:-1]]
+            clean = [self._known("annotation", text, "annotation")[: len(text)] for text in texts[:-1]]
             if texts[-1]:
                 self._work.note("annotation", "X", "no time-stamped list", texts[-1])
             lists.append(b"\x14".join([time, *clean, b""]))

@@ -47,7 +47,7 @@ class Recording:
         fixed += f"{self.start:8}10.35.22{256 * (count + 1):<8}{self.kind:44}{self.records:<8}{1:<8}{count:<4}".encode()
         columns = [
             (self.labels, 16), ([self.transducer] * count, 80), ([self.units] * count, 8), (["-100"] * count, 8),
-            (["100"] * count, 8), (["-2048"] * count, 8), (["2047"] * count, 8), ([self.prefilter] * count, 80),
+            (["100"] * count, 8), (["-32768"] * count, 8), (["32767"] * count, 8), ([self.prefilter] * count, 80),
             (["60" if "Annotations" in label else "10" for label in self.labels], 8), ([self.reserved] * count, 32),
         ]  # fmt: skip
         per_signal = b"".join(value.encode("latin-1").ljust(width) for values, width in columns for value in values)
@@ -122,6 +122,10 @@ def test_dates_that_two_digits_cannot_tell(clean: Clean, tmp_path: Path) -> None
     data, report = clean(made.save(tmp_path / "a.edf"))
     year = int(str(report.headers["AcquisitionDateTime"])[:4])
     assert year < 1986
+    assert data[168:176].endswith(b"%02d" % (year % 100))
+    plain = Recording(start="02.03.86", recording="", patient="", kind="")
+    data, report = clean(plain.save(tmp_path / "c.edf"))
+    year = int(str(report.headers["AcquisitionDateTime"])[:4])
     assert (data[168:176] == b"01.01.85") == (year < 1985)
     removed = DEFAULT.replace('"modified_dates", ', "").replace('mode = "shift"', 'mode = "remove"')
     data, report = clean(Recording().save(tmp_path / "b.edf"), removed)
@@ -147,3 +151,30 @@ def test_a_recorder_that_died_and_files_cut_short(clean: Clean, tmp_path: Path) 
     (tmp_path / "b.edf").write_bytes(Recording().bytes().replace(b"-2048", NAME[:5].encode()))
     with pytest.raises(Unreadable, match="number that is none"):
         clean(tmp_path / "b.edf")
+
+
+@pytest.mark.parametrize("start", ["24-APR-1989", "01-FEB-1986", "12-DEC-1970", "03-MAR-2004"])
+def test_both_dates_of_edf_plus_agree_and_edflib_opens_it(clean: Clean, tmp_path: Path, start: str) -> None:
+    import pyedflib
+
+    header = start[:2] + "." + {"APR": "04", "FEB": "02", "DEC": "12", "MAR": "03"}[start[3:6]] + "." + start[-2:]
+    made = Recording(start=header, recording=f"Startdate {start} X X X", patient="X F X Female_33yr")
+    made.annotations = b"+0.5\x14Sleep stage W\x14\0+0.7\x14Sleep stage ?\x14\0"
+    data, report = clean(made.save(tmp_path / "a.edf"))
+    (tmp_path / "b.edf").write_bytes(data)
+    with pyedflib.EdfReader(str(tmp_path / "b.edf")) as file:
+        moment = file.getStartdatetime()
+        notes = list(file.readAnnotations()[2])
+    assert report.headers["AcquisitionDateTime"] == moment.isoformat()
+    assert data[98:109].decode() == moment.strftime("%d-%b-%Y").upper() != start
+    assert data[168:176].decode() == moment.strftime("%d.%m.%y")
+    assert "Sleep stage W" in notes
+    assert "Sleep stage ?" in notes
+
+
+@pytest.mark.parametrize(
+    "label", ["EEG Fpz-Cz", "EEG A1-(A2)", "EOG horizontal", "EMG Submental", "SaO2", "Resp oro-nasal", "ECG II"]
+)
+def test_standard_labels_stay(clean: Clean, tmp_path: Path, label: str) -> None:
+    data, _ = clean(Recording(labels=[label, "C4-M1", "EDF Annotations"]).save(tmp_path / "a.edf"))
+    assert data[256:272].rstrip().decode() == label
