@@ -18,12 +18,11 @@ from gateway.credentials import Authenticator
 from gateway.http import answers
 from gateway.http.answers import Answer
 from gateway.http.metrics import Metrics
-from gateway.http.requests import Environ, Exchange, Request, has_body, is_probe, method_of, segments
+from gateway.http.requests import Environ, Exchange, Request, has_body, method_of, segments
 
 WSGIApplication: TypeAlias = Callable[[Environ, Any], Iterable[bytes]]
 
 _log = logging.getLogger(__name__)
-_READING = frozenset({"GET", "HEAD", "PROPFIND"})
 _NOT_THERE = "there is no such file or folder"
 
 
@@ -53,7 +52,6 @@ class Part:
         scope: what a token must be good for; None: any token will do, or the part asks by itself (`Request.require`).
         login: when it asks for a login.
         names: reads the path's names, the prefix's included.
-        any_name: also takes the names that desktops probe for in every folder (`desktop.ini`): somebody may have brought one.
         label: what figures and log lines call it; the prefix, if it is "".
         close: called when the process has answered its last request.
     """
@@ -63,7 +61,6 @@ class Part:
     scope: Scope | None = None
     login: Login = Login.ALWAYS
     names: Callable[[Environ], Sequence[str]] = segments
-    any_name: bool = False
     label: str = ""
     close: Callable[[], None] = _nothing
 
@@ -132,8 +129,6 @@ class Front:
         if part is not None and open_door:
             exchange.part = _label(part)
             return part.answer(Request(environ, method, _path(part, prefix, environ), exchange))
-        if method in _READING and not (part and part.any_name) and is_probe(environ):
-            raise NotFound(_NOT_THERE)
         session = self._authenticator.authenticate(
             header, environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")
         )

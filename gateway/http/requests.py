@@ -1,4 +1,4 @@
-"""A request as parts of the door get it, and what clients send: paths, small bodies, names nobody means.
+"""A request as parts of the door get it, and what clients send: paths and small bodies.
 
 `Request` is frozen: what a part needs of a request stands in it. What happens to a request on its way (its body was read, a log
 line may show its path) is noted in its `Exchange`, which the server makes and reads.
@@ -28,7 +28,6 @@ METHODS = frozenset({
     "PATCH",
 })  # fmt: skip
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_PROBES = frozenset({"desktop.ini", "folder.jpg", "folder.gif", "thumbs.db", "autorun.inf", ".ds_store"})
 
 _PRODUCT = re.compile(r"[A-Za-z][A-Za-z0-9._+-]{0,31}")
 # Browsers call themselves each other; the first of these that they name is what they are.
@@ -161,12 +160,6 @@ def href(names: Sequence[str], *, folder: bool) -> str:
     """Return the path of a node as it stands in an answer; a folder's ends in a slash."""
     path = "/" + "/".join(quote(name) for name in names)
     return path + "/" if folder and names else path
-
-
-def is_probe(environ: Environ) -> bool:
-    """Whether this asks for what Explorer and Finder look for in each folder they show, and no archive has."""
-    name = environ.get("PATH_INFO", "").rpartition("/")[2]
-    return name.startswith("._") or name.lower() in _PROBES
 
 
 def has_body(environ: Environ) -> bool:

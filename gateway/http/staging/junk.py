@@ -1,6 +1,7 @@
 """What Finder and Explorer put beside people's files in every folder: taken, and forgotten.
 
-Refused, they would show an error for each; kept, they would wait at the gate. Other programs may bring files of such names.
+Refused, they would show an error for each; kept, they would wait at the gate. Other programs may bring files of such names:
+what is there is a file like all others.
 """
 
 from uuid import uuid4
@@ -19,9 +20,11 @@ _FORGOTTEN = {"PUT": 201, "MKCOL": 201, "COPY": 201, "MOVE": 201, "DELETE": 204,
 
 
 def is_junk(request: StagingRequest) -> bool:
-    """Whether this is about such a file."""
-    if not request.place:
-        return False
+    """Whether this is about such a file, and nobody has brought one."""
+    return bool(request.place) and _is_named_so(request) and request.find(request.place) is None
+
+
+def _is_named_so(request: StagingRequest) -> bool:
     name = request.place[-1]
     if request.environ.get("HTTP_USER_AGENT", "").startswith(_FINDER):
         return name.startswith("._") or name == ".DS_Store"

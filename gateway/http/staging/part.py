@@ -73,7 +73,7 @@ class StagingPart:
     def registration(self) -> Part:
         """Return it as a part of the door."""
         return Part(
-            STAGING, self.answer, scope=Scope.STAGING, names=names_in, any_name=True, close=self._inboxes.close
+            STAGING, self.answer, scope=Scope.STAGING, names=names_in, close=self._inboxes.close
         )  # fmt: skip
 
     def answer(self, http: Request) -> Answer:

@@ -136,14 +136,18 @@ def test_options_of_the_server_itself(serving: Serving) -> None:
         assert reply.headers["DAV"] == "1, 2, 3"
 
 
-@pytest.mark.parametrize(
-    "name", ["desktop.ini", "Desktop.ini", "folder.jpg", "Thumbs.db", "AutoRun.inf", "._00001.dcm", ".DS_Store"]
-)
-@pytest.mark.parametrize("method", ["GET", "HEAD", "PROPFIND"])
-def test_probes_are_answered_without_asking_anybody(serving: Serving, name: str, method: str) -> None:
-    for folder in ("/", f"/archive/{SERIES}/"):
-        # Not even the login is looked up.
-        assert serving.request(method, folder + name, anonymous=True).status == 404
+def test_names_that_desktops_probe_for_are_names_like_others(own_serving: Serving) -> None:
+    names = ["desktop.ini", "Desktop.ini", "folder.jpg", "Thumbs.db", "AutoRun.inf", "._00001.dcm", ".DS_Store"]
+    result, depth = f"{STUDY}/E001/003_RESULT_kept", {"Depth": "0"}
+    own_serving.built.add_series(result, {name: b"somebody's" for name in names if name != "desktop.ini"})
+    for name in names:
+        for method, status in (("GET", 200), ("HEAD", 200), ("PROPFIND", 207)):
+            for missing in (f"/{name}", f"/archive/{SERIES}/{name}"):
+                assert own_serving.request(method, missing, depth).status == 404
+            found = own_serving.request(method, f"/archive/{result}/{name}", depth)
+            assert found.status == (status if name != "desktop.ini" else 404), name
+            assert own_serving.request(method, f"/archive/{result}/{name}", depth, anonymous=True).status == 401
+    assert own_serving.request("GET", f"/archive/{result}/Thumbs.db").body == b"somebody's"
 
 
 def test_a_folder_is_a_page_with_links(serving: Serving) -> None:

@@ -82,6 +82,18 @@ def test_what_explorer_leaves_behind_is_forgotten(taking: Serving, windows: dict
     assert taking.request("PROPFIND", FOLDER, {"Depth": "1"}).text.count("<D:response>") == 1
 
 
+@pytest.mark.parametrize(("name", "who"), [("Thumbs.db", "windows"), ("desktop.ini", "windows"), ("._a", "finder")])
+def test_what_another_program_brought_under_such_a_name_can_be_opened(
+    taking: Serving, windows: dict[str, str], name: str, who: str
+) -> None:
+    path = f"{FOLDER}/{name}"
+    assert taking.request("PUT", path, body=b"somebody's").status == 201
+    headers = windows if who == "windows" else FINDER
+    assert name in taking.request("PROPFIND", FOLDER, headers | {"Depth": "1"}).text
+    assert taking.request("GET", path, headers).body == b"somebody's"
+    assert taking.request("PROPFIND", path, headers | {"Depth": "0"}).status == 207
+
+
 def test_names_that_explorer_cannot_show_are_shown_otherwise(taking: Serving, windows: dict[str, str]) -> None:
     names = ["a:b", "what?", "CON", "nul.txt", "dot.", "space ", "per%cent", "tab\there", '<>"|*\\']
     quoted = [f"{FOLDER}/" + "".join(f"%{byte:02X}" for byte in name.encode()) for name in names]
