@@ -24,6 +24,7 @@ systemd-sysusers /opt/archimed/lib/sysusers.d/archimed.conf
 systemd-tmpfiles --create /opt/archimed/lib/tmpfiles.d/archimed.conf
 cp /opt/archimed/lib/systemd/system/archimed* /etc/systemd/system/
 cp /opt/archimed/share/archimed/pam.d/archimed /etc/pam.d/archimed
+install -D -m 644 -t /etc/systemd/system/archimed-http.service.d /opt/archimed/share/archimed/archimed-http.service.d/pam.conf
 openssl rand -hex 32 >/etc/archimed/deid.key
 systemctl daemon-reload
 """

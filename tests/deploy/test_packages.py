@@ -36,6 +36,7 @@ def test_the_wheel_holds_the_packages_and_what_a_system_needs_and_nothing_else(d
         if re.fullmatch(r"systemd/[^/]*\.(service|target|timer)", name)
     }
     units |= {"lib/sysusers.d/archimed.conf", "lib/tmpfiles.d/archimed.conf", "share/archimed/pam.d/archimed"}
+    units |= {"share/archimed/archimed-http.service.d/pam.conf"}
     assert {name for name in names if name.startswith(data)} == {data + name for name in units | made()}
     assert {name.removeprefix(about) for name in names if name.startswith(about)} == {
         "METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE", "top_level.txt",
@@ -74,17 +75,34 @@ def test_the_bundle_says_what_it_holds(dist: Path, tmp_path: Path) -> None:
     assert {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files} == sums
     assert about["release"] == f"{VERSION}-{sums[about['wheel']][:12]}"
     assert any("pyfuse3" in name for name in files)
+    pinned = [line.partition(" --hash=sha256:")[2] for line in (folder / "requirements.txt").read_text().splitlines()]
+    assert sorted(pinned) == sorted(digest for name, digest in sums.items() if name.startswith("wheels/"))
+    (beside,) = dist.glob("*.tar.sha256")
+    (bundle,) = dist.glob("*.tar")
+    assert beside.read_text() == f"{hashlib.sha256(bundle.read_bytes()).hexdigest()}  {bundle.name}\n"
     assert not any("pytest" in name or "mypy" in name for name in files)
 
 
 def test_the_bundle_installs_without_a_network(dist: Path, tmp_path: Path) -> None:
     folder = unpacked(dist, tmp_path)
-    wheel = json.loads((folder / "bundle.json").read_text())["wheel"]
     subprocess.run([TOP / ".venv/bin/python", "-m", "venv", tmp_path / "venv"], check=True)
-    subprocess.run(
-        [tmp_path / "venv/bin/pip", "install", "--quiet", "--no-index", "--find-links", folder / "wheels", folder / wheel],
-        check=True, env=os.environ | {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
-    )  # fmt: skip
+    environment = os.environ | {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    install = [
+        tmp_path / "venv/bin/pip",
+        "install",
+        "--quiet",
+        "--no-index",
+        "--find-links",
+        folder / "wheels",
+        "--require-hashes",
+    ]
+    # A wheel that was exchanged is not installed, whatever its name.
+    changed = tmp_path / "changed.txt"
+    changed.write_text(re.sub("sha256:[0-9a-f]{8}", "sha256:00000000", (folder / "requirements.txt").read_text(), count=1))
+    refused = subprocess.run([*install, "--requirement", changed], env=environment, capture_output=True, text=True)
+    assert refused.returncode != 0
+    assert "DO NOT MATCH THE HASHES" in refused.stderr
+    subprocess.run([*install, "--requirement", folder / "requirements.txt"], check=True, env=environment)
     archimed = tmp_path / "venv/bin/archimed"
     config = tmp_path / "archimed.toml"
     config.write_text('[catalog]\nurl = "sqlite:///catalog.db"\n[store]\npath = "store"\n[staging]\npath = "staging"\n')

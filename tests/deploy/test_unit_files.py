@@ -1,16 +1,18 @@
 """The units as files: how exposed systemd takes them to be, and what each of them must say."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.deploy.appliance import exposure
 
-UNITS = sorted(Path(__file__).parents[2].joinpath("systemd").glob("*.service"))
+TOP = Path(__file__).parents[2]
+UNITS = sorted(TOP.joinpath("systemd").glob("*.service"))
 MOUNTS = [unit for unit in UNITS if "archimed-fuse-mount" in unit.read_text()]
 DAEMONS = [unit for unit in UNITS if "archimed serve" in unit.read_text()]
 PERIODIC = [unit for unit in UNITS if "Type=oneshot" in unit.read_text()]
-TARGET = Path(__file__).parents[2] / "systemd" / "archimed.target"
+TARGET = TOP / "systemd" / "archimed.target"
 
 
 def lines(unit: Path) -> list[str]:
@@ -56,3 +58,16 @@ def test_only_the_worker_may_write_to_the_store_and_know_the_key() -> None:
         assert ("deid.key" in text) == is_worker
         assert ("InaccessiblePaths=-/var/lib/archimed/secrets" in text) != is_worker
         assert any(f"{kind}=-/var/lib/archimed/store" in text for kind in ("ReadOnlyPaths", "InaccessiblePaths")) != is_worker
+
+
+def test_only_who_asks_pam_may_read_the_systems_passwords() -> None:
+    for unit in UNITS:
+        assert "shadow" not in " ".join(lines(unit))
+        assert "SystemCallFilter=setuid" not in lines(unit)
+    assert "SupplementaryGroups=shadow" in lines(TOP / "systemd/archimed-http.service.d/pam.conf")
+
+
+def test_no_password_but_the_catalogues_is_handed_to_two() -> None:
+    told = {unit.stem: set(re.findall(r"^LoadCredential=([^:]+):", unit.read_text(), re.MULTILINE)) for unit in UNITS}
+    assert [unit for unit, names in told.items() if "ldap-password" in names] == ["archimed-http"]
+    assert [unit for unit, names in told.items() if "deid.key" in names] == ["archimed-worker"]
