@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy import deployed
+from tests.deploy import deployed, planting
 from tests.deploy.ansible import NAME, TOP, Site
 from tests.deploy.deployed import STUDY, UNITS, accept, curl, listed, modes, outside, seal_newest, send
 from tests.deploy.machine import Machine
@@ -81,8 +81,8 @@ def test_a_dry_run_on_the_converged_machine_sees_nothing_to_do(site: Site) -> No
 # Whatever the role brings matches a line of this: where, whose, how open.
 BROUGHT = [
     (r"/etc/archimed", "root:archimed 750"),
-    (r"/etc/archimed/(archimed[.]toml|ldap-password)", "root:archimed 640"),
-    (r"/etc/archimed/(deid[.]key|tls/(ca|server)[.]key)", "root:root 600"),
+    (r"/etc/archimed/archimed[.]toml", "root:archimed 640"),
+    (r"/etc/archimed/(ldap-password|deid[.]key|tls/(ca|server)[.]key)", "root:root 600"),
     (r"/etc/archimed/tls", "root:root 755"),
     (r"/etc/archimed/(archimed[.]nft|tls/((ca|server)[.]pem|server[.]ext))", "root:root 644"),
     (r"/etc/systemd/system/[^/]+[.](d|wants)", "root:root 755"),
@@ -229,26 +229,74 @@ def test_windows_gets_what_it_needs(site: Site, authority: Path) -> None:
     assert b"https://archive.example.org/archive" in (folder / "map-drive.cmd").read_bytes()
 
 
-def test_raw_data_come_in_by_sftp_and_nothing_else_is_seen(site: Site, place: Path) -> None:
-    machine = site.machine
+def let_in_by_ssh(machine: Machine, place: Path) -> list[str | Path]:
+    """Let ada in by a key, as a member of the group that has SFTP alone; return the client's options."""
     machine.run("gpasswd", "--add", "ada", "archimed-sftp")
     key = place / "key"
-    outside(machine, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
+    if not key.exists():
+        outside(machine, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
     machine.write("/home/ada/.ssh/authorized_keys", key.with_suffix(".pub").read_text(), 0o600)
     machine.run("chown", "-R", "ada:ada", "/home/ada/.ssh")
+    return ["-i", key, "-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={place}/known", "-o", "BatchMode=yes"]
+
+
+def test_raw_data_come_in_by_sftp_and_nothing_else_is_seen(site: Site, place: Path) -> None:
+    machine = site.machine
+    options = let_in_by_ssh(machine, place)
     raw = place / "meas_MID1.dat"
     raw.write_bytes(bytes(range(256)) * 1000)
     batch = place / "batch"
     batch.write_text(f"mkdir {STUDY}/E003\nput {raw} {STUDY}/E003/\nls -l {STUDY}/E003\nls /\n")
-    options = ["-i", key, "-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={place}/known", "-o", "BatchMode=yes"]
     said = outside(machine, "sftp", "-b", batch, *options, "ada@127.0.0.1").stdout
     assert "meas_MID1.dat" in said
     assert said.rpartition("ls /\n")[2].split() == ["/archive", "/staging"]
+    machine.write("/srv/secret-of-the-site", "not for them")
+    batch.write_text("ls /\nls /archive/ada\nls /staging\n")
+    said = outside(machine, "sftp", "-b", batch, *options, "ada@127.0.0.1").stdout
+    assert said.split("ls /archive/ada\n")[0].rpartition("ls /\n")[2].split() == ["/archive", "/staging"]
+    assert STUDY in said
+    # What is mounted anew is seen anew.
+    machine.run("systemctl", "restart", "archimed-archive.service", "archimed-staging.service", timeout=120)
+    assert outside(machine, "sftp", "-b", batch, *options, "ada@127.0.0.1").stdout == said
     shell = outside(machine, "ssh", *options, "ada@127.0.0.1", "cat /etc/passwd", check=False)
     assert "root:" not in shell.stdout
     machine.wait(lambda: (STUDY, "E003") in {
         (found["study"], found["exam"]) for found in listed(machine, "staging", "list", "--as", "ada")
     })  # fmt: skip
+
+
+def test_a_name_typed_at_any_door_is_read_nowhere_but_in_staging(site: Site, place: Path, authority: Path) -> None:
+    machine = site.machine
+    home = place / "planting"
+    home.mkdir()
+    planting.over_http(machine, authority, home)
+    planting.over_the_rest(machine, home, ["sftp", *let_in_by_ssh(machine, place), "ada@127.0.0.1"])
+    # The same when something is away, or too much.
+    with planting.nginx_that_refuses(machine):
+        machine.run("systemctl", "kill", "--signal", "STOP", "archimed-http.service")
+        planting.over_http(machine, authority, home)
+    machine.run("systemctl", "kill", "--signal", "CONT", "archimed-http.service")
+    machine.run("systemctl", "stop", "archimed-http.service")  # which writes the audit of refused logins down
+    planting.over_http(machine, authority, home)
+    machine.run("rm", "/run/archimed-http/proxy.sock")
+    planting.over_http(machine, authority, home)
+    machine.run("systemctl", "stop", "archimed-dicom.service", "archimed-archive.service", "archimed-staging.service")
+    log = (machine.root / "var/log/nginx/archimed.log").read_text()
+    assert {"201", "207", "400", "401", "404", "413", "414", "502", "503", "504"} <= {
+        line.split()[3] for line in log.splitlines()
+    }
+    assert machine.run("find", "/var/lib/archimed/staging", "-name", f"*{planting.NAME}*").stdout != "", "it did come in"
+    try:
+        assert planting.found(machine, *planting.every_form()) == []
+        # Whom the audit names on purpose is in the database, and in no log.
+        strangers = planting.found(machine, planting.STRANGER)
+        assert [line for line in strangers if "dicom.refused" not in line and "/postgresql/15/main/" not in line] == []
+    finally:
+        machine.run("systemctl", "start", "archimed.target", timeout=120)
+    machine.run("logrotate", "--force", "/etc/logrotate.d/nginx")
+    logs = modes(machine, "/var/log/nginx")
+    assert {what.split()[1][-1] for path, what in logs.items() if path != "/var/log/nginx"} == {"0"}
+    assert "/var/log/nginx/archimed.log.1" in logs
 
 
 def test_strangers_do_not_reach_the_ports(site: Site) -> None:
