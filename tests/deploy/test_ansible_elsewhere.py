@@ -207,6 +207,15 @@ def test_another_release_finds_its_catalogue_backed_up(site: Site, packed: Path,
     assert modes(site.machine, backup) == {backup: "archimed:archimed 600"}
     assert "TABLE DATA public files archimed" in site.machine.run("pg_restore", "--list", backup).stdout
     assert is_readable(site.machine)
+    # The old one stays, for going back, also when the role runs again; of three the two newest stay.
+    first, releases = packed_release(packed), site.machine.root / "opt/archimed-releases"
+    variables = {"archimed_bundle": str(place / "next/next.tar")}
+    assert site.play(**variables).require().what_changed == []
+    assert {path.name for path in releases.iterdir()} == {first, "another"}
+    (releases / "half-made").mkdir()
+    site.play(archimed_bundle=str(repacked(packed, place / "third", "third"))).require()
+    site.machine.wait(lambda: active(site.machine), 100)
+    assert {path.name for path in releases.iterdir()} == {"another", "third"}
 
 
 def test_nothing_is_written_where_the_disk_is_away(site: Site) -> None:
@@ -229,16 +238,26 @@ def test_nothing_is_written_where_the_disk_is_away(site: Site) -> None:
     assert is_readable(machine)
 
 
-def repacked(packed: Path, folder: Path) -> Path:
+def packed_release(packed: Path) -> str:
+    """Return the name of the release that a bundle holds."""
+    with tarfile.open(packed) as tar:
+        (about,) = (tar.extractfile(entry) for entry in tar if entry.name.endswith("/bundle.json"))
+        assert about is not None
+        return str(json.load(about)["release"])
+
+
+def repacked(packed: Path, folder: Path, release: str = "another") -> Path:
     """Return the same bundle under the name of another release."""
     folder.mkdir()
     with tarfile.open(packed) as tar:
         tar.extractall(folder, filter="data")
     (content,) = folder.iterdir()
-    about = json.loads((content / "bundle.json").read_text()) | {"release": "another"}
+    about = json.loads((content / "bundle.json").read_text()) | {"release": release}
     (content / "bundle.json").write_text(json.dumps(about))
     sums = dict(reversed(line.split("  ")) for line in (content / "SHA256SUMS").read_text().splitlines())
     sums["bundle.json"] = hashlib.sha256((content / "bundle.json").read_bytes()).hexdigest()
     (content / "SHA256SUMS").write_text("".join(f"{digest}  {name}\n" for name, digest in sums.items()))
     subprocess.run(["tar", "--create", "--file", folder / "next.tar", "--directory", folder, content.name], check=True)
+    digest = hashlib.sha256((folder / "next.tar").read_bytes()).hexdigest()
+    (folder / "next.tar.sha256").write_text(f"{digest}  next.tar\n")
     return folder / "next.tar"

@@ -45,6 +45,7 @@ def site(place: Path, packed: Path) -> Iterator[Site]:
     ({"archimed_grants": [{"login": "ada"}]}, "missing required arguments: study"),
     ({"archimed_bundle": ""}, "archimed_bundle is needed"),
     ({"archimed_bundle": "/etc/hostname"}, "is no bundle: make one with `make bundle`"),
+    ({"archimed_bundle_sha256": "0f" * 32}, "has another digest than it should have: it was changed, or is another one"),
     ({"archimed_windows_kit": True}, "archimed_windows_kit needs archimed_nginx"),
     ({"archimed_tls_key_file": "server.key"}, "are needed together"),
     ({"archimed_secrets": {"../shadow": "x"}}, "a name in archimed_secrets is a file's name"),
@@ -52,6 +53,14 @@ def site(place: Path, packed: Path) -> Iterator[Site]:
 ])  # fmt: skip
 def test_is_said_before_anything_changes(site: Site, variables: dict[str, object], said: str) -> None:
     _refused(site, said, **variables)
+
+
+def test_a_bundle_whose_digest_nobody_gave(site: Site, place: Path, packed: Path) -> None:
+    alone = shutil.copy(packed, place / "alone.tar")
+    _refused(site, "archimed_bundle_sha256 is needed, the digest of the bundle", archimed_bundle=str(alone))
+    digest = packed.with_name(packed.name + ".sha256").read_text().split()[0]
+    alone.write_bytes(alone.read_bytes() + b"\0")
+    _refused(site, "has another digest than it should", archimed_bundle=str(alone), archimed_bundle_sha256=digest)
 
 
 def test_a_port_that_another_program_has(site: Site) -> None:

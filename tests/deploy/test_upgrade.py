@@ -47,7 +47,8 @@ def lines() -> list[str]:
 
 
 def installed_by_hand(machine: Machine, packed: Path, commands: list[str]) -> None:
-    shutil.copy(packed, machine.root / "root" / packed.name)
+    for file in (packed, packed.with_name(packed.name + ".sha256")):
+        shutil.copy(file, machine.root / "root" / file.name)
     machine.run("sh", "-c", "\n".join(["set -ex", "cd /root", "umask 022", *commands]), timeout=400)
 
 

@@ -1,4 +1,7 @@
-"""Filters of the role: settings as TOML, which variables nobody knows, what folders lie on. No dependency beyond Python."""
+"""Filters of the role: settings as TOML, which variables nobody knows, what folders lie on, what is beyond what is kept.
+
+No dependency beyond Python.
+"""
 
 import difflib
 import json
@@ -15,7 +18,18 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Return the filters by name."""
-        return {"archimed_toml": to_toml, "archimed_unknown": unknown, "archimed_way_to": way_to}
+        return {
+            "archimed_surplus": surplus,
+            "archimed_toml": to_toml,
+            "archimed_unknown": unknown,
+            "archimed_way_to": way_to,
+        }
+
+
+def surplus(folders: Sequence[str], wanted: Sequence[str], most: int) -> list[str]:
+    """Return the folders beyond the first `most` (at least one) of `wanted` that are there; what is not wanted goes too."""
+    kept = [folder for folder in dict.fromkeys(wanted) if folder in set(folders)][: max(1, most)]
+    return sorted(set(folders) - set(kept))
 
 
 def to_toml(settings: Mapping[str, Any]) -> str:
