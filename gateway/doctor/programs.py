@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import ipaddress
 import socket
 import stat
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 from catalog.database import Database, shape
 from catalog.pure.errors import ArchimedError
 from gateway.config import Config
-from gateway.doctor.finding import Finding, good, wrong
+from gateway.doctor.finding import Finding, doubtful, good, wrong
 from gateway.health import MountProbe
 from gateway.wiring import database_url, open_generations
 
@@ -94,6 +95,11 @@ def ports(config: Config) -> Iterator[Finding]:
 def proxy(config: Config) -> Iterator[Finding]:
     """Look at the socket of the proxy: there, and closed to who is not the proxy."""
     place = config.http.socket
+    if any(ipaddress.ip_address(address).is_loopback for address in config.auth.trusted_proxies):
+        yield doubtful(
+            "proxy", "[auth] trusted_proxies names this machine: each of its users is believed to be the proxy",
+            "let the proxy in by [http] socket (docs/operations.md: A proxy on the same machine), and take the address out",
+        )  # fmt: skip
     if place is None:
         return
     if not place.parent.is_dir():

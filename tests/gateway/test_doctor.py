@@ -226,6 +226,23 @@ def test_a_port_that_is_ours(config: Path, healthy: int) -> None:
     assert [finding.says.endswith("is ours") for finding in findings(config, "ports")] == [True]
 
 
+def test_a_door_for_the_proxy_that_others_find_open(config: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "door"
+    config.write_text(CONFIG.replace("[http]\n", f'[http]\nsocket = "{folder}/proxy.sock"\n'))
+    assert the_wrong_one(config, "proxy") == f"the folder {folder} is missing"
+    folder.mkdir()
+    folder.chmod(0o751)
+    assert the_wrong_one(config, "proxy") == f"others may look into {folder}, and speak for the proxy"
+    folder.chmod(0o750)
+    assert the_wrong_one(config, "proxy") == f"nothing listens at {folder}/proxy.sock"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(folder / "proxy.sock"))
+        assert [found.grade for found in findings(config, "proxy")] == [Grade.GOOD]
+    config.write_text(f'{CONFIG}[auth]\ntrusted_proxies = ["::1"]\n')
+    (found,) = findings(config, "proxy")
+    assert (found.grade, "each of its users" in found.says) == (Grade.DOUBTFUL, True)
+
+
 def test_a_mount_that_is_not_there(config: Path) -> None:
     config.write_text(CONFIG + '[mounts]\narchive = "mount"\n')
     assert "nothing is mounted" in the_wrong_one(config, "mounts")
