@@ -34,7 +34,8 @@ def over_http(machine: Machine, authority: Path, home: Path) -> None:
 
     one = f"{EXAM}/{NAME}-M%C3%BCller.dat"
     what = "<lockscope><exclusive/></lockscope><locktype><write/></locktype>"
-    locked = f'<lockinfo xmlns="DAV:">{what}<owner>{NAME}</owner></lockinfo>'
+    # The owner of a lock is the one thing that the catalogue keeps as a client says it (docs/security.md).
+    locked = f'<lockinfo xmlns="DAV:">{what}<owner>ada at {SERVER}</owner></lockinfo>'
     metadata = base64.b64encode(f"{NAME}-large.dat".encode()).decode()
     ask(EXAM, "--request", "MKCOL")
     ask(f"{one}?{NAME}=1", "--upload-file", str(file), "--referer", f"https://{NAME}.example", "--user-agent", NAME)
@@ -97,12 +98,12 @@ def nginx_that_refuses(machine: Machine) -> Iterator[None]:
     machine.write(_CONF, "limit_req_zone $server_name zone=few:1m rate=30r/m;\n" + before.replace(
         "client_max_body_size 0;", "client_max_body_size 500;\n    limit_req zone=few burst=5 nodelay;"
     ).replace("proxy_read_timeout 1h;", "proxy_read_timeout 1s;"))  # fmt: skip
-    machine.run("systemctl", "reload", "nginx")
+    machine.run("systemctl", "restart", "nginx")  # a reload leaves the old workers at it for a while
     try:
         yield
     finally:
         machine.write(_CONF, before)
-        machine.run("systemctl", "reload", "nginx")
+        machine.run("systemctl", "restart", "nginx")
 
 
 def found(machine: Machine, *words: str) -> list[str]:

@@ -251,9 +251,9 @@ def test_raw_data_come_in_by_sftp_and_nothing_else_is_seen(site: Site, place: Pa
     assert "meas_MID1.dat" in said
     assert said.rpartition("ls /\n")[2].split() == ["/archive", "/staging"]
     machine.write("/srv/secret-of-the-site", "not for them")
-    batch.write_text("ls /\nls /archive/ada\nls /staging\n")
+    batch.write_text("ls /\nls /archive/ada\nls /staging/ada\n")
     said = outside(machine, "sftp", "-b", batch, *options, "ada@127.0.0.1").stdout
-    assert said.split("ls /archive/ada\n")[0].rpartition("ls /\n")[2].split() == ["/archive", "/staging"]
+    assert said.split("sftp> ls /archive/ada\n")[0].rpartition("ls /\n")[2].split() == ["/archive", "/staging"]
     assert STUDY in said
     # What is mounted anew is seen anew.
     machine.run("systemctl", "restart", "archimed-archive.service", "archimed-staging.service", timeout=120)
