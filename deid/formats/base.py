@@ -83,14 +83,17 @@ class Work:
 
     def identity(self, path: str, kind: str, old: bytes, rule: str) -> None:
         """Note a value that identifies (`kind` "name", "code" or "date") and goes: it must not turn up anywhere else."""
-        if not old.strip(b" \0"):
-            return
+        if old.strip(b" \0"):
+            self.know(kind, old)
+            self.note(path, "X", rule, old)
+
+    def know(self, kind: str, old: bytes) -> None:
+        """Learn a value that identifies, wherever it will be met."""
         getattr(self._ledger, kind + "s").add(old)
         if kind != "date":
             text = self.decode(old)
             self._known |= {fold(word) for word in _WORD.findall(text) if len(word) > 1} - leak.PLACEHOLDERS
             self._known -= {fold(word) for word in _WORD.findall(f"{self.context.exam} {self.context.study}")}
-        self.note(path, "X", rule, old)
 
     def note(self, path: str, action: str, rule: str, old: bytes | memoryview = b"") -> None:
         """Record what was done to a place."""
@@ -116,6 +119,10 @@ class Work:
             return False
         # Numbers are words too, but not those that may be a date or a telephone number.
         return [fold(word) for word in _WORD.findall(clean_text(text, extra, known))] == words
+
+    def names_somebody(self, text: str) -> bool:
+        """Whether a word of an identity found so far is in a text."""
+        return any(fold(word) in self._known for word in _WORD.findall(text))
 
     @property
     def keeps_text(self) -> bool:

@@ -31,6 +31,7 @@ _DATE = re.compile(rb"(\d\d)\.(\d\d)\.(\d\d)")
 _LONG_DATE = re.compile(rb"(\d\d)-([A-Z]{3})-(\d{4})")
 _MONTHS = (b"JAN", b"FEB", b"MAR", b"APR", b"MAY", b"JUN", b"JUL", b"AUG", b"SEP", b"OCT", b"NOV", b"DEC")
 _PIVOT = 1985  # two digits mean 1985 to 2084
+_OLDEST = 1970  # EDFlib reads no EDF+ of an earlier year: it gets no date
 _NO_DATE = b"01.01.85"
 _FILTER = re.compile(rb"(?:(?:HP|LP|N|BP|DC|Notch):? ?(?:\d+(?:\.\d+)?|DC|None)(?:[mk]?Hz|s)?[ ,;]*)+", re.IGNORECASE)
 _ONSET = re.compile(rb"[+-]\d{1,12}(?:\.\d{1,12})?")
@@ -126,6 +127,8 @@ class _Recording:
         if len(start) != 8:
             start = _short(bytes(head[168:176]))
         moved = work.date("start", start) if start else None
+        if moved is not None and self._plus and int(moved[:4]) < _OLDEST:
+            moved = None
         equipment = b"X"
         if self._plus:
             for part in parts[2:4]:
@@ -140,7 +143,8 @@ class _Recording:
             new = b""
         head[88:168] = new[:80].ljust(80)
         # Two digits tell the years from 1985 to 2084. Outside of them EDF+ has `yy` in this field, at which EDFlib and so
-        # pyedflib give up; with the digits of the year that the recording field tells in full, all readers agree.
+        # pyedflib give up, as at years before 1970; with the digits of the year that the recording field tells in full, all
+        # readers agree.
         told = moved is not None and (self._plus or _PIVOT <= int(moved[:4]) < _PIVOT + 100)
         head[168:176] = moved[6:8] + b"." + moved[4:6] + b"." + moved[2:4] if moved and told else _NO_DATE
         clock = _CLOCK.fullmatch(bytes(head[176:184]))

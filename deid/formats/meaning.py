@@ -70,9 +70,9 @@ def meaning(name: str) -> Meaning:
     for each in (Meaning.TERM, Meaning.BIRTH, Meaning.PERSON, Meaning.CODE, Meaning.DATE, Meaning.TEXT):
         if squeezed in _listed()[each.value]:
             return each
-    tag = _keywords().get(squeezed)
-    if tag is not None and "birth" in squeezed:
+    if "birth" in squeezed or squeezed.endswith("dob"):
         return Meaning.BIRTH
+    tag = _keywords().get(squeezed)
     return _of_attribute(tag) if tag is not None else _by_words(name)
 
 

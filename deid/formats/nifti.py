@@ -1,19 +1,21 @@
 """NIfTI-1 and NIfTI-2: one file, gzipped or not, or a pair .hdr/.img.
 
-Text fields are cleaned or emptied, fields nobody reads are zeroed, extensions and bytes behind the image are cut; the image's
-bytes stay. A gzipped file is packed anew, without the name and time its packer noted.
+Text fields are cleaned or emptied, fields nobody reads are zeroed, extensions are cleaned (`extensions`), bytes behind the
+image are cut; the image's bytes stay. A gzipped file is packed anew, without the name and time its packer noted.
 """
 
 from __future__ import annotations
 
 import gzip
 import io
+import re
 import struct
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deid.errors import Held, Unreadable
+from deid.formats import extensions
 from deid.formats.base import Context, Work, deliver, mapped
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ _GZIP = b"\x1f\x8b"
 _BLOCK = 1 << 20
 _LARGEST_OFFSET = 1 << 24
 _CIFTI = range(3000, 3100)
+_INTENT = re.compile(rb"mrs_v\d{1,2}_\d{1,2}|Conn[A-Za-z]{1,12}")  # what NIfTI-MRS and CIFTI are known by
 _MOST_DIMENSIONS = 7
 
 
@@ -70,6 +73,11 @@ class _Header:
     size: int
 
     @property
+    def is_cifti(self) -> bool:
+        at, code = self.layout.intent
+        return struct.unpack_from(self.order + code, self.data, at)[0] in _CIFTI
+
+    @property
     def pair(self) -> bool:
         layout = self.layout
         return self.data[layout.magic : layout.magic + len(layout.pair)] == layout.pair
@@ -100,9 +108,6 @@ def _parse(head: bytes) -> _Header:
     (offset,) = struct.unpack_from(order + layout.offset[1], head, layout.offset[0])
     if bits < 1 or not 0 <= offset <= _LARGEST_OFFSET or offset != int(offset):
         raise Unreadable("a NIfTI header with sizes that cannot be")
-    (intent,) = struct.unpack_from(order + layout.intent[1], head, layout.intent[0])
-    if intent in _CIFTI:
-        raise Held("a CIFTI file: it cannot be read without its extension, which holds free text")
     return _Header(layout, order, head[: layout.size], int(offset), (voxels * bits + 7) // 8)
 
 
@@ -128,9 +133,8 @@ class Nifti:
             return _image(source, data, target, work)
         header = _parse(bytes(data[: _TWO.size]))
         if header.pair:
-            if len(data) > header.layout.size:
-                work.note("extension", "X", "NIfTI extensions", data[header.layout.size :])
-            work.write("header", _cleaned(header, work, 0) + bytes(4))
+            more = extensions.cleaned(bytes(data[header.layout.size :]), header.order, work, needed=header.is_cifti)
+            work.write("header", _cleaned(header, work, 0) + more)
             return work.finish(target, ".hdr", _headers())
         if len(data) < header.offset + header.size:
             raise Unreadable("a NIfTI file cut short within its image")
@@ -173,10 +177,9 @@ def _image(source: Path, data: memoryview, target: BinaryIO, work: Work) -> Repo
 
 
 def _front(header: _Header, between: bytes, work: Work) -> bytes:
-    """The header and the four bytes that say there is no extension."""
-    if any(between):
-        work.note("extension", "X", "NIfTI extensions", between)
-    front = _cleaned(header, work, header.layout.size + 4) + bytes(4)
+    """The header and its extensions."""
+    more = extensions.cleaned(between, header.order, work, needed=header.is_cifti)
+    front = _cleaned(header, work, header.layout.size + len(more)) + more
     work.write("header", front)
     return front
 
@@ -193,7 +196,9 @@ def _cleaned(header: _Header, work: Work, offset: int) -> bytes:
             data[at : at + length] = bytes(length)
     for name, (at, length) in layout.texts.items():
         old = bytes(data[at : at + length])
-        new = work.text(name, old.replace(b"\0", b" "), "NIfTI text")
+        plain = old.split(b"\0")[0]
+        kept = name == "intent_name" and _INTENT.fullmatch(plain)
+        new = plain if kept else work.text(name, old.replace(b"\0", b" "), "NIfTI text")
         data[at : at + length] = new[:length].ljust(length, b"\0")
     struct.pack_into(header.order + layout.offset[1], data, layout.offset[0], offset)
     return bytes(data)

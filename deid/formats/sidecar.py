@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from deid.errors import Held
 from deid.formats.dating import moved
@@ -23,29 +23,50 @@ if TYPE_CHECKING:
 _DIGITS = re.compile(r"\d{6,}")
 _OLDEST = 89
 _SMALLEST_DATE = 10_000_000
-_GONE = object()
+GONE = object()
+"""What a value becomes that goes with its key."""
+
+
+Unknown = Literal["hold", "keep", "drop"]
 
 
 class _Repeated(Exception):
     """A key stands twice in an object: readers see one of them only."""
 
 
-def clean(text: str, raw: bytes, work: Work) -> bytes:
-    """The clean bytes of a JSON text; `raw` itself if nothing in it had to change."""
+def clean(text: str, raw: bytes, work: Work, *, unknown: Unknown | None = None) -> bytes:
+    """The clean bytes of a JSON text; `raw` itself if nothing in it had to change.
+
+    `unknown`: what becomes of texts under keys that say nothing, where their words are not known; without it the profile tells.
+    """
     plain = text.lstrip("\ufeff")
     try:
         value, repeated = json.loads(plain, object_pairs_hook=_unique), False
     except _Repeated:
         value, repeated = json.loads(plain), True
-    new = Sidecar(work).value("", value, Meaning.UNKNOWN)
+    learn(value, Meaning.UNKNOWN, work)
+    new = Sidecar(work, unknown or ("keep" if work.context.attests("JSON") else "hold")).value("", value, Meaning.UNKNOWN)
     if new == value and not repeated and text.isascii():
         return raw
-    if new is _GONE:
+    if new is GONE:
         new = {} if isinstance(value, dict) else []
     if new == value and not repeated:
         return raw
     indent = 2 if "\n" in plain.strip() else None
     return (json.dumps(new, indent=indent, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+
+
+def learn(value: Any, means: Meaning, work: Work) -> None:
+    """Note who a text is about before any of it is cleaned: names come again under other keys."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            own = meaning(key)
+            learn(inner, means if own is Meaning.UNKNOWN else own, work)
+    elif isinstance(value, list):
+        for inner in value:
+            learn(inner, means, work)
+    elif means in (Meaning.PERSON, Meaning.CODE) and isinstance(value, str | int) and not isinstance(value, bool):
+        work.know("name" if means is Meaning.PERSON else "code", str(value).encode())
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -58,17 +79,18 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 class Sidecar:
     """The values of one JSON text being cleaned."""
 
-    def __init__(self, work: Work, attested: bool | None = None) -> None:
+    def __init__(self, work: Work, unknown: Unknown) -> None:
         self._work = work
-        self._attested = work.context.attests("JSON") if attested is None else attested
+        self._unknown = unknown
+        self.meaning = meaning
 
     def value(self, key: str, value: Any, means: Meaning) -> Any:
-        """A value made clean; `_GONE` if it goes."""
+        """A value made clean; `GONE` if it goes."""
         if isinstance(value, dict):
             return self._object(key, value, means)
         if isinstance(value, list):
             kept = [self.value(key, each, means) for each in value]
-            return [each for each in kept if each is not _GONE] if kept or not value else _GONE
+            return [each for each in kept if each is not GONE] if kept or not value else GONE
         if value is None or isinstance(value, bool):
             return value
         return self._scalar(key, value, means)
@@ -77,18 +99,20 @@ class Sidecar:
         if means.identifies:
             for inner in value.values():
                 self.value(key, inner, means)
-            return _GONE
+            return GONE
         made: dict[str, Any] = {}
         for name, inner in value.items():
             own = meaning(name)
             new = self.value(name, inner, means if own is Meaning.UNKNOWN and not isinstance(inner, dict) else own)
-            if new is not _GONE:
+            if new is not GONE:
                 made[self._key(name)] = new
         return made
 
     def _key(self, name: str) -> str:
         """A key that stays: of people's words only where somebody vouches."""
         if list(in_line(name)):
+            if self._unknown == "drop":
+                return "key"
             raise Held("a key that looks like an identity", "key")
         return name
 
@@ -98,7 +122,7 @@ class Sidecar:
         if means.identifies:
             kind = {Meaning.PERSON: "name", Meaning.BIRTH: "date"}.get(means, "code")
             work.identity(path, kind, _compact(text) if kind == "date" else text.encode(), "key that names an identity")
-            return _GONE
+            return GONE
         handlers: dict[Meaning, Callable[[str, str | float], Any]] = {
             Meaning.DATE: self._date, Meaning.UID: self._uid, Meaning.AGE: self._age, Meaning.TEXT: self._text,
         }  # fmt: skip
@@ -111,7 +135,7 @@ class Sidecar:
     def _date(self, path: str, value: str | float) -> Any:
         if not isinstance(value, str):
             new = moved(str(value), self._work, path) if value >= _SMALLEST_DATE and value == int(value) else None
-            return int(new) if new else value if value < _SMALLEST_DATE else _GONE  # small: a time from some beginning
+            return int(new) if new else value if value < _SMALLEST_DATE else GONE  # small: a time from some beginning
         return moved(value, self._work, path) or self._text(path, value)
 
     def _uid(self, path: str, value: str | float) -> Any:
@@ -120,7 +144,7 @@ class Sidecar:
     def _age(self, path: str, value: str | float) -> Any:
         found = re.fullmatch(r"0*(\d{1,3}(?:\.\d+)?)\s*([DWMY]?)", str(value).strip(), re.IGNORECASE)
         if found is None:
-            return _GONE
+            return GONE
         years = float(found[1]) / {"D": 365, "W": 52, "M": 12}.get(found[2].upper(), 1)
         if years <= _OLDEST:
             return value
@@ -130,29 +154,33 @@ class Sidecar:
     def _text(self, path: str, value: str | float) -> Any:
         if not isinstance(value, str):
             return self._number(value, Meaning.TERM)
-        return self._work.text(path, value.encode(), "text of a key").decode("ascii") or _GONE
+        return self._work.text(path, value.encode(), "text of a key").decode("ascii") or GONE
 
     def _number(self, value: float, means: Meaning) -> Any:
-        if isinstance(value, int) and means is Meaning.UNKNOWN and _DIGITS.search(str(value)) and not self._attested:
+        if isinstance(value, int) and means is Meaning.UNKNOWN and _DIGITS.search(str(value)) and self._unknown != "keep":
+            if self._unknown == "drop":
+                return GONE
             raise Held("a JSON file with long numbers under keys that say nothing: the profile must attest JSON for it")
         if isinstance(value, int) and list(in_line(str(value))):
             self._work.note("number", "X", "a number that looks like a date", str(value).encode())
-            return _GONE
+            return GONE
         return value
 
     def _term(self, path: str, value: str, means: Meaning) -> Any:
         if not value.strip():
             return value
         suspicious = list(in_line(value))
-        if means is Meaning.TERM and not suspicious and not _DIGITS.search(value):
+        if means is Meaning.TERM and not suspicious and not _DIGITS.search(value) and not self._work.names_somebody(value):
             return value
         if self._work.is_known(value) and not suspicious:
             return value
-        if means is Meaning.TERM:
-            return self._work.text(path, value.encode(), "text of a key").decode("ascii") or _GONE
+        if suspicious and self._unknown == "drop":
+            return GONE
+        if means is Meaning.TERM or self._unknown == "drop":
+            return self._work.text(path, value.encode(), "text of a key").decode("ascii") or GONE
         if suspicious:
             raise Held(suspicious[0], "a key that says nothing")
-        if self._attested:
+        if self._unknown == "keep":
             return value
         raise Held("a JSON file with text of unknown words under keys that say nothing: the profile must attest JSON for it")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import struct
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ def image(kind: type = nibabel.Nifti1Image) -> nibabel.Nifti1Image:
     made.header["intent_name"] = MARK
     if "db_name" in made.header:
         made.header["db_name"], made.header["data_type"] = MARK, MARK[:10]
-    made.header.extensions.append(nibabel.nifti1.Nifti1Extension(6, b"comment of " + MARK))
+    made.header.extensions.append(nibabel.nifti1.Nifti1Extension(18, b"comment of " + MARK))
     return made
 
 
@@ -52,7 +53,7 @@ def test_single_files(clean: Clean, tmp_path: Path, kind: type, ending: str) -> 
     assert np.array_equal(read.affine, np.diag([2, 2, 3, 1]))
     assert bytes(read.header["descrip"]).strip(b"\0") == b"t1_mprage TE=3"
     assert not read.header.extensions
-    assert {"descrip", "aux_file", "intent_name", "extension"} <= {action.path for action in report.actions}
+    assert {"descrip", "aux_file", "intent_name", "extension 18"} <= {action.path for action in report.actions}
     assert report.headers["FileType"] == "NIFTI"
 
 
@@ -124,8 +125,62 @@ def test_what_cannot_be_read_or_kept(clean: Clean, tmp_path: Path) -> None:
     path.write_bytes(broken)
     with pytest.raises(Unreadable, match="sizes"):
         clean(path)
+    broken = bytearray(nibabel_file("row_major.dconn.nii").read_bytes())
+    broken[540:544] = bytes(4)
+    path.write_bytes(broken)
     with pytest.raises(Held, match="CIFTI"):
-        clean(nibabel_file("row_major.dconn.nii"))
+        clean(path)
+
+
+def with_extension(path: Path, code: int, data: bytes, intent: bytes = b"") -> Path:
+    made = nibabel.Nifti2Image(VOXELS.astype("c8"), np.eye(4))
+    made.header["intent_name"] = intent
+    made.header.extensions.append(nibabel.nifti1.Nifti1Extension(code, data))
+    nibabel.save(made, path)
+    return path
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
+def test_nifti_mrs_keeps_its_header_extension_clean(clean: Clean, tmp_path: Path, ending: str) -> None:
+    said = {"SpectrometerFrequency": [123.2], "ResonantNucleus": ["1H"], "EchoTime": 0.03, "dim_5": "DIM_COIL",
+            "PatientName": MARK.decode(), "PatientDoB": "1970-03-12", "OriginalFile": [f"{MARK.decode()}.dat"],
+            "ConversionTime": "2023-11-13T16:14:03.5", "ProtocolName": f"svs {MARK.decode()}", "PatientSex": "F",
+            "SoftwareVersions": "syngo MR XA30", "Own": {"note": MARK.decode()}}  # fmt: skip
+    path = with_extension(tmp_path / f"a{ending}", 44, json.dumps(said).encode(), b"mrs_v0_9")
+    data, _ = clean(path)
+    read = nibabel.Nifti2Image.from_bytes(gzip.decompress(data) if ending == ".nii.gz" else data)
+    assert np.array_equal(np.asarray(read.dataobj), VOXELS.astype("c8"))
+    assert bytes(read.header["intent_name"]).strip(b"\0") == b"mrs_v0_9"
+    (extension,) = read.header.extensions
+    assert extension.get_code() == 44
+    kept = json.loads(extension.get_content() if isinstance(extension.get_content(), bytes | str) else extension.text)
+    assert kept.pop("ProtocolName") == "svs"
+    assert {key: kept.get(key) for key in ("SpectrometerFrequency", "ResonantNucleus", "EchoTime", "dim_5", "PatientSex")} == {
+        "SpectrometerFrequency": [123.2], "ResonantNucleus": ["1H"], "EchoTime": 0.03, "dim_5": "DIM_COIL", "PatientSex": "F"}  # fmt: skip
+    assert not {"PatientName", "PatientDoB"} & kept.keys()
+    assert MARK.decode() not in str(kept)
+    assert "2023" not in str(kept)
+
+
+def test_a_spectrum_without_its_frequency_is_held(clean: Clean, tmp_path: Path) -> None:
+    with pytest.raises(Held, match="frequency"):
+        clean(with_extension(tmp_path / "a.nii", 44, b'{"ResonantNucleus": ["1H"]}'))
+
+
+def test_cifti_opens_after_its_xml_was_cleaned(clean: Clean, tmp_path: Path) -> None:
+    axis = nibabel.cifti2.BrainModelAxis.from_mask(np.ones(5, bool), name="CIFTI_STRUCTURE_CORTEX_LEFT")
+    labels = nibabel.cifti2.LabelAxis([f"{MARK.decode()} map"], [{0: ("???", (0, 0, 0, 0)), 1: ("L_V1_ROI", (1, 0, 0, 1))}])
+    made = nibabel.Cifti2Image(np.ones((1, 5), np.float32), (labels, axis))
+    said = {"Author": MARK.decode(), "Date": "1970-03-12", "Provenance": MARK.decode()}
+    made.header.matrix.metadata = nibabel.cifti2.Cifti2MetaData(said)
+    nibabel.save(made, tmp_path / "a.dlabel.nii")
+    data, _ = clean(tmp_path / "a.dlabel.nii")
+    (tmp_path / "b.dlabel.nii").write_bytes(data)
+    read = nibabel.load(tmp_path / "b.dlabel.nii")
+    assert np.array_equal(read.get_fdata(), made.get_fdata())
+    assert read.header.get_axis(1) == axis
+    assert read.header.get_axis(0).label[0][1] == ("L_V1_ROI", (1, 0, 0, 1))
+    assert read.header.get_axis(0).name[0] == "map"
 
 
 def test_nothing_is_written_when_it_fails(tmp_path: Path) -> None:
