@@ -156,7 +156,8 @@ def test_nifti_mrs_keeps_its_header_extension_clean(clean: Clean, tmp_path: Path
     kept = json.loads(extension.get_content() if isinstance(extension.get_content(), bytes | str) else extension.text)
     assert kept.pop("ProtocolName") == "svs"
     assert {key: kept.get(key) for key in ("SpectrometerFrequency", "ResonantNucleus", "EchoTime", "dim_5", "PatientSex")} == {
-        "SpectrometerFrequency": [123.2], "ResonantNucleus": ["1H"], "EchoTime": 0.03, "dim_5": "DIM_COIL", "PatientSex": "F"}  # fmt: skip
+        "SpectrometerFrequency": [123.2], "ResonantNucleus": ["1H"], "EchoTime": 0.03, "dim_5": "DIM_COIL",
+        "PatientSex": "F"}  # fmt: skip
     assert not {"PatientName", "PatientDoB"} & kept.keys()
     assert MARK.decode() not in str(kept)
     assert "2023" not in str(kept)
