@@ -49,8 +49,7 @@ class Codec:
     """Masks the frames of one file. `syntax` and `photometric` are those of the result, once a frame has been through."""
 
     def __init__(self, syntax: str, picture: Picture) -> None:
-        if syntax not in _JPEG | _JPEG_2000 | {str(RLELossless)}:
-            raise Unfit("this compression, or video, cannot be undone here")
+        require_known(syntax)
         self._source = syntax
         self._picture = picture
         self._targets = [str(RLELossless)] if syntax == RLELossless else [str(JPEG2000Lossless), str(RLELossless)]
@@ -81,6 +80,12 @@ class Codec:
                 return packed
             del self._targets[0]
         raise Unfit("the masked picture cannot be compressed without loss")
+
+
+def require_known(syntax: str) -> None:
+    """Raise `Unfit` if frames in a transfer syntax cannot be decoded here."""
+    if syntax not in _JPEG | _JPEG_2000 | {str(RLELossless)}:
+        raise Unfit("this compression, or video, cannot be undone here")
 
 
 def coded_shape(frame: bytes, syntax: str) -> tuple[int, int, int] | None:

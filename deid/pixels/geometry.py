@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     Mask: TypeAlias = NDArray[np.bool_]
 
 _SLACK = 20
+_SMALLEST_SIDE = 100
+_LEAST_LEFT = 10
 
 
 def mask(rows: int, columns: int, rects: Sequence[Rect], *, keep: bool) -> Mask | None:
@@ -27,6 +29,21 @@ def mask(rows: int, columns: int, rects: Sequence[Rect], *, keep: bool) -> Mask 
     for rect in rects:
         blank[rect.top : rect.top + rect.height, rect.left : rect.left + rect.width] = not keep
     return None if blank.all() or not blank.any() else blank
+
+
+def leaves_enough(blank: Mask) -> bool:
+    """Whether a mask leaves a tenth of the picture: one that leaves less was made for another, and what it shows is none."""
+    return int(np.count_nonzero(~blank)) * _LEAST_LEFT >= blank.size
+
+
+def usable(rows: int, columns: int, rects: Sequence[Rect]) -> list[Rect]:
+    """The regions that frame something of this picture: two pixels and a hundredth of its side, both ways, once clipped."""
+
+    def long_enough(start: int, length: int, side: int) -> bool:
+        clipped = min(start + length, side) - start
+        return clipped >= 2 and clipped * _SMALLEST_SIDE >= side
+
+    return [rect for rect in rects if long_enough(rect.left, rect.width, columns) and long_enough(rect.top, rect.height, rows)]
 
 
 def paired(blank: Mask) -> Mask:
@@ -42,6 +59,8 @@ def fits(rows: int, columns: int, rects: Sequence[Rect]) -> bool:
     frame something else now: names that stood outside may stand inside. A picture that was only cut, or whose device is
     careless by a few pixels, still fits.
     """
+    if any(rect.left >= columns or rect.top >= rows for rect in rects):
+        return False  # nothing of it is in the picture
     right = max(rect.left + rect.width for rect in rects)
     bottom = max(rect.top + rect.height for rect in rects)
     wide, high = right > columns + columns // _SLACK, bottom > rows + rows // _SLACK

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from deid.engine.nodes import Element, tag_text
+from deid.engine.nodes import Element, find, tag_text
 from deid.pixels import codec, geometry
 from deid.pixels.masking import Encapsulated, Native
 from deid.pixels.picture import Picture, Unfit, read
-from deid.pixels.regions import regions
+from deid.pixels.regions import REGIONS, regions
 from deid.rules import maskrules
 
 if TYPE_CHECKING:
@@ -98,19 +98,29 @@ def _plan(
     own: Sequence[MaskRule], nodes: list[Node], headers: Mapping[str, str], syntax: Syntax, decode: Callable[[bytes], str]
 ) -> _Plan | None:
     framed = regions(nodes, syntax)
-    rule = maskrules.find(own, headers, framed=bool(framed))
+    usable = geometry.usable(_int(headers, "Rows"), _int(headers, "Columns"), framed)
+    rule = maskrules.find(own, headers, framed=bool(usable))
     if rule is None:
+        if find(nodes, REGIONS) is not None:
+            raise Unfit("its ultrasound regions frame nothing, or next to nothing, of it")
         return None
     if rule.holds:
         raise Unfit(f"{rule.label} asks for a human's eye")
     picture = read(nodes, syntax, decode)
     if rule.rects is None and not geometry.fits(picture.rows, picture.columns, framed):
         raise Unfit("the ultrasound regions reach beyond the picture: it was resized since")
-    rects = framed if rule.rects is None else rule.rects
+    rects = usable if rule.rects is None else rule.rects
     blank = geometry.mask(picture.rows, picture.columns, rects, keep=rule.keep)
     if blank is None:
         raise Unfit(f"the mask of {rule.label} does not fit a picture of this size")
+    if not geometry.leaves_enough(blank):
+        raise Unfit(f"the mask of {rule.label} leaves next to nothing of the picture")
     return _Plan(rule.label, picture, blank)
+
+
+def _int(headers: Mapping[str, str], keyword: str) -> int:
+    text = headers.get(keyword, "")
+    return int(text) if text.isdecimal() else 0
 
 
 def _elements(picture: Picture, value: Native | Encapsulated, syntax: Syntax) -> Iterator[Element]:

@@ -1,8 +1,9 @@
 """Recognising a kind of picture by its headers: the matching language of suspicions and mask rules. Pure.
 
 An entry is a TOML table whose capitalised keys are DICOM keywords of `HEADERS`; each value is a pattern or a list of them
-(``*`` and ``?`` as in file names, case ignored, numbers as they are). All keys must match, each by one of its patterns; of a
-header with several values one must match. A header the file lacks reads as empty.
+(``*`` and ``?`` as in file names, case ignored, numbers as they are), or ``{ words = [...] }``: one of these stands in the
+text as a word. All keys must match, each by one of its patterns; of a header with several values one must match. A header the
+file lacks reads as empty.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _TEXTS = {
     "PhotometricInterpretation": 0x00280004,
     "BurnedInAnnotation": 0x00280301,
 }
-NUMBERS = {"SamplesPerPixel": 0x00280002, "Rows": 0x00280010, "Columns": 0x00280011}
+NUMBERS = {"SamplesPerPixel": 0x00280002, "Rows": 0x00280010, "Columns": 0x00280011, "BitsAllocated": 0x00280100}
 HEADERS = _TEXTS | NUMBERS
 
 
@@ -65,18 +66,25 @@ def parse(entry: Mapping[str, Any], known: Sequence[str], wrong: Callable[[str, 
         if key not in HEADERS:
             wrong(key, f"unknown key {key!r}{nearest(key, (*known, *HEADERS))}")
             continue
-        patterns = value if isinstance(value, list) else [value]
+        words = isinstance(value, dict) and list(value) == ["words"]
+        found = value["words"] if words else value
+        patterns = found if isinstance(found, list) else [found]
         if not patterns or not all(isinstance(p, str) or type(p) is int for p in patterns):
-            wrong(key, f"{key} must be a text or a number to match, or a list of them")
+            wrong(key, f"{key} must be a text or a number to match, or a list of them, or {{ words = [...] }}")
             continue
         if key == "SOPClassUID":
             patterns = [_class(pattern, wrong) for pattern in patterns]
-        texts = "|".join(fnmatch.translate(str(pattern)) for pattern in patterns)
+        texts = _words(patterns) if words else "|".join(fnmatch.translate(str(pattern)) for pattern in patterns)
         wanted.append((key, re.compile(texts, re.IGNORECASE)))
     if not wanted:
         wrong("", f"needs at least one header to match: {', '.join(HEADERS)}")
         return None
     return Signature(tuple(wanted))
+
+
+def _words(words: Sequence[str | int]) -> str:
+    """A pattern for texts in which one of the words stands, with no letter or digit at either side of it."""
+    return rf"(?:.*[\W_])?(?:{'|'.join(re.escape(str(word)) for word in words)})(?:[\W_].*)?"
 
 
 def _class(pattern: str | int, wrong: Callable[[str, str], None]) -> str:
