@@ -17,7 +17,7 @@ from deid.errors import DeidError, Held, ProfileError, Unreadable
 from deid.report import Action, Report
 from deid.rules.model import Profile
 from deid.rules.parse import examples, load_profile
-from deid.suspicion import burned_in
+from deid.screening import burned_in
 
 VERSION = "2"
 """Changes whenever the same file, profile and key would give other bytes."""

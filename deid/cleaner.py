@@ -6,7 +6,6 @@ before the leak check has passed. The fast engine goes first; what it does not t
 
 from __future__ import annotations
 
-import mmap
 import os
 import re
 import zlib
@@ -24,6 +23,7 @@ from deid.mapping import Mapping
 from deid.report import Action, Report
 from deid.rules.policy import Policy, compiled
 from deid.rules.values import Ledger, Values
+from deid.sound import CURVE_SOUND, WAVEFORMS, sound
 from deid.suspicion import hidden_overlay, suspicion
 from deid.walk import Walk
 
@@ -35,11 +35,10 @@ if TYPE_CHECKING:
     from deid.rules.model import Profile
 
 _PIXEL_DATA = 0x7FE00010
-_OFFSET_TABLES = (0x7FE00001, 0x7FE00002)
+_OF_THE_OLD_PIXELS = (0x7FE00001, 0x7FE00002, 0x00880200)  # offset tables, and an icon that shows what was masked
 _DIRECTORY = "1.2.840.10008.1.3.10"
 _DIRECTORY_RECORDS = 0x00041220
 _DOCUMENT = 0x00420011
-_MAPPED_FROM = 1 << 20
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _UID = re.compile(r"[0-9.]{1,64}")
 _INSTANCE = re.compile(r"\S{1,256}")  # a malformed one is mapped as any other
@@ -111,11 +110,7 @@ class Cleaner:
             raise Unreadable(f"cannot be cleaned ({type(error).__name__})") from None
 
     def _fast(self, source: Path, target: BinaryIO) -> Report:
-        with source.open("rb") as stream:
-            data: bytes | mmap.mmap
-            size = os.fstat(stream.fileno()).st_size
-            data = stream.read() if size < _MAPPED_FROM else mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-        opened = scan.open_file(memoryview(data))
+        opened = scan.open_file(scan.mapped(source))
         top = scan.top_level(opened, _TOP)
         known = facts(top)
         sop_class, instance = known.text(SOP_CLASS), known.text(SOP_INSTANCE)
@@ -165,6 +160,7 @@ class Cleaner:
         values = self._values(known, ledger)
         clean = Walk(policy, values).clean(nodes)
         syntax = self._mask_nodes(nodes, clean, known, syntax, ledger)
+        self._listen(nodes, clean, known)
         try:
             trimmer = pixels.trim(clean, nodes, syntax, known.decode, looked_at=self._pixels_approved)
         except pixels.Malformed as error:
@@ -237,12 +233,20 @@ class Cleaner:
             marks.mark(clean, self._profile, self._exam, masked=masked is not None)
             if masked is None or stored is None:
                 return syntax
-            clean[:] = [node for node in clean if node.tag not in _OFFSET_TABLES]
+            clean[:] = [node for node in clean if node.tag not in _OF_THE_OLD_PIXELS]
             value = b"".join(masked.value.chunks())
             for element in (*masked.elements, Element(_PIXEL_DATA, stored.vr, value, stored.undefined)):
                 place(clean, element)
         ledger.actions.extend(masked.actions())
         return masked.syntax
+
+    def _listen(self, nodes: list[Node], clean: list[Node], known: Facts) -> None:
+        """Hold a waveform that may hold a voice, unless a human has listened."""
+        stays = any(node.tag == WAVEFORMS or node.tag & 0xFF00FFFF == CURVE_SOUND for node in clean)
+        if stays and not self._pixels_approved:
+            heard = sound(nodes, known.text(SOP_CLASS), known.text(MODALITY), known.decode)
+            if heard:
+                raise Held(f"a voice may be heard: {heard}", "(5400,0100)")
 
     def _note_trimmed(self, trimmer: pixels.Trimmer, ledger: Ledger) -> None:
         """One line a kind and place for what lay in bulk data and was no part of it."""

@@ -11,16 +11,17 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from deid.engine.nodes import Element
-from deid.rules import maskrules, signatures
+from deid.rules import signatures
 from deid.rules.table import data_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deid.engine.nodes import Node
-    from deid.rules.model import Profile
     from deid.rules.signatures import Signature
 
+OVERLAYS = 0x60
+"""The first byte of the groups of overlays."""
 _OVERLAY_BITS, _OVERLAY_DATA = 0x60000100, 0x3000
 
 
@@ -37,17 +38,6 @@ def _rules() -> tuple[tuple[Signature, str], ...]:
 def suspicion(headers: Mapping[str, str]) -> str | None:
     """Why the pixels of an image may show an identity, or None. `headers` as `signatures.seen` gives them."""
     return _reason(tuple(headers.items()))
-
-
-def burned_in(profile: Profile, headers: Mapping[str, str], *, framed: bool) -> str | None:
-    """Why an image is held until a human has looked at it, or None: no mask rule is for it and it is under suspicion.
-
-    What `Cleaner` finds by the whole file, told by its headers alone. `framed`: it has a Sequence of Ultrasound Regions.
-    """
-    rule = maskrules.find(profile.masks, headers, framed=framed)
-    if rule is None:
-        return suspicion(headers)
-    return f"{rule.label} asks for a human's eye" if rule.holds else None
 
 
 @lru_cache(maxsize=1024)

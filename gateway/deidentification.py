@@ -41,13 +41,13 @@ class StandardDeidentification:
         """
         return _load(profile).hash
 
-    def burned_in(self, profile: str | None, headers: Mapping[str, str], *, framed: bool) -> str:
-        """Return why an image would be held for what its pixels may show, '' if it would not.
+    def burned_in(self, profile: str | None, source: Path) -> str:
+        """Return why a DICOM file would be held for what its pixels may show or its sound may tell, '' if it would not.
 
         Raises:
             Invalid: the text is not a profile.
         """
-        return deid.burned_in(_load(profile), headers, framed=framed) or ""
+        return deid.burned_in(_load(profile), source) or ""
 
     def cleaner(self, study: str, exam: str, profile: str | None, *, approved: bool, attested: bool = False) -> Cleaner:
         """Return a cleaner for an import.

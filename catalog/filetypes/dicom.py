@@ -24,26 +24,13 @@ EXTENSION = ".dcm"
 _UID = re.compile(r"[0-9.]{1,64}")
 _LARGEST_SERIES = 2**31 - 1
 _MODALITY = re.compile(r"[A-Z0-9]{1,16}")
-PICTURE_TAGS = {
-    keyword: Tag(keyword)
-    for keyword in (
-        "SOPClassUID", "Modality", "ImageType", "ConversionType", "Manufacturer", "SeriesDescription", "ManufacturerModelName",
-        "SecondaryCaptureDeviceManufacturer", "SecondaryCaptureDeviceManufacturerModelName", "SoftwareVersions",
-        "PhotometricInterpretation", "BurnedInAnnotation", "SamplesPerPixel", "Rows", "Columns",
-    )
-}  # fmt: skip
-_SHORTS = {Tag("SamplesPerPixel"), Tag("Rows"), Tag("Columns")}
 _LONGEST_HEADER = 256
 _PIXEL_TAGS = (Tag("PixelData"), Tag("FloatPixelData"), Tag("DoubleFloatPixelData"))
 
 
 @dataclass(frozen=True, slots=True)
 class DicomFacts:
-    """What a staged DICOM file says of itself; '' and None where it says nothing. Holds identities.
-
-    `picture` has the headers of `PICTURE_TAGS` by keyword, for rules on what may be burned into its pixels; it is empty where
-    there are no pixels. `framed`: the device described the parts of the picture (Sequence of Ultrasound Regions).
-    """
+    """What a staged DICOM file says of itself; '' and None where it says nothing. Holds identities."""
 
     sop_class: str
     sop_instance: str
@@ -63,8 +50,6 @@ class DicomFacts:
     number: int | None
     position: tuple[float, ...] | None
     orientation: tuple[float, ...] | None
-    picture: Mapping[str, str]
-    framed: bool
 
 
 def describe(headers: Mapping[str, str | int | float]) -> Description:
@@ -165,8 +150,6 @@ def _facts(dataset: FileDataset) -> DicomFacts:
         number=_number(dataset, "InstanceNumber"),
         position=_numbers(dataset, "ImagePositionPatient", 3),
         orientation=_numbers(dataset, "ImageOrientationPatient", 6),
-        picture=_picture(dataset),
-        framed="SequenceOfUltrasoundRegions" in dataset,
     )
     if dataset.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
         raise Index("a DICOMDIR is the index of a disc, not an image; send the images themselves")
@@ -225,12 +208,6 @@ def _numbers(dataset: FileDataset, keyword: str, count: int) -> tuple[float, ...
     return found if len(found) == count else None
 
 
-def _picture(dataset: FileDataset) -> dict[str, str]:
-    if not any(tag in dataset for tag in _PIXEL_TAGS):
-        return {}
-    return {keyword: _raw(dataset, tag) for keyword, tag in PICTURE_TAGS.items() if tag in dataset}
-
-
 def _raw(dataset: FileDataset, tag: BaseTag) -> str:
     """Return a short value as it stands in the file, without the cost of pydicom's objects; '' where it is missing."""
     raw: object = dataset.get_item(tag) if tag in dataset else None
@@ -238,8 +215,6 @@ def _raw(dataset: FileDataset, tag: BaseTag) -> str:
         value = getattr(raw, "value", "")
         return "\\".join(map(str, value)) if isinstance(value, MultiValue) else str(value or "")
     value = (raw.value or b"")[:_LONGEST_HEADER]
-    if tag in _SHORTS:
-        return str(int.from_bytes(value[:2], "little" if raw.is_little_endian else "big"))
     return value.decode("latin-1").strip(" \0")
 
 

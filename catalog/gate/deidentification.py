@@ -61,13 +61,12 @@ class Deidentification(Protocol):
             Invalid: the text is not a profile.
         """
 
-    def burned_in(self, profile: str | None, headers: Mapping[str, str], *, framed: bool) -> str:
-        """Return why an image would be held for what its pixels may show, '' if it would not.
+    def burned_in(self, profile: str | None, source: Path) -> str:
+        """Return why a DICOM file would be held for what its pixels may show or its sound may tell, '' if it would not.
 
         Args:
             profile: text of the study's profile; None for the default.
-            headers: of the image, as `catalog.filetypes.dicom.DicomFacts.picture`.
-            framed: the device described the parts of the picture.
+            source: the staged file.
 
         Raises:
             Invalid: the profile's text is not a profile.

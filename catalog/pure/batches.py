@@ -50,7 +50,7 @@ class Event(StrEnum):
 class Approval(IntFlag):
     """What a named human vouched for who accepted a batch."""
 
-    PIXELS = 1  # no name or date is burned into its images
+    PIXELS = 1  # neither its images nor its sound tell a name or a date
     CONTENT = 2  # its files that nothing can look through identify nobody
 
 

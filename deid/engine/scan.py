@@ -5,6 +5,8 @@ Whatever is unusual raises `NotFast`: nothing is guessed here.
 
 from __future__ import annotations
 
+import mmap
+import os
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,8 +17,11 @@ from deid.mapping import is_registered
 from deid.rules.policy import DATE_VRS, NUMERIC_VRS, TEXT_VRS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from deid.engine.nodes import Node
 
+_MAPPED_FROM = 1 << 20
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 _ENCAPSULATED = "1.2.840.10008.1.2.4."
 _RLE = "1.2.840.10008.1.2.5"
@@ -41,6 +46,14 @@ class Opened:
     data: memoryview
     start: int
     syntax: Syntax
+
+
+def mapped(source: Path) -> memoryview:
+    """A file's bytes: of a large one only what is looked at is read."""
+    with source.open("rb") as stream:
+        if os.fstat(stream.fileno()).st_size < _MAPPED_FROM:
+            return memoryview(stream.read())
+        return memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def open_file(data: memoryview) -> Opened:
@@ -173,6 +186,20 @@ def top_level(opened: Opened, wanted: frozenset[int]) -> list[Node]:
         if tag in wanted:
             found.append(Element(tag, vr, bytes(opened.data[value:at])))
     return found
+
+
+def tags(opened: Opened) -> frozenset[int]:
+    """The tags of the top level, up to the pixel data."""
+    headers = Headers(opened)
+    found: set[int] = set()
+    at, end = opened.start, headers.end
+    while at < end:
+        tag, _, value, length = headers.element(at, end)
+        found.add(tag)
+        if tag == PIXELS:
+            break
+        at = headers.skip(value, length, end)
+    return frozenset(found)
 
 
 def pixel_data(opened: Opened) -> tuple[str, int, int, bool]:

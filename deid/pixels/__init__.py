@@ -14,7 +14,7 @@ from deid.codestream import Malformed
 from deid.pixels.bulk import PIXELS, Trimmer, trim
 from deid.pixels.picture import TAGS as PICTURE_TAGS
 from deid.pixels.picture import Unfit
-from deid.pixels.plan import Masked, Stored, masked
+from deid.pixels.plan import Masked, Stored, covered, masked
 from deid.pixels.regions import REGIONS
 from deid.pixels.seen import seen
 from deid.rules.model import MaskRule
@@ -23,4 +23,17 @@ from deid.rules.signatures import HEADERS
 WANTED = PICTURE_TAGS | {REGIONS, *HEADERS.values()}
 """The top-level tags that are looked at here."""
 
-__all__ = ["PIXELS", "WANTED", "Malformed", "MaskRule", "Masked", "Stored", "Trimmer", "Unfit", "masked", "seen", "trim"]
+__all__ = [
+    "PIXELS",
+    "WANTED",
+    "Malformed",
+    "MaskRule",
+    "Masked",
+    "Stored",
+    "Trimmer",
+    "Unfit",
+    "covered",
+    "masked",
+    "seen",
+    "trim",
+]

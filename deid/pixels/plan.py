@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from deid.rules.model import MaskRule
 
 PIXEL_DATA = 0x7FE00010
+_NATIVE = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"})
 _PHOTOMETRIC, _PLANAR, _BURNED_IN, _LOSSY = 0x00280004, 0x00280006, 0x00280301, 0x00282110
 
 
@@ -92,6 +93,20 @@ def masked(
         yield Masked(value, after, tuple(_elements(plan.picture, value, syntax)), f"mask: {plan.label}")
     finally:
         value.close()
+
+
+def covered(
+    own: Sequence[MaskRule], nodes: list[Node], headers: Mapping[str, str], syntax: Syntax, decode: Callable[[bytes], str]
+) -> bool:
+    """Whether a mask rule is for a picture, told from its headers alone.
+
+    Raises:
+        Unfit: one is, but cannot be followed, or asks for a human.
+    """
+    plan = _plan(own, nodes, headers, syntax, decode)
+    if plan is not None and syntax.uid not in _NATIVE:
+        codec.require_known(syntax.uid)
+    return plan is not None
 
 
 def _plan(

@@ -37,7 +37,7 @@ _WORTH_PROCESSES = 200  # starting one takes as long as cleaning that many small
 @click.option("--out", required=True, type=Path, metavar="DIR", help="A new or empty folder for the clean files.")
 @click.option("--study", default="study", metavar="CODE", help="The study: files of one study have pseudonyms in common.")
 @click.option("--key-file", type=Path, metavar="FILE", help="The key pseudonyms are made from; else the configuration's.")
-@click.option("--pixels-approved", is_flag=True, help="You looked at the images: no name or date is burned into them.")
+@click.option("--pixels-approved", is_flag=True, help="You looked at the images and listened to sound: they identify nobody.")
 @click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Processes that clean; else as many as there are cores.")
 @click.option("--rules", "with_rules", is_flag=True, help="Tell by which rules, and how many attributes each changed.")
 @click.option("--diff", "with_diff", is_flag=True, help="Show before and after, with what identifies: for your eyes only.")

@@ -6,8 +6,9 @@ what is found (the rules), which file comes next (the check job).
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from catalog.database import Row
@@ -30,8 +31,8 @@ _LARGEST_TRIED = 64 << 20
 _LARGEST_NUMBER = (1 << 63) - 1
 _NUMBERED = re.compile(r"(\d{1,8})_")
 
-BurnedIn = Callable[[Mapping[str, str], bool], str]
-"""Why an image would be held, by its headers and whether the device framed the picture."""
+BurnedIn = Callable[[Path], str]
+"""Why a staged DICOM file would be held for what its pixels may show or its sound may tell; '' if it would not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Examiner:
 
     Args:
         tree: the files of the batch, by name.
-        burned_in: tells why an image would be held.
+        burned_in: tells why an image or a recording would be held.
         cleaner: of the study, or by the default profile where that is not known; None if there is none.
         vouched: the same when a reviewer vouches for what it cannot look through; None where nobody may.
         exam: the exam code that the batch is meant for; '' if nobody said.
@@ -114,7 +115,6 @@ class Examiner:
         self._named: list[tuple[int, str, str]] = []
         self._series = SeriesTable()
         self._people = _People()
-        self._pictures: dict[tuple[object, ...], str] = {}
 
     def examine(self, row: Row) -> Examined:
         """Read a staged file."""
@@ -231,7 +231,7 @@ class Examiner:
             lacks_pixels=facts.lacks_pixels,
             elsewhere=elsewhere,
             archived=archived,
-            burned_in=self._suspected(facts),
+            burned_in=self._burned_in(self._staging.path(seen.row.file)),
             is_unfinished=unfinished,
         )
 
@@ -269,13 +269,3 @@ class Examiner:
 
     def _digest(self, kind: str, value: str) -> str:
         return self._staging.digest(f"{kind} {value}").hex()
-
-    def _suspected(self, facts: DicomFacts) -> str:
-        if not facts.picture:
-            return ""
-        key = (facts.framed, *facts.picture.items())
-        if key not in self._pictures:
-            if len(self._pictures) >= _MOST_LISTED:
-                self._pictures.clear()
-            self._pictures[key] = self._burned_in(facts.picture, facts.framed)
-        return self._pictures[key]

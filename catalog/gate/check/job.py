@@ -5,7 +5,7 @@ May live here: the order of the steps, and writing down what the rules say. The 
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -71,7 +71,7 @@ class Checker:
         examiner = Examiner(
             self._staging,
             Companions.of(self._database, self._staging, this.id),
-            lambda headers, framed: self._burned_in(this, headers, framed=framed),
+            lambda source: self._deidentification.burned_in(this.profile, source),
             this.cleaner or self._default(),
             self._vouched(this),
             this.exam,
@@ -147,9 +147,6 @@ class Checker:
         if this.study_id is None or this.cleaner is None:
             return None
         return ArchiveLookup(self._database, this.study_id, this.cleaner)
-
-    def _burned_in(self, this: _Batch, headers: Mapping[str, str], *, framed: bool) -> str:
-        return self._deidentification.burned_in(this.profile, headers, framed=framed)
 
     def _chunks(self, batch_id: int) -> Iterator[Sequence[Row]]:
         columns = staged_files.c

@@ -108,7 +108,7 @@ class Duplicates(Rule):
 
 
 class BurnedIn(Rule):
-    """Pixels may show a name or a date: a human looks, or they are held."""
+    """Pixels may show a name or a date, sound may tell one: a human looks or listens, or they are held."""
 
     name = "burned_in"
     severity = Severity.WARNING
@@ -125,8 +125,11 @@ class BurnedIn(Rule):
     def end(self) -> Iterator[Finding]:
         """Say each suspicion once a series."""
         for (series, why), count in self._found.items():
+            sound = why.startswith("a voice ")
+            what = "identities may be heard in" if sound else "text may be burned into the pixels of"
             yield self.says(
-                f"{of_series(series)}: text may be burned into the pixels of {counted(count, 'file')}: {why}. Look at the "
-                "images; accepted with --pixels-approved they are published as they are, without it they are held",
+                f"{of_series(series)}: {what} {counted(count, 'file')}: {why}. "
+                f"{'Listen to them' if sound else 'Look at the images'}; accepted with --pixels-approved they are published as "
+                "they are, without it they are held",
                 series=series,
             )

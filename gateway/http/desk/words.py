@@ -40,7 +40,7 @@ TITLES = {
     "one_patient": "Several patients",
     "one_study": "Several DICOM studies",
     "duplicates": "There already",
-    "burned_in": "Text may be burned into the images",
+    "burned_in": "Images or sound may tell who it is",
     "consistent": "Announced as another instance",
     "has_pixels": "An image without pixels",
     "name_tells": "The file's name may tell who it is",
