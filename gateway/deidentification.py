@@ -1,6 +1,5 @@
 """The publish job's de-identification by the `deid` package: the one place where the two meet."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from io import BufferedRandom
