@@ -127,11 +127,12 @@ def test_rules_have_names_of_their_own_and_say_what_they_are() -> None:
 digests = st.sampled_from(["", "deadbeef01", "deadbeef02", "deadbeef03"])
 positions = st.none() | st.builds(Position, st.tuples(st.integers(0, 2)), st.integers(-9999, 9999))
 checked = st.builds(
-    CheckedFile, st.integers(1, 99), st.sampled_from(["", "", "broken"]), digests, digests, digests,
-    st.sampled_from(["", "3", "4.2"]), st.sampled_from(["", "DCM_MR", "RAW"]), st.none() | st.integers(-9, 2**40), positions,
-    st.booleans(), st.booleans(), st.none() | st.integers(1, 9), st.sampled_from(["", "E1"]),
-    *(st.sampled_from(["", "why"]),) * 2,
-    st.booleans(),
+    CheckedFile, file=st.integers(1, 99), problem=st.sampled_from(["", "", "broken"]),
+    instance=digests, patient=digests, study=digests, series=st.sampled_from(["", "3", "4.2"]),
+    file_type=st.sampled_from(["", "DCM_MR", "RAW"]), number=st.none() | st.integers(-9, 2**40), position=positions,
+    same_in_meta=st.booleans(), lacks_pixels=st.booleans(), elsewhere=st.lists(st.integers(1, 9), max_size=2),
+    archived=st.sampled_from(["", "E1"]), held=st.sampled_from(["", "why"]), waits=st.sampled_from(["", "why"]),
+    burned_in=st.sampled_from(["", "why", "a voice may be heard: why"]), name_tells=st.booleans(), is_unfinished=st.booleans(),
 )  # fmt: skip
 
 
