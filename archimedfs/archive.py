@@ -11,11 +11,11 @@ import pyfuse3
 from archimedfs import inodes
 from archimedfs.calling import Caller
 from archimedfs.errnos import answering
+from archimedfs.handlers import ROOT_UID, Handlers, decoded, refuse_strangers
 from archimedfs.listing import DOT, DOT_DOT, Listing, cookie_of
 from archimedfs.programs import Programs
 from archimedfs.reading import Buffer, Handle, Reader
-from archimedfs.slots import Slot, Slots
-from archimedfs.trees import ROOT_UID, TreeOperations, decoded, refuse_strangers
+from archimedfs.user_roots import UserRoot, UserRoots
 from catalog.pure.access import Action, Principal
 from catalog.pure.capacity import Capacity
 from catalog.pure.errors import ArchimedError
@@ -26,123 +26,111 @@ from catalog.view import Tree
 _log = logging.getLogger(__name__)
 
 
-class ArchiveOperations(TreeOperations[Tree]):
+class ArchiveOperations(Handlers[Tree]):
     """The handlers. Nothing is remembered but what is open: inode numbers are computed, so look-ups need not be counted.
 
     The kernel lets in a folder's owner alone (`default_permissions`, 0500). The handlers refuse strangers once more, for the
     kernel lets root pass; attributes are told to whoever walks by, since the kernel asks for them to refuse by them.
 
     Args:
-        slots: the users; no handler takes a tree from elsewhere.
+        user_roots: the users; no handler takes a tree from elsewhere.
         caller: how the catalogue is called.
         capacity: tells the size and free space of what the archive is stored on.
     """
 
-    def __init__(self, slots: Slots[Tree], caller: Caller, capacity: Callable[[], Capacity]) -> None:
-        super().__init__(slots, caller)
+    def __init__(self, user_roots: UserRoots[Tree], caller: Caller, capacity: Callable[[], Capacity]) -> None:
+        super().__init__(user_roots, caller)
         self._capacity = capacity
         self._reader = Reader()
         self._programs = Programs()
         self._files: dict[int, Handle] = {}
-        self._folders: dict[int, tuple[Slot[Tree], Listing]] = {}
+        self._folders: dict[int, tuple[UserRoot[Tree], Listing]] = {}
 
-    def open_files(self, slot: Slot[Tree], studies: Iterable[int]) -> list[int]:
-        """Return the inode numbers of a slot's open files, of these studies."""
+    def open_files(self, user_root: UserRoot[Tree], studies: Iterable[int]) -> list[int]:
+        """Return the inode numbers of a root's open files, of these studies."""
         wanted = set(studies)
         return [
-            inodes.encode(slot.number, handle.node.id)
+            inodes.encode(user_root.number, handle.node.id)
             for handle in self._files.values()
-            if handle.slot == slot.number and handle.node.study in wanted
+            if handle.slot == user_root.number and handle.node.study in wanted
         ]
 
     def suits(self, user: Principal) -> bool:
         """Whether a user of that role is shown anything: every role may view what is granted."""
         return user.may(Action.VIEW)
 
-    def _at(self, inode: int) -> tuple[Slot[Tree], NodeId]:
+    def _at(self, inode: int) -> tuple[UserRoot[Tree], NodeId]:
         """Return user and node of an inode number: the only place where one becomes another."""
         number, node = inodes.decode(inode)
-        return self._slots[number], node
+        return self._user_roots[number], node
 
-    def folders(self, slot: Slot[Tree], study: int) -> list[int]:
+    def folders(self, user_root: UserRoot[Tree], study: int) -> list[int]:
         """Return the inode numbers of all folders of a study: nobody here knows where a user's working directory is."""
         try:
-            found = slot.view.folders(study)
+            found = user_root.shown.folders(study)
         except ArchimedError as error:
             _log.error("the mount could not clear names of a study that was taken away: %s", error)
             found = [NodeId(Kind.STUDY, study)]
-        return [inodes.encode(slot.number, folder) for folder in found]
+        return [inodes.encode(user_root.number, folder) for folder in found]
 
     @answering
     async def lookup(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
         """Find a child by its name."""
-        return await self._lookup(parent_inode, name, ctx)
+        user_root, parent = self._at(parent_inode)
+        refuse_strangers(user_root, ctx)
+        node = await self._ask(user_root, user_root.shown.lookup, parent, decoded(name))
+        return self._told(user_root, node)
 
-    async def _lookup(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
-        slot, parent = self._at(parent_inode)
-        refuse_strangers(slot, ctx)
-        node = await self._ask(slot, slot.view.lookup, parent, decoded(name))
-        return self._told(slot, node)
-
-    def _told(self, slot: Slot[Tree], node: Node) -> pyfuse3.EntryAttributes:
+    def _told(self, user_root: UserRoot[Tree], node: Node) -> pyfuse3.EntryAttributes:
         """Return what the kernel is told of a child, which it may remember."""
         if node.id.kind is Kind.STUDY:
-            slot.studies[node.id.row] = node.name
-        return slot.attributes.of(inodes.encode(slot.number, node.id), node)
+            user_root.studies[node.id.row] = node.name
+        return user_root.attributes.of(inodes.encode(user_root.number, node.id), node)
 
     @answering
     async def getattr(self, inode: int, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
         """Tell a node's attributes."""
-        return await self._getattr(inode, ctx)
-
-    async def _getattr(self, inode: int, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
-        slot, where = self._at(inode)
+        user_root, where = self._at(inode)
         if ctx.uid == ROOT_UID and inode != pyfuse3.ROOT_INODE:
-            refuse_strangers(slot, ctx)
-        return slot.attributes.of(inode, await self._ask(slot, slot.view.attributes, where))
+            refuse_strangers(user_root, ctx)
+        return user_root.attributes.of(inode, await self._ask(user_root, user_root.shown.attributes, where))
 
     @answering
     async def opendir(self, inode: int, ctx: pyfuse3.RequestContext) -> int:
         """Begin a listing."""
-        return await self._opendir(inode, ctx)
-
-    async def _opendir(self, inode: int, ctx: pyfuse3.RequestContext) -> int:
-        slot, where = self._at(inode)
-        refuse_strangers(slot, ctx)
-        await self._ask(slot, slot.view.attributes, where)
+        user_root, where = self._at(inode)
+        refuse_strangers(user_root, ctx)
+        await self._ask(user_root, user_root.shown.attributes, where)
         number = next(self._numbers)
-        self._folders[number] = (slot, Listing(slot.view, where))
+        self._folders[number] = (user_root, Listing(user_root.shown, where))
         return number
 
     @answering
     async def readdir(self, fh: int, start_id: int, token: pyfuse3.ReaddirToken) -> None:
         """List children behind `start_id`, with their attributes, as many as the kernel takes."""
-        await self._readdir(fh, start_id, token)
-
-    async def _readdir(self, fh: int, start_id: int, token: pyfuse3.ReaddirToken) -> None:
-        slot, listing = self._folders[fh]
+        user_root, listing = self._folders[fh]
         cookie = start_id
         if cookie < DOT_DOT:
-            if not self._list_dots(slot, listing.folder, cookie, token):
+            if not self._list_dots(user_root, listing.folder, cookie, token):
                 return
             cookie = DOT_DOT
         while True:
-            nodes = listing.held(cookie, slot.epoch)
+            nodes = listing.held(cookie, user_root.epoch)
             if nodes is None:
-                nodes = await self._ask(slot, listing.turn, cookie, slot.epoch)
+                nodes = await self._ask(user_root, listing.turn, cookie, user_root.epoch)
             if not nodes:
                 return
             for node in nodes:
                 cookie = cookie_of(node)
-                if not pyfuse3.readdir_reply(token, node.name.encode(), self._told(slot, node), cookie):
+                if not pyfuse3.readdir_reply(token, node.name.encode(), self._told(user_root, node), cookie):
                     return
 
-    def _list_dots(self, slot: Slot[Tree], folder: NodeId, cookie: int, token: pyfuse3.ReaddirToken) -> bool:
+    def _list_dots(self, user_root: UserRoot[Tree], folder: NodeId, cookie: int, token: pyfuse3.ReaddirToken) -> bool:
         """List `.` and `..`, which old scripts count on; return whether there is room for more."""
-        inode = inodes.encode(slot.number, folder)
+        inode = inodes.encode(user_root.number, folder)
         dots = [(b".", inode, DOT), (b"..", inode if folder == ROOT_ID else None, DOT_DOT)]
         return all(
-            pyfuse3.readdir_reply(token, name, slot.attributes.of_dots(number), behind)
+            pyfuse3.readdir_reply(token, name, user_root.attributes.of_dots(number), behind)
             for name, number, behind in dots
             if behind > cookie
         )
@@ -156,10 +144,10 @@ class ArchiveOperations(TreeOperations[Tree]):
         """Open a file for reading."""
         if flags & os.O_ACCMODE != os.O_RDONLY:
             raise pyfuse3.FUSEError(errno.EROFS)
-        slot, where = self._at(inode)
-        refuse_strangers(slot, ctx)
-        opened = await self._ask(slot, slot.view.open, where, self._programs.name(ctx.pid))
-        handle = Handle(slot.number, opened, slot.lease(opened.node.study))
+        user_root, where = self._at(inode)
+        refuse_strangers(user_root, ctx)
+        opened = await self._ask(user_root, user_root.shown.open, where, self._programs.name(ctx.pid))
+        handle = Handle(user_root.number, opened, user_root.lease(opened.node.study))
         number = next(self._numbers)
         self._files[number] = handle
         self._reader.begin(handle)

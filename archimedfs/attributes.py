@@ -7,7 +7,7 @@ import pyfuse3
 from catalog.pure.nodes import Node
 
 # For how long the kernel may answer from what it was told. What a user loses is taken from the kernel when it happens
-# (`archimedfs.following`), so this may be long. Names that were not there are not cached at all, so what is published or
+# (`archimedfs.invalidation`), so this may be long. Names that were not there are not cached at all, so what is published or
 # granted shows at once.
 BELIEVED_SECONDS = 300.0
 

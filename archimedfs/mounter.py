@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from archimedfs import mountpoint as mountpoints
-from archimedfs.readahead import read_further_ahead
+from archimedfs.mountpoint import read_further_ahead
 from catalog.pure.errors import ArchimedError, Refused, Unavailable
 
 _FUSE = os.makedev(10, 229)

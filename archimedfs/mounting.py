@@ -7,12 +7,12 @@ from typing import Any
 from archimedfs import inodes, session
 from archimedfs.archive import ArchiveOperations
 from archimedfs.calling import Caller, InThread, inline
-from archimedfs.everyone import EveryonesOperations, EveryonesStaging
-from archimedfs.following import Follower
 from archimedfs.handover import Manager
-from archimedfs.slots import Account, Accounts, Slot, Slots
-from archimedfs.staged_looking import StagingTree
+from archimedfs.invalidation import Invalidator
+from archimedfs.multi_user import MultiUser
 from archimedfs.staging import StagingOperations
+from archimedfs.staging_lookup import StagedInbox
+from archimedfs.user_roots import Account, Accounts, UserRoot, UserRoots
 from catalog.audit import Face
 from catalog.database import Database
 from catalog.gate.drops.inboxes import Inboxes
@@ -50,12 +50,12 @@ def mount_for_one(
     Raises:
         Refused: the folder cannot be mounted on, or the system refused.
     """
-    slots: Slots[Tree] = Slots()
-    slots.add(Slot(inodes.ONLY_SLOT, user.user_id, user.login, archive.view(user, Face.MOUNT, actor), owner))
+    user_roots: UserRoots[Tree] = UserRoots()
+    user_roots.add(UserRoot(inodes.ONLY_SLOT, user.user_id, user.login, archive.view(user, Face.MOUNT, actor), owner))
     call = _caller(database, in_thread=in_thread)
-    operations = ArchiveOperations(slots, call, archive.capacity)
-    follower = Follower(database, slots, call, operations, None)
-    _serve(operations, follower, mountpoint, {"ro", "allow_other"} if allow_other else {"ro"}, on_ready, manager)
+    operations = ArchiveOperations(user_roots, call, archive.capacity)
+    invalidator = Invalidator(database, user_roots, call, operations, None)
+    _serve(operations, operations, invalidator, mountpoint, {"ro", "allow_other"} if allow_other else {"ro"}, on_ready, manager)
 
 
 def mount_for_all(
@@ -82,11 +82,14 @@ def mount_for_all(
     Raises:
         Refused: as there.
     """
-    slots: Slots[Tree] = Slots()
+    user_roots: UserRoots[Tree] = UserRoots()
     call = _caller(database, in_thread=in_thread)
-    operations = EveryonesOperations(archive, slots, call, database, accounts)
-    follower = Follower(database, slots, call, operations, accounts)
-    _serve(operations, follower, mountpoint, {"ro", "allow_other"}, on_ready, manager)
+    below = ArchiveOperations(user_roots, call, archive.capacity)
+    operations = MultiUser(
+        below, user_roots, call, database, accounts, lambda principal, _account, _slot: archive.view(principal, Face.MOUNT)
+    )
+    invalidator = Invalidator(database, user_roots, call, below, accounts)
+    _serve(operations, below, invalidator, mountpoint, {"ro", "allow_other"}, on_ready, manager)
 
 
 def mount_staging_for_one(
@@ -117,13 +120,13 @@ def mount_staging_for_one(
     Raises:
         Refused: as there.
     """
-    slots: Slots[StagingTree] = Slots()
-    tree = StagingTree(inboxes.of(user), owner, inodes.ONLY_SLOT)
-    slots.add(Slot(inodes.ONLY_SLOT, user.user_id, user.login, tree, owner))
+    user_roots: UserRoots[StagedInbox] = UserRoots()
+    tree = StagedInbox(inboxes.of(user), owner, inodes.ONLY_SLOT)
+    user_roots.add(UserRoot(inodes.ONLY_SLOT, user.user_id, user.login, tree, owner))
     call = _caller(database, in_thread=in_thread)
-    operations = StagingOperations(inboxes, slots, call)
-    follower = Follower(database, slots, call, operations, None)
-    _serve(operations, follower, mountpoint, {"allow_other"} if allow_other else set(), on_ready, manager)
+    operations = StagingOperations(inboxes, user_roots, call)
+    invalidator = Invalidator(database, user_roots, call, operations, None)
+    _serve(operations, operations, invalidator, mountpoint, {"allow_other"} if allow_other else set(), on_ready, manager)
 
 
 def mount_staging_for_all(
@@ -150,11 +153,15 @@ def mount_staging_for_all(
     Raises:
         Refused: as there.
     """
-    slots: Slots[StagingTree] = Slots()
+    user_roots: UserRoots[StagedInbox] = UserRoots()
     call = _caller(database, in_thread=in_thread)
-    operations = EveryonesStaging(inboxes, slots, call, database, accounts)
-    follower = Follower(database, slots, call, operations, accounts)
-    _serve(operations, follower, mountpoint, {"allow_other"}, on_ready, manager)
+    below = StagingOperations(inboxes, user_roots, call)
+    operations = MultiUser(
+        below, user_roots, call, database, accounts,
+        lambda principal, account, slot: StagedInbox(inboxes.of(principal), account, slot),
+    )  # fmt: skip
+    invalidator = Invalidator(database, user_roots, call, below, accounts)
+    _serve(operations, below, invalidator, mountpoint, {"allow_other"}, on_ready, manager)
 
 
 def _caller(database: Database, *, in_thread: bool) -> Caller:
@@ -162,14 +169,15 @@ def _caller(database: Database, *, in_thread: bool) -> Caller:
 
 
 def _serve(
-    operations: ArchiveOperations | StagingOperations,
-    follower: Follower[Any],
+    operations: session.Operations,
+    below: ArchiveOperations | StagingOperations,
+    invalidator: Invalidator[Any],
     mountpoint: Path,
     options: set[str],
     on_ready: Callable[[], None],
     manager: Manager | None,
 ) -> None:
     try:
-        session.run(operations, mountpoint, options, on_ready, follower.run, manager)
+        session.run(operations, mountpoint, options, on_ready, invalidator.run, manager)
     finally:
-        operations.close()
+        below.close()

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import trio
 
-from archimedfs.slots import Lease
+from archimedfs.user_roots import Lease
 from catalog.view import OpenFile
 
 # So many readers may wait for the disk at once; the others wait for them.

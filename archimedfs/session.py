@@ -13,7 +13,7 @@ import trio
 from archimedfs import handover
 from archimedfs import mountpoint as mountpoints
 from archimedfs.handover import Manager
-from archimedfs.readahead import read_further_ahead
+from archimedfs.mountpoint import read_further_ahead
 from catalog.pure.errors import Refused
 
 _OPTIONS = frozenset({"nosuid", "nodev", "noexec", "default_permissions", "fsname=archimed", "subtype=archimed"})

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import trio
 
-from archimedfs.places import Node
-from archimedfs.slots import Lease
+from archimedfs.inode_table import Node
+from archimedfs.user_roots import Lease
 from catalog.gate.drops.handles import Reading, Writing
 
 # So many may wait for the disk at once; the others wait for them.

@@ -9,39 +9,39 @@ import pyfuse3
 
 from archimedfs.calling import Caller
 from archimedfs.errnos import answering
+from archimedfs.handlers import refuse_strangers
+from archimedfs.inode_table import Node
 from archimedfs.inodes import slot_of
-from archimedfs.places import Node
-from archimedfs.slots import Slot, Slots
 from archimedfs.staged_files import Disk, OpenStaged
-from archimedfs.staged_looking import StagedLooking, StagingTree, refuse_ended
-from archimedfs.trees import refuse_strangers
+from archimedfs.staging_lookup import StagedInbox, StagingLookup, refuse_ended
+from archimedfs.user_roots import UserRoot, UserRoots
 from catalog.gate.drops.handles import Reading, Writing
 from catalog.gate.drops.inboxes import Inboxes
 from catalog.pure.access import Action, Principal
 from catalog.pure.drops import Entry, Place
 
 
-class StagingOperations(StagedLooking):
+class StagingOperations(StagingLookup):
     """The handlers, those that look included."""
 
-    def __init__(self, inboxes: Inboxes, slots: Slots[StagingTree], caller: Caller) -> None:
-        super().__init__(inboxes, slots, caller)
+    def __init__(self, inboxes: Inboxes, user_roots: UserRoots[StagedInbox], caller: Caller) -> None:
+        super().__init__(inboxes, user_roots, caller)
         self._disk = Disk()
 
     # For whoever follows what is taken away.
 
-    def open_files(self, slot: Slot[StagingTree], studies: Iterable[int]) -> list[int]:
-        """Return the inode numbers of a slot's open files, of these studies."""
+    def open_files(self, user_root: UserRoot[StagedInbox], studies: Iterable[int]) -> list[int]:
+        """Return the inode numbers of a root's open files, of these studies."""
         wanted = set(studies)
         return [
             file.node.inode
             for file in self._files.values()
-            if file.study in wanted and slot_of(file.node.inode) == slot.number
+            if file.study in wanted and slot_of(file.node.inode) == user_root.number
         ]  # fmt: skip
 
-    def folders(self, slot: Slot[StagingTree], study: int) -> list[int]:
+    def folders(self, user_root: UserRoot[StagedInbox], study: int) -> list[int]:
         """Return the inode numbers of a study that the kernel was told of."""
-        return slot.view.places.below(slot.studies.get(study, ""))
+        return user_root.shown.inodes.below(user_root.studies.get(study, ""))
 
     def suits(self, user: Principal) -> bool:
         """Whether a user of that role is shown anything."""
@@ -54,23 +54,23 @@ class StagingOperations(StagedLooking):
         self, parent_inode: int, name: bytes, mode: int, ctx: pyfuse3.RequestContext
     ) -> pyfuse3.EntryAttributes:  # fmt: skip
         """Make a folder."""
-        slot, parent, place = self._reached(parent_inode, name, ctx)
-        await self._changed(slot, place, slot.view.inbox.make_folder, place)
-        return self._told(slot, parent, await self._ask(slot, slot.view.inbox.stat, place))
+        user_root, parent, place = self._reached(parent_inode, name, ctx)
+        await self._changed(user_root, place, user_root.shown.inbox.make_folder, place)
+        return self._told(user_root, parent, await self._ask(user_root, user_root.shown.inbox.stat, place))
 
     @answering
     async def unlink(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
         """Remove a file."""
-        slot, parent, place = self._reached(parent_inode, name, ctx)
-        await self._changed(slot, place, slot.view.inbox.remove, place)
-        slot.view.places.removed(parent, place[-1])
+        user_root, parent, place = self._reached(parent_inode, name, ctx)
+        await self._changed(user_root, place, user_root.shown.inbox.remove, place)
+        user_root.shown.inodes.remove(parent, place[-1])
 
     @answering
     async def rmdir(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
         """Remove an empty folder."""
-        slot, parent, place = self._reached(parent_inode, name, ctx)
-        await self._changed(slot, place, slot.view.inbox.remove_folder, place)
-        slot.view.places.removed(parent, place[-1])
+        user_root, parent, place = self._reached(parent_inode, name, ctx)
+        await self._changed(user_root, place, user_root.shown.inbox.remove_folder, place)
+        user_root.shown.inodes.remove(parent, place[-1])
 
     @answering
     async def rename(
@@ -85,12 +85,12 @@ class StagingOperations(StagedLooking):
         """Move a file or folder."""
         if flags & ~pyfuse3.RENAME_NOREPLACE:
             raise pyfuse3.FUSEError(errno.EINVAL)
-        slot, parent, old = self._reached(parent_inode_old, name_old, ctx)
+        user_root, parent, old = self._reached(parent_inode_old, name_old, ctx)
         other, new_parent, new = self._reached(parent_inode_new, name_new, ctx)
-        if other is not slot:
+        if other is not user_root:
             raise pyfuse3.FUSEError(errno.EXDEV)
-        await self._changed(slot, new, slot.view.inbox.rename, old, new, may_replace=not flags)
-        slot.view.places.moved(parent, old[-1], new_parent, new[-1])
+        await self._changed(user_root, new, user_root.shown.inbox.rename, old, new, may_replace=not flags)
+        user_root.shown.inodes.move(parent, old[-1], new_parent, new[-1])
 
     async def _refused(self, *args: object, **named: object) -> pyfuse3.EntryAttributes:
         """Refuse links and devices: a batch holds files and folders."""
@@ -108,24 +108,24 @@ class StagingOperations(StagedLooking):
         ctx: pyfuse3.RequestContext,
     ) -> pyfuse3.EntryAttributes:
         """Set size and times; mode and owner stay as they are, without complaint: programs that copy set them."""
-        slot, node = self._at(inode)
-        refuse_strangers(slot, ctx)
+        user_root, node = self._at(inode)
+        refuse_strangers(user_root, ctx)
         if fields.update_size:
-            await self._set_size(slot, node, attr.st_size, fh)
+            await self._set_size(user_root, node, attr.st_size, fh)
         if fields.update_atime or fields.update_mtime:
             atime = attr.st_atime_ns if fields.update_atime else None
             mtime = attr.st_mtime_ns if fields.update_mtime else None
-            place = slot.view.places.place(node)
-            await self._changed(slot, place, slot.view.inbox.set_times, place, atime, mtime)
-        return await self._attributes(slot, node)
+            place = user_root.shown.inodes.path(node)
+            await self._changed(user_root, place, user_root.shown.inbox.set_times, place, atime, mtime)
+        return await self._attributes(user_root, node)
 
-    async def _set_size(self, slot: Slot[StagingTree], node: Node, size: int, fh: int | None) -> None:
+    async def _set_size(self, user_root: UserRoot[StagedInbox], node: Node, size: int, fh: int | None) -> None:
         handle = fh if fh is not None else next(
             (number for number in node.handles if isinstance(self._files[number].file, Writing)), None
         )  # fmt: skip
         if handle is None:
-            place = slot.view.places.place(node)
-            await self._changed(slot, place, slot.view.inbox.truncate, place, size)
+            place = user_root.shown.inodes.path(node)
+            await self._changed(user_root, place, user_root.shown.inbox.truncate, place, size)
             return
         file = self._files[handle]
         refuse_ended(file)
@@ -140,32 +140,32 @@ class StagingOperations(StagedLooking):
         """Make a file if it is not there, and open it."""
         if not stat.S_ISREG(mode):
             raise pyfuse3.FUSEError(errno.EPERM)
-        slot, parent, place = self._reached(parent_inode, name, ctx)
+        user_root, parent, place = self._reached(parent_inode, name, ctx)
         opened = await self._changed(
-            slot, place, slot.view.inbox.write, place,
+            user_root, place, user_root.shown.inbox.write, place,
             create=True, exclusive=bool(flags & os.O_EXCL), append=bool(flags & os.O_APPEND),
         )  # fmt: skip
         if flags & os.O_TRUNC:
             await self._emptied(opened)
         found = os.fstat(opened.fd)
         entry = Entry(place[-1], is_folder=False, size=0, mtime_ns=0, is_sealed=False, inode=found.st_ino)
-        node = slot.view.places.told(parent, entry)
-        info = self._opened(slot, node, place, opened, ctx)
-        return info, slot.view.attributes.of_open(node.inode, found, is_there=True)
+        node = user_root.shown.inodes.remember(parent, entry)
+        info = self._opened(user_root, node, place, opened, ctx)
+        return info, user_root.shown.attributes.of_open(node.inode, found, is_there=True)
 
     @answering
     async def open(self, inode: int, flags: int, ctx: pyfuse3.RequestContext) -> pyfuse3.FileInfo:
         """Open a file."""
-        slot, node = self._at(inode)
-        refuse_strangers(slot, ctx)
-        place = slot.view.places.place(node)
+        user_root, node = self._at(inode)
+        refuse_strangers(user_root, ctx)
+        place = user_root.shown.inodes.path(node)
         if flags & os.O_ACCMODE == os.O_RDONLY:
-            reading = await self._ask(slot, slot.view.inbox.open, place)
-            return self._opened(slot, node, place, reading, ctx)
-        opened = await self._changed(slot, place, slot.view.inbox.write, place, append=bool(flags & os.O_APPEND))
+            reading = await self._ask(user_root, user_root.shown.inbox.open, place)
+            return self._opened(user_root, node, place, reading, ctx)
+        opened = await self._changed(user_root, place, user_root.shown.inbox.write, place, append=bool(flags & os.O_APPEND))
         if flags & os.O_TRUNC:
             await self._emptied(opened)
-        return self._opened(slot, node, place, opened, ctx)
+        return self._opened(user_root, node, place, opened, ctx)
 
     async def _emptied(self, opened: Writing) -> None:
         try:
@@ -176,11 +176,11 @@ class StagingOperations(StagedLooking):
             raise
 
     def _opened(
-        self, slot: Slot[StagingTree], node: Node, place: Place, file: Reading | Writing, ctx: pyfuse3.RequestContext
+        self, user_root: UserRoot[StagedInbox], node: Node, place: Place, file: Reading | Writing, ctx: pyfuse3.RequestContext
     ) -> pyfuse3.FileInfo:
         number = next(self._numbers)
-        study = next(row for row, name in slot.studies.items() if name == place[0])
-        self._files[number] = OpenStaged(node, study, file, slot.lease(study), ctx.pid)
+        study = next(row for row, name in user_root.studies.items() if name == place[0])
+        self._files[number] = OpenStaged(node, study, file, user_root.lease(study), ctx.pid)
         node.handles.add(number)
         # Not keep_cache: another face may have changed the bytes.
         return pyfuse3.FileInfo(fh=number, keep_cache=False)

@@ -43,7 +43,7 @@ def principal(database: Database, login: str) -> Principal:
     Raises:
         NotFound: there is none.
     """
-    row = database.same_row(_PRINCIPAL, {"key": folded(login)})
+    row = database.cached_row(_PRINCIPAL, {"key": folded(login)})
     if row is None:
         raise no_user(login)
     return Principal(row.id, row.login, Role(row.role))

@@ -3,15 +3,15 @@
 journal    an entry for each action, in the transaction of what it records
 reads      who reads what, counted in memory; refusals: logins that were refused, likewise
 keeping    writes both down, some seconds behind
-shelving   the table of reads
+read_log   the table of reads
 verifying  whether all of it still is what was written
 """
 
 from catalog.audit.journal import Actor, Entry, Wanted, entries, record
 from catalog.audit.keeping import Keeper
+from catalog.audit.read_log import list_exams_read, list_reads
 from catalog.audit.reads import Face, Reader, Reads
 from catalog.audit.refusals import Refusals
-from catalog.audit.shelving import list_exams_read, list_reads
 from catalog.audit.verifying import Verdict, verify
 
 __all__ = [

@@ -9,9 +9,9 @@ import threading
 import time
 
 from catalog import clock
+from catalog.audit.read_log import close_reads, write_reads
 from catalog.audit.reads import DAY, Reader, Reads, Tally
 from catalog.audit.refusals import REFUSALS_SECONDS, Refusals
-from catalog.audit.shelving import close_reads, write_reads
 from catalog.database import Database
 from catalog.faults import place_of
 from catalog.pure.errors import ArchimedError

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from catalog.audit.shelving import CLOSING, closed_sum
+from catalog.audit.read_log import CLOSING, closed_sum
 from catalog.database import Database
 from catalog.database.tables import audit, reads
 from catalog.pure.chain import START, Fault, Link, faults

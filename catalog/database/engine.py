@@ -86,7 +86,7 @@ class Database:
         """
         return self._ask(statement, values)
 
-    def same_rows(self, statement: sa.Executable, values: Mapping[str, Any]) -> Sequence[Row]:
+    def cached_rows(self, statement: sa.Executable, values: Mapping[str, Any]) -> Sequence[Row]:
         """Return what `rows` returns, for a statement that is asked over and over: a constant, its values hashable.
 
         SQLite tells in a moment whether anybody has committed anything since; if nobody has, this thread's last answer is
@@ -107,9 +107,9 @@ class Database:
             answer = known.answers[key] = self._ask(statement, values)
         return answer
 
-    def same_row(self, statement: sa.Executable, values: Mapping[str, Any]) -> Row | None:
-        """Return the first row of `same_rows`, or None."""
-        rows = self.same_rows(statement, values)
+    def cached_row(self, statement: sa.Executable, values: Mapping[str, Any]) -> Row | None:
+        """Return the first row of `cached_rows`, or None."""
+        rows = self.cached_rows(statement, values)
         return rows[0] if rows else None
 
     def _version(self) -> int | None:

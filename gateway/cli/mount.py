@@ -33,7 +33,7 @@ def mount(**options: Any) -> None:
 def _serve(wanted: Wanted, manager: "Manager", on_ready: Callable[[], None]) -> None:
     # Late: nothing that makes threads may be loaded before the fork.
     from archimedfs.mounting import mount_for_all, mount_for_one
-    from archimedfs.slots import unix_account
+    from archimedfs.user_roots import unix_account
     from catalog.audit import Keeper
     from gateway.wiring import open_archive, open_database
 

@@ -35,7 +35,7 @@ def mount_staging(**options: Any) -> None:
 def _serve(wanted: Wanted, manager: "Manager", on_ready: Callable[[], None]) -> None:
     # Late: nothing that makes threads may be loaded before the fork.
     from archimedfs.mounting import mount_staging_for_all, mount_staging_for_one
-    from archimedfs.slots import unix_account
+    from archimedfs.user_roots import unix_account
     from gateway.wiring import open_database, open_inboxes
 
     marks.require(wanted.config.staging.path, "the staging folder")

@@ -19,7 +19,7 @@ from gateway.supervisor.notify import ALIVE, READY, alive_seconds, notify
 
 if TYPE_CHECKING:
     from archimedfs.handover import Manager
-    from archimedfs.slots import Account
+    from archimedfs.user_roots import Account
 
 _MOUNTED = b"ready"
 
@@ -105,7 +105,7 @@ def owner_of(login: str, *, allow_other: bool) -> "Account":
     Raises:
         Refused: there is no such Unix user.
     """
-    from archimedfs.slots import Account, unix_account
+    from archimedfs.user_roots import Account, unix_account
 
     owner = unix_account(login) if allow_other else Account(os.getuid(), os.getgid())
     if owner is None:

@@ -32,7 +32,7 @@ class TokenBackend:
 
     def scopes_of(self, login_key: str, digest: bytes) -> frozenset[Scope] | None:
         """Return the same for the digest of a token."""
-        row = self._database.same_row(_TOKEN, {"digest": digest, "key": login_key})
+        row = self._database.cached_row(_TOKEN, {"digest": digest, "key": login_key})
         if row is None or (row.expires is not None and row.expires <= clock.now()):
             return None
         return frozenset(Scope(scope) for scope in row.scopes.split())

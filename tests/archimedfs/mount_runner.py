@@ -18,7 +18,7 @@ from pathlib import Path
 
 from archimedfs.handover import Manager
 from archimedfs.mounting import mount_for_all, mount_for_one, mount_staging_for_all, mount_staging_for_one
-from archimedfs.slots import Account
+from archimedfs.user_roots import Account
 from catalog.administration import principal
 from catalog.audit import Keeper
 from catalog.database import Database

@@ -11,7 +11,7 @@ import pytest
 
 from archimedfs.programs import Programs
 from catalog.audit import Wanted, list_reads
-from catalog.audit.shelving import Read
+from catalog.audit.read_log import Read
 from tests.archimedfs.mounts import TIMEOUT, RunningMount, needs_fuse, running_mount
 from tests.behaviour.suite import eventually
 from tests.builders import BuiltArchive

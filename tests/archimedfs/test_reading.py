@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from archimedfs.reading import Handle, Reader
-from archimedfs.slots import Lease
+from archimedfs.user_roots import Lease
 from catalog.pure.errors import Damaged
 from catalog.store.local import LocalReader
 from tests.builders import BuiltArchive

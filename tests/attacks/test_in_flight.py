@@ -12,7 +12,7 @@ import trio
 
 from archimedfs import inodes
 from archimedfs.archive import ArchiveOperations
-from archimedfs.slots import Account, Slot, Slots
+from archimedfs.user_roots import Account, UserRoot, UserRoots
 from catalog.pure.nodes import ROOT_ID
 from tests.builders import BuiltArchive
 
@@ -31,11 +31,11 @@ class Under:
         built.grant("ada", "S1")
         built.add_series(SERIES, {"00001.dcm": b"bytes"})
         self.view = built.view("ada")
-        self.slot = Slot(0, user.user_id, "ada", self.view, Account(61_001, 61_001))
-        slots = Slots()
-        slots.add(self.slot)
+        self.user_root = UserRoot(0, user.user_id, "ada", self.view, Account(61_001, 61_001))
+        user_roots = UserRoots()
+        user_roots.add(self.user_root)
         self.meanwhile: Callable[[], None] = lambda: None
-        self.operations = ArchiveOperations(slots, self._call, built.archive.capacity)
+        self.operations = ArchiveOperations(user_roots, self._call, built.archive.capacity)
 
     async def _call(self, function: Callable[..., Any], /, *args: Any, **named: Any) -> Any:
         answer = function(*args, **named)
@@ -45,7 +45,7 @@ class Under:
 
     def revoke(self) -> None:
         self.built.revoke("ada", "S1")
-        self.slot.end(self.study)
+        self.user_root.end(self.study)
 
     def inode(self, path: str) -> int:
         return inodes.encode(0, self.view.resolve(path).id)

@@ -107,7 +107,7 @@ class Exams:
         Raises:
             NotFound: there is none that the user may import into.
         """
-        row = self._database.same_row(_STUDY, {"user": self._user, "study": code})
+        row = self._database.cached_row(_STUDY, {"user": self._user, "study": code})
         if row is None:
             raise NotFound("there is no such file or folder")
         return row.id, row.created
@@ -122,7 +122,7 @@ class Exams:
         Raises:
             NotFound: no such study that the user may import into.
         """
-        rows = self._database.same_rows(_EXAM, {"user": self._user, "study": study, "exam": code})
+        rows = self._database.cached_rows(_EXAM, {"user": self._user, "study": study, "exam": code})
         if not rows:
             raise NotFound("there is no such file or folder")
         found = [Dropped(row.id, row.drop_folder, row.state == State.OPEN, row.opened) for row in rows if row.id is not None]

@@ -135,7 +135,7 @@ class Locks:
 
     def _related(self, key: str) -> list[Lock]:
         # Most who bring files hold none, and each file asks twice.
-        if self._database.same_row(_ANY, {"user": self._user}) is None:
+        if self._database.cached_row(_ANY, {"user": self._user}) is None:
             return []
         return [_lock(row) for row in self._database.rows(_related(key, clock.now()))]
 

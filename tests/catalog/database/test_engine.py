@@ -107,7 +107,7 @@ CODE = sa.select(studies.c.id).where(studies.c.code == sa.bindparam("code"))
 
 
 def has(database: Database, code: str) -> bool:
-    return database.same_row(CODE, {"code": code}) is not None
+    return database.cached_row(CODE, {"code": code}) is not None
 
 
 def test_what_is_asked_over_and_over_is_answered_as_it_is_now(database: Database) -> None:

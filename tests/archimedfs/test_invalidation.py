@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from archimedfs import inodes
-from archimedfs.following import MOST_FAILURES, Follower
-from archimedfs.slots import Account, Lease, Slot, Slots
+from archimedfs.invalidation import MOST_FAILURES, Invalidator
+from archimedfs.user_roots import Account, Lease, UserRoot, UserRoots
 from catalog import administration, changes
 from catalog.audit import Actor
 from catalog.database import Database
@@ -47,10 +47,10 @@ class Handlers:
     def __init__(self, action: Action) -> None:
         self._action = action
 
-    def open_files(self, _slot: Slot[None], _studies: Iterable[int]) -> list[int]:
+    def open_files(self, _slot: UserRoot[None], _studies: Iterable[int]) -> list[int]:
         return []
 
-    def folders(self, _slot: Slot[None], _study: int) -> list[int]:
+    def folders(self, _slot: UserRoot[None], _study: int) -> list[int]:
         return []
 
     def suits(self, user: Principal) -> bool:
@@ -63,8 +63,8 @@ class Mount:
     def __init__(self, database: Database, action: Action) -> None:
         self.database = database
         self.is_away = False
-        self.slots: Slots[None] = Slots()
-        self.follower = Follower(database, self.slots, self._call, Handlers(action), None)
+        self.user_roots: UserRoots[None] = UserRoots()
+        self.follower = Invalidator(database, self.user_roots, self._call, Handlers(action), None)
         self.follower._kernel = Forgetting()  # type: ignore[assignment]
 
     async def _call(self, function: Callable[..., Any], /, *args: Any, **named: Any) -> Any:
@@ -82,11 +82,11 @@ class Mount:
         trio.run(turn)
 
     def open(self, user: Principal, study: int, code: str, number: int) -> Lease:
-        found = [slot for slot in self.slots.of_user(user.user_id) if slot.login == user.login]
-        slot = found[0] if found else Slot(number, user.user_id, user.login, None, Account(1, 1))
-        self.slots.add(slot)
-        slot.studies[study] = code
-        return slot.lease(study)
+        found = [user_root for user_root in self.user_roots.of_user(user.user_id) if user_root.login == user.login]
+        user_root = found[0] if found else UserRoot(number, user.user_id, user.login, None, Account(1, 1))
+        self.user_roots.add(user_root)
+        user_root.studies[study] = code
+        return user_root.lease(study)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +153,7 @@ class Following(RuleBasedStateMachine):
         if user is None or not user.may(self.action) or not self._is_granted(user, study):
             return
         number = inodes.ONLY_SLOT if self.is_single else user.user_id
-        if self.is_single and any(slot.user_id != user.user_id for slot in self.mount.slots.of_user(None)):
+        if self.is_single and any(user_root.user_id != user.user_id for user_root in self.mount.user_roots.of_user(None)):
             return  # the mount was made for one who is gone
         lease = self.mount.open(user, STUDIES.index(study) + 1, study, number)
         self.held.append(Held(lease, user.user_id, login, study, touched=login in self.pending))
@@ -252,7 +252,7 @@ def _mount_with_a_lease(database: Database, login: str) -> tuple[Mount, Lease]:
     return mount, mount.open(user, 1, STUDIES[0], user.user_id)
 
 
-def test_a_role_change_of_a_user_who_is_gone_keeps_nobody_from_being_followed(
+def test_a_role_change_of_a_user_who_is_gone_keeps_nobody_from_being_mounted(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     mount, lease = _mount_with_a_lease(database, "kept")
@@ -267,7 +267,7 @@ def test_a_role_change_of_a_user_who_is_gone_keeps_nobody_from_being_followed(
     assert caplog.text == ""
 
 
-def test_a_change_that_cannot_be_followed_ends_every_tree_and_lets_the_next_be_followed(
+def test_a_change_that_cannot_be_mounted_ends_every_tree_and_lets_the_next_be_mounted(
     database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     mount, lease = _mount_with_a_lease(database, "broken")
@@ -279,7 +279,7 @@ def test_a_change_that_cannot_be_followed_ends_every_tree_and_lets_the_next_be_f
     administration.remove_grant(database, ROOT, "broken", STUDIES[0])
     mount.turn()
     assert lease.is_over
-    assert mount.slots.of_user(None) == []
+    assert mount.user_roots.of_user(None) == []
     assert "every user's tree is ended" in caplog.text
     assert "something of which" not in caplog.text
     assert mount.follower._last == changes.newest(database)

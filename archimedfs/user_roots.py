@@ -1,6 +1,6 @@
 """Whose tree is shown where on a mount, and what of it may still be answered. Looks nothing up; tells the kernel nothing.
 
-A slot is one user's part of the inode numbers, so no kernel object is shared by two users (DESIGN, law 9). The view asks the
+A root is one user's part of the inode numbers, so no kernel object is shared by two users (DESIGN, law 9). The view asks the
 catalogue about grants with every call; what is remembered here is what the catalogue cannot know: which answers are under way
 and which files are open that were answered under a grant that has ended since.
 """
@@ -49,18 +49,18 @@ class Lease:
         self.is_over = False
 
 
-class Slot(Generic[Shown]):
+class UserRoot(Generic[Shown]):
     """One user on one mount, and what they are shown.
 
     `epoch` grows with everything that this user lost: an answer that was begun in an earlier epoch must be asked again.
     `studies` are the studies that the kernel was told of, by row: their names, which it may have cached.
     """
 
-    def __init__(self, number: int, user_id: int, login: str, view: Shown, account: Account) -> None:
+    def __init__(self, number: int, user_id: int, login: str, shown: Shown, account: Account) -> None:
         self.number = number
         self.user_id = user_id
         self.login = login
-        self.view = view
+        self.shown = shown
         self.account = account
         self.attributes = Attributes(account.uid, account.gid)
         self.epoch = 0
@@ -95,52 +95,52 @@ class Slot(Generic[Shown]):
         self.end_studies()
 
 
-class Slots(Generic[Shown]):
-    """The slots of a mount by number. Belongs to the thread of the event loop."""
+class UserRoots(Generic[Shown]):
+    """The roots of a mount by number. Belongs to the thread of the event loop."""
 
     def __init__(self) -> None:
-        self._slots: dict[int, Slot[Shown]] = {}
-        self._replaced: list[Slot[Shown]] = []
+        self._user_roots: dict[int, UserRoot[Shown]] = {}
+        self._replaced: list[UserRoot[Shown]] = []
 
-    def __getitem__(self, number: int) -> Slot[Shown]:
-        """Return the slot of that number.
+    def __getitem__(self, number: int) -> UserRoot[Shown]:
+        """Return the root of that number.
 
         Raises:
             NotFound: there is none (any more).
         """
-        slot = self._slots.get(number)
-        if slot is None:
+        user_root = self._user_roots.get(number)
+        if user_root is None:
             raise NotFound("there is no such file or folder")
-        return slot
+        return user_root
 
-    def add(self, slot: Slot[Shown]) -> None:
-        """Add a slot."""
-        self._slots[slot.number] = slot
+    def add(self, user_root: UserRoot[Shown]) -> None:
+        """Add a root."""
+        self._user_roots[user_root.number] = user_root
 
-    def remove(self, slot: Slot[Shown]) -> None:
-        """End a slot and forget it; its number may be taken again by the same user."""
-        slot.end_all()
-        if self._slots.get(slot.number) is slot:
-            del self._slots[slot.number]
+    def remove(self, user_root: UserRoot[Shown]) -> None:
+        """End a root and forget it; its number may be taken again by the same user."""
+        user_root.end_all()
+        if self._user_roots.get(user_root.number) is user_root:
+            del self._user_roots[user_root.number]
 
-    def replace(self, slot: Slot[Shown]) -> None:
-        """End a slot for another to be added; `take_replaced` gives it to whoever clears up behind it."""
-        self.remove(slot)
-        self._replaced.append(slot)
+    def replace(self, user_root: UserRoot[Shown]) -> None:
+        """End a root for another to be added; `take_replaced` gives it to whoever clears up behind it."""
+        self.remove(user_root)
+        self._replaced.append(user_root)
 
-    def take_replaced(self) -> list[Slot[Shown]]:
-        """Return the slots that were replaced since the last call."""
+    def take_replaced(self) -> list[UserRoot[Shown]]:
+        """Return the roots that were replaced since the last call."""
         replaced, self._replaced = self._replaced, []
         return replaced
 
-    def of_user(self, user_id: int | None) -> list[Slot[Shown]]:
-        """Return the slots of a user, or all for None."""
-        return [slot for slot in self._slots.values() if user_id is None or slot.user_id == user_id]
+    def of_user(self, user_id: int | None) -> list[UserRoot[Shown]]:
+        """Return the roots of a user, or all for None."""
+        return [user_root for user_root in self._user_roots.values() if user_id is None or user_root.user_id == user_id]
 
-    def of_unix_user(self, uid: int) -> Slot[Shown] | None:
-        """Return the slot of a Unix user, None if there is none."""
-        return next((slot for slot in self._slots.values() if slot.account.uid == uid), None)
+    def of_unix_user(self, uid: int) -> UserRoot[Shown] | None:
+        """Return the root of a Unix user, None if there is none."""
+        return next((user_root for user_root in self._user_roots.values() if user_root.account.uid == uid), None)
 
-    def get(self, number: int) -> Slot[Shown] | None:
-        """Return the slot of that number, None if there is none (any more)."""
-        return self._slots.get(number)
+    def get(self, number: int) -> UserRoot[Shown] | None:
+        """Return the root of that number, None if there is none (any more)."""
+        return self._user_roots.get(number)

@@ -7,16 +7,17 @@ and what cannot be followed ends every user's tree, as does a feed that cannot b
 anew by name, and then the catalogue is asked.
 """
 
+import errno
 import logging
 from collections.abc import Iterable
 from typing import Generic, Protocol
 
+import pyfuse3
 import trio
 
 from archimedfs import inodes
 from archimedfs.calling import Caller
-from archimedfs.forgetting import Kernel
-from archimedfs.slots import Account, Accounts, Shown, Slot, Slots
+from archimedfs.user_roots import Account, Accounts, Shown, UserRoot, UserRoots
 from catalog import changes
 from catalog.administration import principal
 from catalog.changes import Change, ChangeKind, FeedReplaced
@@ -28,6 +29,7 @@ from catalog.pure.nodes import ROOT_ID
 
 _log = logging.getLogger(__name__)
 
+_KERNEL_THREADS = 8
 _POLL_SECONDS = 0.2
 # So many turns in a row without an answer, 20 seconds at least, and what is open is not believed any more.
 MOST_FAILURES = 100
@@ -35,14 +37,14 @@ MOST_FAILURES = 100
 _ACCOUNTS_SECONDS = 10.0
 
 
-class Followed(Protocol[Shown]):
+class Mounted(Protocol[Shown]):
     """A mount's handlers, as far as the follower must know them."""
 
-    def open_files(self, slot: Slot[Shown], studies: Iterable[int]) -> list[int]:
-        """Return the inode numbers of a slot's open files, of these studies."""
+    def open_files(self, user_root: UserRoot[Shown], studies: Iterable[int]) -> list[int]:
+        """Return the inode numbers of a root's open files, of these studies."""
         ...
 
-    def folders(self, slot: Slot[Shown], study: int) -> list[int]:
+    def folders(self, user_root: UserRoot[Shown], study: int) -> list[int]:
         """Return the inode numbers of a study's folders that the kernel may know."""
         ...
 
@@ -51,12 +53,12 @@ class Followed(Protocol[Shown]):
         ...
 
 
-class Follower(Generic[Shown]):
+class Invalidator(Generic[Shown]):
     """Follows one mount's change feed and, where accounts are given, the Unix numbers of its users.
 
     Args:
         database: the catalogue that announces changes.
-        slots: the mount's users.
+        user_roots: the mount's users.
         call: how the catalogue is called.
         followed: the handlers.
         accounts: finds Unix users; None where the owner of the mount's only tree was fixed when it was mounted.
@@ -65,17 +67,17 @@ class Follower(Generic[Shown]):
     def __init__(
         self,
         database: Database,
-        slots: Slots[Shown],
+        user_roots: UserRoots[Shown],
         call: Caller,
-        followed: Followed[Shown],
+        followed: Mounted[Shown],
         accounts: Accounts | None,
     ) -> None:
         self._database = database
-        self._slots = slots
+        self._user_roots = user_roots
         self._call = call
-        self._followed = followed
+        self._mounted = followed
         self._accounts = accounts
-        self._kernel = Kernel()
+        self._kernel = KernelCache()
         self._failures = 0
         # Before the kernel can have cached anything.
         self._last = changes.newest(database)
@@ -91,8 +93,8 @@ class Follower(Generic[Shown]):
 
     async def turn(self, nursery: trio.Nursery) -> None:
         """Follow what was announced since the last turn; what the kernel must forget is told to it in the nursery."""
-        for slot in self._slots.take_replaced():
-            self._forget_slot(slot, nursery)
+        for user_root in self._user_roots.take_replaced():
+            self._forget_root(user_root, nursery)
         try:
             for change in await self._call(changes.since, self._database, self._last):
                 await self._follow(change, nursery)
@@ -134,83 +136,127 @@ class Follower(Generic[Shown]):
 
     async def _follow_users(self, user_id: int | None, nursery: trio.Nursery) -> None:
         """End the tree of a user, or of each one, who is gone, and what is shown to one whose role does not allow it now."""
-        for slot in self._slots.of_user(user_id):
-            user = await self._call(self._user_of, slot)
+        for user_root in self._user_roots.of_user(user_id):
+            user = await self._call(self._user_of, user_root)
             if user is None:
-                self._end_slot(slot, nursery)
-            elif not self._followed.suits(user):
-                slot.end_studies()
-                self._forget_slot(slot, nursery)
+                self._end_root(user_root, nursery)
+            elif not self._mounted.suits(user):
+                user_root.end_studies()
+                self._forget_root(user_root, nursery)
 
-    def _user_of(self, slot: Slot[Shown]) -> Principal | None:
-        """Return a slot's user as the catalogue has them now; None who is gone, though somebody else may have the login."""
+    def _user_of(self, user_root: UserRoot[Shown]) -> Principal | None:
+        """Return the user of a root as the catalogue has them now; None who is gone, whoever has the login now."""
         try:
-            user = principal(self._database, slot.login)
+            user = principal(self._database, user_root.login)
         except NotFound:
             return None
-        return user if user.user_id == slot.user_id else None
+        return user if user.user_id == user_root.user_id else None
 
     def _end_all(self, nursery: trio.Nursery, why: str) -> None:
         _log.error("every user's tree is ended and has to be entered anew: %s", why)
-        for slot in self._slots.of_user(None):
-            self._end_slot(slot, nursery)
+        for user_root in self._user_roots.of_user(None):
+            self._end_root(user_root, nursery)
 
     def _end_studies(self, change: Change, nursery: trio.Nursery) -> None:
-        for slot in self._slots.of_user(change.user_id):
-            lost = list(slot.studies) if change.study_id is None else [change.study_id]
+        for user_root in self._user_roots.of_user(change.user_id):
+            lost = list(user_root.studies) if change.study_id is None else [change.study_id]
             for study in lost:
-                slot.end(study)
-            names = [slot.studies[study] for study in lost if study in slot.studies]
-            nursery.start_soon(self._kernel.forget_names, inodes.encode(slot.number, ROOT_ID), names)
-            nursery.start_soon(self._forget_inodes, slot, lost, self._followed.open_files(slot, lost))
+                user_root.end(study)
+            names = [user_root.studies[study] for study in lost if study in user_root.studies]
+            nursery.start_soon(self._kernel.forget_names, inodes.encode(user_root.number, ROOT_ID), names)
+            nursery.start_soon(self._forget_inodes, user_root, lost, self._mounted.open_files(user_root, lost))
 
     def _end_name(self, change: Change, nursery: trio.Nursery) -> None:
         """Forget a name that is not in its folder any more; what is open stays readable, for its bytes are the same."""
-        for slot in self._slots.of_user(None):
-            if change.folder is not None and change.study_id in slot.studies:
-                slot.doubt()
-                folder = inodes.encode(slot.number, change.folder)
+        for user_root in self._user_roots.of_user(None):
+            if change.folder is not None and change.study_id in user_root.studies:
+                user_root.doubt()
+                folder = inodes.encode(user_root.number, change.folder)
                 nursery.start_soon(self._kernel.forget_names, folder, [change.name])
 
-    def _end_slot(self, slot: Slot[Shown], nursery: trio.Nursery) -> None:
-        if slot.number == inodes.ONLY_SLOT:
+    def _end_root(self, user_root: UserRoot[Shown], nursery: trio.Nursery) -> None:
+        if user_root.number == inodes.ONLY_SLOT:
             # The mount's own root stays; the view shows nothing in it to a user who is gone.
-            slot.end_studies()
+            user_root.end_studies()
         else:
-            self._slots.remove(slot)
-        self._forget_slot(slot, nursery)
+            self._user_roots.remove(user_root)
+        self._forget_root(user_root, nursery)
 
-    def _forget_slot(self, slot: Slot[Shown], nursery: trio.Nursery) -> None:
-        known = list(slot.studies)
-        root = inodes.encode(slot.number, ROOT_ID)
-        nursery.start_soon(self._kernel.forget_names, root, list(slot.studies.values()))
-        if slot.number != inodes.ONLY_SLOT:
-            nursery.start_soon(self._kernel.forget_names, inodes.encode(inodes.ONLY_SLOT, ROOT_ID), [slot.login])
-        nursery.start_soon(self._forget_inodes, slot, known, [root, *self._followed.open_files(slot, known)])
+    def _forget_root(self, user_root: UserRoot[Shown], nursery: trio.Nursery) -> None:
+        known = list(user_root.studies)
+        root = inodes.encode(user_root.number, ROOT_ID)
+        nursery.start_soon(self._kernel.forget_names, root, list(user_root.studies.values()))
+        if user_root.number != inodes.ONLY_SLOT:
+            nursery.start_soon(self._kernel.forget_names, inodes.encode(inodes.ONLY_SLOT, ROOT_ID), [user_root.login])
+        nursery.start_soon(self._forget_inodes, user_root, known, [root, *self._mounted.open_files(user_root, known)])
 
-    async def _forget_inodes(self, slot: Slot[Shown], studies: list[int], others: list[int]) -> None:
+    async def _forget_inodes(self, user_root: UserRoot[Shown], studies: list[int], others: list[int]) -> None:
         # What is open first: that is where bytes are.
         await self._kernel.forget_inodes(others)
         for study in studies:
-            await self._kernel.forget_inodes(await self._folders(slot, study))
+            await self._kernel.forget_inodes(await self._folders(user_root, study))
 
-    async def _folders(self, slot: Slot[Shown], study: int) -> list[int]:
+    async def _folders(self, user_root: UserRoot[Shown], study: int) -> list[int]:
         """Return a study's folders that the kernel may know, as soon as the catalogue says which these are."""
         while True:
             try:
-                return await self._call(self._followed.folders, slot, study)
+                return await self._call(self._mounted.folders, user_root, study)
             except Unavailable:
                 await trio.sleep(_POLL_SECONDS)
 
     async def _follow_accounts(self, accounts: Accounts, nursery: trio.Nursery) -> None:
         while True:
             await trio.sleep(_ACCOUNTS_SECONDS)
-            for slot in self._slots.of_user(None):
-                account = await look_up(accounts, slot.login)
-                if account != slot.account and not slot.is_over:
-                    self._end_slot(slot, nursery)
+            for user_root in self._user_roots.of_user(None):
+                account = await look_up(accounts, user_root.login)
+                if account != user_root.account and not user_root.is_over:
+                    self._end_root(user_root, nursery)
 
 
 async def look_up(accounts: Accounts, login: str) -> Account | None:
     """Find a Unix user in another thread: a directory server may be slow to say."""
     return await trio.to_thread.run_sync(accounts, login, abandon_on_cancel=True)
+
+
+class KernelCache:
+    """The kernel's caches of this process's mount.
+
+    The kernel holds locks of a folder while a look-up in it waits for an answer, and of a page while a read does. Forgetting
+    waits for these locks: done on the thread that answers, it would wait for itself. So it is done in other threads, names and
+    inodes apart, and those who wait delay neither answers nor each other.
+    """
+
+    def __init__(self) -> None:
+        self._names = trio.CapacityLimiter(_KERNEL_THREADS)
+        self._inodes = trio.CapacityLimiter(_KERNEL_THREADS)
+
+    async def forget_names(self, folder: int, names: Iterable[str]) -> None:
+        """Drop names from a folder, and all that was cached below them."""
+        # Abandoned when the mount ends: it may wait for an answer that will not come, until the connection is gone.
+        await trio.to_thread.run_sync(_forget_names, folder, list(names), limiter=self._names, abandon_on_cancel=True)
+
+    async def forget_inodes(self, inodes: Iterable[int]) -> None:
+        """Drop attributes and pages: what is read through an open file or a mapping is asked for again."""
+        await trio.to_thread.run_sync(_forget_inodes, list(inodes), limiter=self._inodes, abandon_on_cancel=True)
+
+
+def _forget_names(folder: int, names: list[str]) -> None:
+    for name in names:
+        try:
+            pyfuse3.invalidate_entry(folder, name.encode())
+        except OSError as error:
+            _pass_over(error)
+
+
+def _forget_inodes(inodes: list[int]) -> None:
+    for inode in inodes:
+        try:
+            pyfuse3.invalidate_inode(inode)
+        except OSError as error:
+            _pass_over(error)
+
+
+def _pass_over(error: OSError) -> None:
+    # The kernel does not hold it, or is just unmounting.
+    if error.errno not in {errno.ENOENT, errno.ENOTCONN, errno.ENODEV, errno.EBADF, errno.ECONNABORTED}:
+        raise error

@@ -25,8 +25,8 @@ class Node:
         self.handles: set[int] = set()
 
 
-class Places:
-    """The nodes of one slot. Belongs to the thread of the event loop."""
+class InodeTable:
+    """The nodes of one user, whose slot of the inode numbers is `slot`. Belongs to the thread of the event loop."""
 
     def __init__(self, slot: int) -> None:
         self._slot = slot
@@ -45,7 +45,7 @@ class Places:
             raise NotFound("there is no such file or folder")
         return node
 
-    def place(self, node: Node) -> Place:
+    def path(self, node: Node) -> Place:
         """Return the names that lead to a node.
 
         Raises:
@@ -59,11 +59,11 @@ class Places:
             node = node.parent
         return tuple(reversed(names))
 
-    def told(self, parent: Node, entry: Entry) -> Node:
+    def remember(self, parent: Node, entry: Entry) -> Node:
         """Return the node of a child that the kernel is told of, which it now knows once more."""
         node = parent.children.get(entry.name)
         if node is None or node.file != entry.inode:
-            self.removed(parent, entry.name)
+            self.remove(parent, entry.name)
             node = Node(inodes.number_in(self._slot, self._following), parent, entry.name, entry.inode)
             self._following += 1
             self._nodes[node.inode] = node
@@ -71,21 +71,21 @@ class Places:
         node.lookups += 1
         return node
 
-    def removed(self, parent: Node, name: str) -> None:
+    def remove(self, parent: Node, name: str) -> None:
         """Note that a child has gone; what is open of it can still be used."""
         node = parent.children.pop(name, None)
         if node is not None:
             node.parent = None
 
-    def moved(self, old_parent: Node, old_name: str, new_parent: Node, new_name: str) -> None:
+    def move(self, old_parent: Node, old_name: str, new_parent: Node, new_name: str) -> None:
         """Note that a child has another name now."""
         node = old_parent.children.pop(old_name, None)
-        self.removed(new_parent, new_name)
+        self.remove(new_parent, new_name)
         if node is not None:
             node.parent, node.name = new_parent, new_name
             new_parent.children[new_name] = node
 
-    def forgotten(self, inode: int, lookups: int) -> None:
+    def forget(self, inode: int, lookups: int) -> None:
         """Note that the kernel has forgotten a node as often as it was told of it."""
         node = self._nodes.get(inode)
         if node is None or node is self.root:
