@@ -24,7 +24,7 @@ from catalog.generation import Generations, MarkedFolder
 from catalog.pure.errors import Refused
 from catalog.store import Store
 from catalog.store.local import LocalStore
-from catalog.view import Archive
+from catalog.view import Archive, Beside
 from gateway.config import Config, read_secret
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 
 _DRAWERS = 2
+# The trees beside the studies, a line for each.
+_BESIDE: Sequence[Beside] = ()
 STAGING_CONTENT = ("received/*/[0-9]*", "drops/*", "partials/*/*", "batches/*.json", "orphans/*")
 _SWEEP_SECONDS = 600
 _NOTE_SECONDS = 5
@@ -83,7 +85,7 @@ def open_archive(config: Config, database: Database, keeper: Keeper | None = Non
         database: the catalogue.
         keeper: writes down who opens files; whoever opens none may do without.
     """
-    return Archive(database, open_store(config), keeper.reads if keeper else None)
+    return Archive(database, open_store(config), keeper.reads if keeper else None, _BESIDE)
 
 
 def open_staging(config: Config) -> Staging:
