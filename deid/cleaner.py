@@ -12,7 +12,7 @@ import zlib
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from deid import csa, headers, marks, pixels
+from deid import csa, gems, headers, marks, pixels
 from deid.check import Check
 from deid.engine import fast, safe, scan
 from deid.engine.meta import part10_header
@@ -43,7 +43,7 @@ _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _UID = re.compile(r"[0-9.]{1,64}")
 _INSTANCE = re.compile(r"\S{1,256}")  # a malformed one is mapped as any other
 _TOP = WANTED | pixels.WANTED
-_FORMATS = {"csa": csa.clean}
+_FORMATS = {"csa": csa.clean, "ge_protocol": gems.protocol, "ge_user_data": gems.user_data}
 
 
 class Cleaner:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ahocorasick_rs import BytesAhoCorasick
 
 from deid.rules.policy import NUMERIC_VRS
-from deid.rules.vocabulary import allowed
+from deid.rules.vocabulary import allowed, clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -180,6 +180,9 @@ def excused(needle: Needle, vr: str, value: bytes, *, ours: bool) -> bool:
         return True  # the number of a character set
     if vr == "CS":
         return needle.kind == "name" and allowed(needle.text.decode("latin-1")) and value.isupper()
+    if needle.term and vr in ("LO", "SH", "UC"):
+        text = value.decode("latin-1").strip(" \0")
+        return clean_text(text) == text  # terms and nothing else
     return vr == "UI" and digits and len(needle.text) < 8
 
 

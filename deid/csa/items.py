@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from deid.csa import protocol
-from deid.csa.words import ids_mapped, is_personal, text_cleaned
+from deid.csa.words import DAY, ids_mapped, is_personal, text_cleaned
 from deid.rules.policy import DATE_VRS, Verdict
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def clean(name: str, vr: str, text: bytes, room: int, values: Values) -> bytes:
     if not text.strip():
         return text
     if vr in _NUMERIC:
-        kept = _NUMBER.fullmatch(text) and not is_personal(name)
+        kept = _NUMBER.fullmatch(text) and not is_personal(name) and not DAY.fullmatch(text.decode("latin-1").strip())
         return text if kept else b"0".ljust(len(text))  # readers make a number of it: nothing would stop them
     if protocol.recognised(text):
         return protocol.clean(text, values)
@@ -47,5 +47,5 @@ def clean(name: str, vr: str, text: bytes, room: int, values: Values) -> bytes:
         return new
     if vr in _TEXT:
         shape = _SHAPES.get(name)
-        return text if shape is not None and shape.fullmatch(text) else text_cleaned(text, values)
+        return text if shape is not None and shape.fullmatch(text) else text_cleaned(name, text, values)
     return b""

@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from deid.csa.words import UID, ids_mapped, is_personal, text_cleaned
+from deid.csa.words import DAY, UID, ids_mapped, is_personal, text_cleaned
 from deid.rules.vocabulary import fold
 
 if TYPE_CHECKING:
@@ -82,26 +82,26 @@ def _line(line: str, values: Values) -> str:
 def _value(name: str, value: str, values: Values) -> str:
     """The right side of an assignment: a number or one quoted text; a comment behind it goes."""
     if number := _NUMBER.match(value):
-        kept = "0" if is_personal(name) else number[1]
+        kept = "0" if is_personal(name) or DAY.fullmatch(number[1]) else number[1]
         follows = value[number.end() :]
         return kept.ljust(len(value)) if not follows or follows.startswith("#") else " " * len(value)
     if quoted := _QUOTED.match(value):
-        return _quoted(quoted[1] + quoted[2] + quoted[3], is_personal(name), values).ljust(len(value))
+        return _quoted(name, quoted[1] + quoted[2] + quoted[3], values).ljust(len(value))
     return " " * len(value)
 
 
-def _quoted(token: str, personal: bool, values: Values) -> str:
+def _quoted(name: str, token: str, values: Values) -> str:
     """A text in its quotes, cleaned, with blanks behind them for what went."""
     inner = token.strip('"')
     head = len(token) - len(token.lstrip('"'))
     tail = token[head + len(inner) :]
     raw = inner.encode("latin-1")
-    if personal:
+    if is_personal(name):
         kept = b""
     elif UID.fullmatch(inner.strip()):
         kept = ids_mapped(raw, len(raw), values)
     else:
-        kept = text_cleaned(raw, values)
+        kept = text_cleaned(name, raw, values)
     return (token[:head] + kept.decode("latin-1") + tail).ljust(len(token))
 
 
@@ -111,22 +111,22 @@ def _parameters(text: str, values: Values) -> str:
     Numbers behind a word that has no place there are part of a sentence, and go with it.
     """
     out: list[str] = []
-    personal = astray = False
+    named, astray = "", False
     for token in _TOKEN.finditer(text):
         whole = token[0]
         astray = not token["name"] and (bool(token["other"]) or (astray and not set(whole) & set("{}\n")))
         if token["name"]:
-            named = token["inner"]
-            if named and _names_someone(named, values):
+            inner = token["inner"]
+            if inner and _names_someone(inner, values):
                 out.append(" " * len(whole))
                 continue
-            if named:
-                personal = is_personal(named)
+            named = inner or named
             out.append(whole)
         elif token["text"]:
-            out.append(_quoted(whole, personal, values))
+            out.append(_quoted(named, whole, values))
         elif token["number"]:
-            out.append((" " if astray else "0").ljust(len(whole)) if personal or astray else whole)
+            goes = astray or is_personal(named) or DAY.fullmatch(whole)
+            out.append((" " if astray else "0").ljust(len(whole)) if goes else whole)
         else:
             out.append(whole if token["plain"] else " ")
     return "".join(out)

@@ -13,6 +13,8 @@ from deid.rules import vocabulary
 if TYPE_CHECKING:
     from deid.rules.values import Values
 
+DAY = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+"""A number that is a date: scanners leave some in numbers of no use."""
 UID = re.compile(r"\d+(?:\.\d+){4,}")
 _PERSONAL = re.compile(
     r"patient(?!pos|orient)|patrein|birth|weight(?!ing)|serial|loid|jobid|operator|physician|institution|hospital|stationname"
@@ -20,6 +22,7 @@ _PERSONAL = re.compile(
     re.IGNORECASE,
 )
 _GEOMETRY = re.compile(r"(?:Csi)?Image(?:Position|Orientation)Patient")
+_TYPED = re.compile(r"protocol|descr|comment|title|step|reason|study|body|text$|^$", re.IGNORECASE)
 _TECHNICAL = frozenset(
     {"siemens", "numaris", "predicted", "measured", "fast", "normal", "whisper", "void", "none", "no", "yes", "true", "false"}
     | {"head", "body", "whole", "local", "adaptive", "scalar", "angio", "spine", "default", "user", "cc", "complexadd", "nd"}
@@ -44,12 +47,13 @@ def ids_mapped(text: bytes, room: int, values: Values) -> bytes:
     return new if len(new) <= room else b""
 
 
-def text_cleaned(text: bytes, values: Values) -> bytes:
-    """A text with words of the vocabulary only, never longer than it was."""
+def text_cleaned(name: str, text: bytes, values: Values) -> bytes:
+    """A text with only words that may stay, never longer than it was: what a human typed knows the vocabulary alone."""
     if _NUCLEUS.fullmatch(text):
         return text
     decoded = values.decode(text)
     folder = _FOLDERS.fullmatch(decoded)
     prefix, rest = (folder[1], folder[2]) if folder else ("", decoded)
-    kept = prefix + vocabulary.clean_text(rest, values.words | _TECHNICAL, values.known)
+    clean = vocabulary.clean_text if _TYPED.search(name) else vocabulary.clean_machine
+    kept = prefix + clean(rest, values.words | _TECHNICAL, values.known)
     return text if kept == decoded.strip() else kept.encode("ascii")[: len(text)]

@@ -274,10 +274,12 @@ class Policy:
             safe = self._safe.get((creator, group, element))
             if safe is not None:
                 effective = safe.vr if vr == "UN" else vr
+                if safe.using is not None and effective == safe.vr:
+                    return Verdict("C", "safe private, cleaned from within", effective, using=safe.using)
                 if not _alike(safe.vr, effective) or effective in ("OB", "UN"):
                     return Verdict("X", "private, of another VR than the table's", vr)
                 action = "K" if effective in NUMERIC_VRS else "U" if effective == "UI" else "C"
-                return Verdict(action, "safe private", effective)
+                return Verdict(action, "safe private", effective, kind="machine")
         return Verdict("X", "private", vr)
 
 

@@ -29,7 +29,7 @@ _PERSON = {0x00100010, 0x00100020, 0x00100030}
 _MARKS = {0x00120062, 0x00120063, 0x00120064, 0x00280303, 0x00080016}
 _OBJECTS = {0x00080018, 0x0020000D, 0x0020000E}
 _TAG = re.compile(r"\(([0-9A-Fa-fx]{4}),([0-9A-Fa-fx]{4})\)(?:@(.+))?")
-USING = ("csa",)
+USING = ("csa", "ge_protocol", "ge_user_data")
 """Private formats that can be cleaned from within (see `deid.rules.values`)."""
 _EXACT, _BLOCK = 0xFFFFFFFF, 0xFFFF00FF
 

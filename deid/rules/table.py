@@ -54,13 +54,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class SafePrivate:
-    """A private attribute the standard calls safe: group, element within its block, and whose block."""
+    """A private attribute that is safe: group, element within its block, whose block, and what cleans it from within."""
 
     group: int
     element: int
     vr: str
     creator: str
     meaning: str
+    using: str | None = None
 
 
 def data_text(name: str) -> str:
@@ -179,11 +180,16 @@ def required(sop_class: str) -> frozenset[int]:
 
 @cache
 def safe_private() -> tuple[SafePrivate, ...]:
-    """The private attributes of table E.3.10-1."""
-    return tuple(
+    """The private attributes of table E.3.10-1, and those of ours that conversion and processing need."""
+    standard = [
         SafePrivate(int(group, 16), int(element, 16), vr, creator, meaning)
         for group, element, vr, creator, meaning in data_rows("safe-private.txt")
-    )
+    ]
+    ours = [
+        SafePrivate(int(group, 16), int(element, 16), vr, creator, meaning, None if using == "-" else using)
+        for group, element, vr, creator, using, meaning in data_rows("vendors.txt")
+    ]
+    return (*standard, *ours)
 
 
 def resolve(code: str, kind: str | None) -> str:

@@ -193,8 +193,12 @@ class Values:
     def _words(self, kind: str, part: str) -> str:
         if kind == "label":
             return structures.named(part.strip(" \0"), self.ledger.labels, self.words, self.known)
-        clean = vocabulary.clean_machine if kind == "machine" else vocabulary.clean_text
-        return clean(part, self.words, self.known)
+        if kind != "machine":
+            return vocabulary.clean_text(part, self.words, self.known)
+        names = frozenset(
+            word for word in self.known if not vocabulary.allowed(word)
+        )  # a phantom called Siemens unmakes no maker
+        return vocabulary.clean_machine(part, self.words, names)
 
     def _coded(self, verdict: Verdict, value: bytes) -> bytes:
         plain = _CODE.fullmatch(value.rstrip(b" \0")) and not _LONG_DIGITS.search(value)

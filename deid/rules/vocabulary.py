@@ -27,6 +27,7 @@ _WORD = re.compile(r"(?<![\d.,])\d+[.,]\d+(?:[a-zA-Z%\u00b5]{1,4}(?![^\W_]))?(?!
 _DECIMAL = re.compile(r"(?!(?:0?\d|1[0-2])[.,](?:19|20)\d\d(?!\d))\d{1,5}[.,]\d{1,6}(?P<unit>[a-z%\u00b5]{1,4})?")
 _UID = re.compile(r"(?<![\w.])\d+(?:\.\d+){4,}(?![\w.])")
 _ADDRESS = re.compile(r"\S+@\S+|\w{2,8}://\S+")
+_PIECES = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _TIGHT = re.compile(r"[_\-/.+:=#&]*")
 _DATE = re.compile(
     r"(?<![^\W_])(?:\d{1,2}[ ._/\-]\d{1,2}[ ._/\-](?:\d{4}|\d{2})|\d{4}[ ._/\-]\d{1,2}[ ._/\-]\d{1,2})(?!\d)(?:[ ._/\-]+\d+)*"
@@ -85,12 +86,17 @@ def _machine_allowed(word: str, extra: frozenset[str]) -> bool:
         return True
     if not folded.isalnum() or len(folded) > _LONGEST_CODE:
         return False
-    parts = re.findall(r"[A-Za-z]+|\d+", word)
-    if len(parts) == 1:
-        return len(word) <= 4 if word.isdigit() else len(word) <= 2 or (len(word) == 3 and word.isupper())
-    return all(
-        len(part) <= (5 if part.isdigit() else 3) or part.lower() in technical() or part.lower() in shipped() for part in parts
-    )
+    if word.isdigit():
+        return len(word) <= 4
+    return all(_is_piece(piece) for piece in _PIECES.findall(word))
+
+
+def _is_piece(piece: str) -> bool:
+    """Whether a part of a written-together word is a number, a term, or too short to name anybody."""
+    if piece.isdigit():
+        return len(piece) <= 5
+    short = len(piece) <= 2 or (len(piece) == 3 and (piece.isupper() or piece.islower()))
+    return short or piece.lower() in technical() or piece.lower() in shipped()
 
 
 @lru_cache(maxsize=4096)

@@ -95,7 +95,7 @@ def test_what_is_measured_stays(newer: bool) -> None:
         (Tag("Whatever", "AE", [b"t1"]), b""),
         (Tag("B_value", "IS", [MARK]), b"0          "),
         (Tag("B_value", "IS", [b"1000 " + MARK]), b"0".ljust(16)),
-        (Tag("ICE_Dims", "LO", [b"X_1_1_1_1_" + MARK]), b""),
+        (Tag("ICE_Dims", "LO", [b"X_1_1_1_1_" + MARK]), b"X"),
         (Tag("ImaCoilString", "LO", [b"T:MARKOVIC"]), b"T"),
         (Tag("DiffusionDirectionality", "CS", [MARK]), b""),
         (Tag("AcquisitionDate", "DA", [b"20080312"]), b"20070206"),
@@ -350,10 +350,16 @@ def test_the_leak_check_looks_into_what_was_cleaned(mr: Dataset, saved: Callable
     assert caught.value.tag_path == "(0029,1010)"
 
 
-def test_by_default_it_is_removed(mr: Dataset, saved: Callable[..., Path]) -> None:
-    out = io.BytesIO()
-    deid.Cleaner(deid.load_profile(None), KEY, "A", "E001").clean(saved(with_csa(mr, build(MEASURED))), out)
-    assert (0x0029, 0x1010) not in dcmread(io.BytesIO(out.getvalue()))
+def test_by_default_it_is_cleaned_and_without_private_attributes_removed(mr: Dataset, saved: Callable[..., Path]) -> None:
+    path = saved(with_csa(mr, build([*MEASURED, Tag("PatientName", "PN", [MARK])])))
+    found = []
+    for profile in (None, "schema = 1\noptions = []\n"):
+        out = io.BytesIO()
+        deid.Cleaner(deid.load_profile(profile), KEY, "A", "E001").clean(path, out)
+        assert MARK not in out.getvalue()
+        found.append(dcmread(io.BytesIO(out.getvalue())))
+    assert read(found[0][0x0029, 0x1010].value)["B_value"] == [b"1000    "]
+    assert (0x0029, 0x1010) not in found[1]
 
 
 @pytest.mark.parametrize(
