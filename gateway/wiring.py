@@ -77,6 +77,11 @@ def open_store(config: Config) -> Store:
     return LocalStore(config.store.path)
 
 
+def open_copy(folder: Path) -> Store:
+    """Open another copy of the store, or the one in a backup, to read from."""
+    return LocalStore(folder / "store" if (folder / "store").is_dir() else folder)
+
+
 def open_archive(config: Config, database: Database, keeper: Keeper | None = None) -> Archive:
     """Open catalogue and store together, as what views are made from.
 

@@ -29,6 +29,7 @@ class RangeStore:
         self.stat = self._local.stat
         self.list = self._local.list
         self.delete = self._local.delete
+        self.set_aside = self._local.set_aside
         self.capacity = self._local.capacity
         self.write_record = self._local.write_record
         self.read_record = self._local.read_record

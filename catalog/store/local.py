@@ -2,6 +2,7 @@
 
     <root>/.archimed                               that this is the store, and not a folder to mount it on
     <root>/<study code>/objects/ab/abcdef...       one archived file; mode 0400, never changed
+    <root>/<study code>/objects/ab/abcd...damaged  what was set aside, because its bytes are not those of its name
     <root>/<study code>/incoming/<import>/         objects of a running publish job, not yet in place
     <root>/<study code>/...                        records, under their names (`catalog.store.records`)
 
@@ -61,7 +62,7 @@ class LocalStore:
         """Open an object for reading; `fresh`: from the disk, not from the page cache.
 
         Raises:
-            Damaged: the object is not there.
+            Damaged: the object is not there, or has another size.
             Unavailable: the disk does not answer.
         """
         path = object_path(self._root / study, stored.digest)
@@ -73,6 +74,9 @@ class LocalStore:
             ) from None
         except OSError as error:
             raise durable.as_archimed_error(error, _NO_READING) from None
+        if os.fstat(fd).st_size != stored.size:
+            os.close(fd)
+            raise Damaged("the file's bytes were cut or changed; tell the administrator that the store is damaged")
         return LocalReader(fd, fresh=fresh)
 
     def stat(self, study: str, digest: bytes) -> StoredObject | None:
@@ -114,6 +118,17 @@ class LocalStore:
             Unavailable: the disk does not answer.
         """
         _remove(object_path(self._root / study, digest))
+
+    def set_aside(self, study: str, digest: bytes) -> None:
+        """Rename an object whose bytes are not its own, durably: `<name>.damaged` is no object.
+
+        Raises:
+            Unavailable: the disk does not answer.
+        """
+        path = object_path(self._root / study, digest)
+        with durable.translated(_NO_WRITING), contextlib.suppress(FileNotFoundError):
+            path.replace(path.with_name(f"{path.name}.damaged"))
+            durable.sync_folder(path.parent)
 
     def capacity(self) -> Capacity:
         """Return the size and free space of the filesystem the store lies on."""
@@ -263,7 +278,7 @@ class LocalDeposit:
     def settle(self) -> None:
         """Put all that was added in place, durably: data first, then names.
 
-        An object that is there already, with its size, stays as it is.
+        An object that is there already, with its bytes, stays as it is; one whose bytes differ is set aside.
 
         Raises:
             OutOfSpace, Unavailable: the disk refused; nothing was acknowledged, and it can be called again or the same import
@@ -275,9 +290,11 @@ class LocalDeposit:
             durable.sync_filesystem(self._folder)
             for temporary, stored in self._waiting:
                 target = object_path(self._study, stored.digest)
-                if _size(target) == stored.size:
-                    temporary.unlink(missing_ok=True)
-                    continue
+                if _size(target) is not None:
+                    if _has_digest(target, stored.digest):
+                        temporary.unlink(missing_ok=True)
+                        continue
+                    target.replace(target.with_name(f"{target.name}.damaged"))
                 if not target.parent.is_dir():
                     target.parent.mkdir(mode=0o700, exist_ok=True)
                 temporary.replace(target)
@@ -320,6 +337,11 @@ def _size(path: Path) -> int | None:
         if error.errno in _NOT_THERE:
             return None
         raise
+
+
+def _has_digest(path: Path, digest: bytes) -> bool:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest() == digest
 
 
 def _remove(path: Path) -> None:

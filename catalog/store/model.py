@@ -77,7 +77,7 @@ class Deposit(Protocol):
         ...
 
     def settle(self) -> None:
-        """Put all that was added in place, durably. An object that is there already, with its size, stays as it is.
+        """Put all that was added in place, durably. An object that is there already, with its bytes, stays as it is.
 
         Raises:
             OutOfSpace, Unavailable: the store refused; nothing was acknowledged, and it can be called again or the same import
@@ -110,7 +110,7 @@ class ObjectStore(Protocol):
             fresh: read what is stored and no copy of it, such as a cache in memory or on another disk: for proofs.
 
         Raises:
-            Damaged: the object is not there.
+            Damaged: the object is not there, or has another size.
             Unavailable: the store does not answer.
         """
         ...
@@ -133,6 +133,16 @@ class ObjectStore(Protocol):
 
     def delete(self, study: str, digest: bytes) -> None:
         """Remove an object, durably; one that is not there is fine. It must work on a full disk.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        ...
+
+    def set_aside(self, study: str, digest: bytes) -> None:
+        """Take an object whose bytes are not its own out of reach, durably, and keep them for who looks into it.
+
+        Afterwards it is as if it were not there. One that is not there is fine.
 
         Raises:
             Unavailable: the store does not answer.

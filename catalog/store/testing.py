@@ -168,6 +168,22 @@ class StoreSuite:
         put(store, [b"one"], name="2")
         assert read(store, one) == b"one"
 
+    def test_what_was_set_aside_is_not_there_until_it_is_put_in_again(self, store: Store) -> None:
+        one, other = put(store, [b"one", b"other"])
+        for _ in range(2):
+            store.set_aside(STUDY, one.digest)
+            assert list(pages(store, STUDY, 10)) == [other]
+            assert store.stat(STUDY, one.digest) is None
+            with pytest.raises(Damaged):
+                store.open(STUDY, one)
+        put(store, [b"one"], name="2")
+        assert read(store, one) == b"one"
+
+    def test_an_object_of_another_size_is_damage(self, store: Store) -> None:
+        (one,) = put(store, [b"one"])
+        with pytest.raises(Damaged, match="cut or changed"):
+            store.open(STUDY, StoredObject(one.digest, 4))
+
     def test_capacity_is_told(self, store: Store) -> None:
         found = store.capacity()
         assert found.block > 0

@@ -38,6 +38,8 @@ _COMMANDS = {
     "mount": ("mount", "Mount the archive as a read-only folder."),
     "mount-staging": ("mount_staging", "Mount the folder to bring files into."),
     "serve": ("serve", "Serve WebDAV, receive DICOM, check and publish."),
+    "verify": ("verify", "Compare every object of the store with its digest and with the catalogue."),
+    "repair": ("verify", "Put good copies in the place of damaged objects."),
     "doctor": ("doctor", "Look this machine over and say what to mend."),
     "demo": ("demo", "Show the whole appliance at work in a folder of its own."),
     "deid": ("deid", "De-identify files, without an archive."),

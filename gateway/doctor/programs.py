@@ -8,7 +8,10 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from catalog import clock
+from catalog.administration import list_studies
 from catalog.database import Database, shape
+from catalog.lifecycle import verify
 from catalog.pure.errors import ArchimedError
 from gateway.config import Config
 from gateway.doctor.finding import Finding, doubtful, good, wrong
@@ -16,6 +19,7 @@ from gateway.health import MountProbe
 from gateway.wiring import database_url, open_generations
 
 _PATIENCE_SECONDS = 3.0
+_PROOF_DAYS = 90
 _PAM = Path("/etc/pam.d")
 
 
@@ -59,6 +63,34 @@ def generation(config: Config) -> Iterator[Finding]:
         yield wrong("generation", says, mend)
     if not problems:
         yield good("generation", "catalogue, staging and store are of one age")
+
+
+def objects(config: Config) -> Iterator[Finding]:
+    """Look whether objects are damaged or missing, and how long ago they were verified."""
+    database = Database(database_url(config))
+    try:
+        if shape.current(database) != shape.newest():
+            return  # said already
+        bad, proofs = verify.count(database), verify.proofs(database)
+        studies = len(list_studies(database))
+    finally:
+        database.close()
+    if bad:
+        yield wrong(
+            "objects",
+            f"{bad} objects of the store are damaged, missing or unknown",
+            "see which: archimed verify --resume; bring good copies back: archimed repair --from BACKUP",
+        )
+    old = clock.now() - _PROOF_DAYS * 86400
+    proved = sum(1 for proof in proofs if proof.ended is not None and proof.ended > old)
+    if proved < studies:
+        yield doubtful(
+            "objects",
+            f"{studies - proved} of {studies} studies were not verified in the last {_PROOF_DAYS} days",
+            "verify them: archimed verify --resume; archimed-verify.timer does it by itself",
+        )
+    elif not bad:
+        yield good("objects", "every object was verified")
 
 
 def pam(config: Config) -> Iterator[Finding]:

@@ -49,7 +49,7 @@ def test_the_doctor_finds_nothing_wrong(running: Machine) -> None:
 
 
 def test_what_runs_daily_runs_in_its_sandbox_and_its_failure_shows(running: Machine) -> None:
-    for name in ("archimed-doctor", "archimed-audit-verify"):
+    for name in ("archimed-doctor", "archimed-audit-verify", "archimed-verify"):
         assert running.unit(f"{name}.timer", "ActiveState") == "active"
         running.run("systemctl", "start", f"{name}.service", timeout=120)
     running.run("chmod", "o+r", "/etc/archimed/deid.key")

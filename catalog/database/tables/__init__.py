@@ -6,7 +6,18 @@ date, original UID or original file name (DESIGN, law 6). What a reviewer must s
 """
 
 from catalog.database.tables.administration import grants, profiles, source_reviewers, sources, studies, tokens, users
-from catalog.database.tables.archive import exams, fields, files, folders, results, series, series_columns, series_values
+from catalog.database.tables.archive import (
+    exams,
+    fields,
+    files,
+    folders,
+    object_findings,
+    results,
+    series,
+    series_columns,
+    series_values,
+    verifications,
+)
 from catalog.database.tables.columns import metadata
 from catalog.database.tables.gate import batches, corrections, jobs, locks, staged_files
 from catalog.database.tables.happened import audit, changes, generation, reads
@@ -25,6 +36,7 @@ __all__ = [
     "jobs",
     "locks",
     "metadata",
+    "object_findings",
     "profiles",
     "reads",
     "results",
@@ -37,4 +49,5 @@ __all__ = [
     "studies",
     "tokens",
     "users",
+    "verifications",
 ]

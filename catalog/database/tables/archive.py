@@ -129,6 +129,7 @@ files = Table(
         comment="the batch it came with; no foreign key: batches may be forgotten before files are",
     ),
     Index("uq_files_series_id_name_key", "series_id", "name_key", unique=True),
+    Index("ix_files_sha256", "sha256"),
     comment="archived files; a row's bytes never change",
     sqlite_autoincrement=True,
 )
@@ -178,4 +179,26 @@ series_columns = Table(
     ),
     comment="metadata of files, for series in which not all are the same",
     sqlite_with_rowid=False,
+)
+
+object_findings = Table(
+    "object_findings",
+    metadata,
+    Column("study_id", Id, ForeignKey("studies.id"), primary_key=True, autoincrement=False, comment="the study"),
+    Column("digest", LargeBinary(32), primary_key=True, comment="SHA-256 of the bytes as they were archived"),
+    Column("fault", String(16), nullable=False, comment="catalog.lifecycle.verify.Fault"),
+    Column("found", BigInteger, nullable=False, comment="time it was found"),
+    comment="what is wrong with objects of the store; a row goes when it is repaired",
+)
+
+verifications = Table(
+    "verifications",
+    metadata,
+    Column("study_id", Id, ForeignKey("studies.id"), primary_key=True, autoincrement=False, comment="the study"),
+    Column("round_began", BigInteger, nullable=False, comment="time the round through all studies began that this is part of"),
+    Column("position", LargeBinary(32), nullable=False, comment="digest of the last object that was proved; empty: none yet"),
+    Column("ended", BigInteger, nullable=True, comment="time all its objects were proved; null: under way, or broken off"),
+    Column("objects", BigInteger, nullable=False, comment="objects that were proved in this round"),
+    Column("bytes", BigInteger, nullable=False, comment="their size"),
+    comment="how far each study's objects are proved",
 )
