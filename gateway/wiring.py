@@ -16,7 +16,7 @@ from catalog.gate.deadlines import Deadlines
 from catalog.gate.drops.inboxes import Inboxes
 from catalog.gate.drops.locks import Locks
 from catalog.gate.drops.partials import Partials
-from catalog.gate.drops.quota import Limits
+from catalog.gate.drops.quota import Limits, Quota
 from catalog.gate.receive.intake import Intake
 from catalog.gate.review.decisions import Review
 from catalog.gate.staged.area import Staging
@@ -123,8 +123,11 @@ def open_dicom_services(intake: Intake) -> "list[Service]":
 
 def open_inboxes(config: Config, database: Database) -> Inboxes:
     """Open what the faces of the staging folder work on, in this process."""
-    limits = Limits(config.staging.quota_per_user or None, config.staging.quota_total or None)
-    return Inboxes(database, open_staging(config), limits, open_generations(config, database).require_one_age)
+    return Inboxes(database, open_staging(config), _limits(config), open_generations(config, database).require_one_age)
+
+
+def _limits(config: Config) -> Limits:
+    return Limits(config.staging.quota_per_user or None, config.staging.quota_total or None)
 
 
 def open_http_parts(
@@ -198,7 +201,9 @@ def open_worker(config: Config, database: Database) -> "Worker":
         Chore("looking for orphans", sweeper.sweep, _SWEEP_SECONDS),
     )
     guard = generations.require_one_age
-    return make_worker(database, open_staging(config), open_store(config), deidentification, deadlines, chores, guard)
+    return make_worker(
+        database, open_staging(config), open_store(config), deidentification, deadlines, chores, guard, _limits(config)
+    )  # fmt: skip
 
 
 def make_worker(
@@ -209,12 +214,14 @@ def make_worker(
     deadlines: Deadlines,
     chores: "Sequence[Chore]" = (),
     guard: Callable[[], None] = lambda: None,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
 ) -> "Worker":
     """Return a worker that runs every kind of job.
 
     Args:
         chores: what it does besides, between jobs.
         guard: raises while nothing may be done.
+        limits: how much may wait at the gate, which archives unpack into.
     """
     from catalog.jobs import Chore, Queue, Worker, worker_name
 
@@ -223,12 +230,17 @@ def make_worker(
         Chore("sealing quiet batches", deadlines.seal_quiet),
         Chore("erasing rejected batches", deadlines.expire_rejected),
     )
-    handlers = _handlers(database, staging, store, deidentification, queue)
+    handlers = _handlers(database, staging, store, deidentification, queue, Quota(database, limits))
     return Worker(database, queue, handlers, (*chores, *by_the_clock), guard)
 
 
 def _handlers(
-    database: Database, staging: Staging, store: Store, deidentification: "Deidentification", queue: "Queue"
+    database: Database,
+    staging: Staging,
+    store: Store,
+    deidentification: "Deidentification",
+    queue: "Queue",
+    quota: Quota,
 ) -> "dict[JobKind, Handler]":
     """Return what each kind of job does."""
     from catalog.corrections import Corrector
@@ -238,7 +250,7 @@ def _handlers(
     from catalog.jobs import JobKind
 
     return {
-        JobKind.CHECK: Checker(database, staging, queue, deidentification),
+        JobKind.CHECK: Checker(database, staging, queue, deidentification, quota),
         JobKind.PUBLISH: Publisher(database, staging, store, deidentification, queue),
         JobKind.ERASE: Eraser(database, staging, queue),
         JobKind.CORRECT: Corrector(database, store, queue),

@@ -27,6 +27,8 @@ REVIEWED = (State.SEALED, State.CHECKED, State.ACCEPTED, State.FAILED)
 
 EXAM_DEPTH = 2
 """So many names lead to an exam's folder."""
+MOST_NAMES = 100
+"""So many names lead at most from an exam's folder to what lies below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +76,23 @@ def check_changeable(place: Place) -> None:
 
     Raises:
         Refused: the place is the system's.
+        TooLong: too many folders lie above it.
     """
     if len(place) <= EXAM_DEPTH or place[1] == REVIEW:
         raise Refused("only what lies in <study>/<exam>/ can be changed")
     if len(place) == EXAM_DEPTH + 1 and folded(place[EXAM_DEPTH]) == folded(REPORT):
         raise Refused(f"{REPORT} is written by the checks; give your file another name")
+    check_depth(len(place) - EXAM_DEPTH)
+
+
+def check_depth(names: int) -> None:
+    """Check that no more names lead from an exam's folder to something than programs can follow.
+
+    Raises:
+        TooLong: too many do.
+    """
+    if names > MOST_NAMES:
+        raise TooLong(f"folders are nested more than {MOST_NAMES} deep; bring what lies below in a folder further up")
 
 
 def merged(layers: Sequence[Iterable[Entry]]) -> list[Entry]:

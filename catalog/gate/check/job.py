@@ -20,6 +20,7 @@ from catalog.gate.check.preview import previews
 from catalog.gate.deidentification import NO_EXAM_YET, Cleaner, Deidentification
 from catalog.gate.drops import sealing
 from catalog.gate.drops.local_files import counted_kinds
+from catalog.gate.drops.quota import Quota
 from catalog.gate.report import write_report
 from catalog.gate.staged.area import Staging
 from catalog.gate.staged.companions import Companions
@@ -50,14 +51,25 @@ class _Batch:
 
 
 class Checker:
-    """Runs check jobs. Nothing is kept half done: a job that is repeated reads the batch again."""
+    """Runs check jobs. Nothing is kept half done: a job that is repeated reads the batch again.
 
-    def __init__(self, database: Database, staging: Staging, queue: Queue, deidentification: Deidentification) -> None:
+    Args:
+        quota: how much may wait at the gate, unpacked.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        staging: Staging,
+        queue: Queue,
+        deidentification: Deidentification,
+        quota: Quota,
+    ) -> None:
         self._database = database
         self._staging = staging
         self._queue = queue
         self._deidentification = deidentification
-        self._unpacker = Unpacker(database, staging)
+        self._quota = quota
 
     def run(self, job: Job, stop: Stop) -> None:
         """Check the job's batch.
@@ -78,13 +90,14 @@ class Checker:
         )
         lookup = self._lookup(this)
         checks = Checks()
+        unpacker = Unpacker(self._database, self._staging, this.id, self._quota)
         done = 0
         for rows in self._chunks(this.id):
             seen = []
             for row in rows:
                 stop()
                 one = examiner.examine(row)
-                seen.append(self._foreign(this.id, row, examiner, stop) if one.is_foreign else one)
+                seen.append(self._foreign(unpacker, row, examiner, stop) if one.is_foreign else one)
             done += len(seen)
             self._note(job, done, self._judge(this, checks, examiner, lookup, seen))
         findings = self._conclude(this, checks, examiner, lookup)
@@ -129,16 +142,16 @@ class Checker:
         except Refused:
             return None
 
-    def _foreign(self, batch_id: int, row: Row, examiner: Examiner, stop: Stop) -> Examined:
+    def _foreign(self, unpacker: Unpacker, row: Row, examiner: Examiner, stop: Stop) -> Examined:
         """Look at a file that is no DICOM; of an archive, its files become files of the batch, which come later."""
         try:
-            is_archive = self._unpacker.is_archive(row.file)
+            is_archive = unpacker.is_archive(row.file)
         except (Unreadable, Unavailable) as error:
             return Examined(row, problem=str(error))
         if not is_archive:
             return examiner.foreign(row)
         try:
-            self._unpacker.unpack(batch_id, row, stop)
+            unpacker.unpack(row, stop)
         except Unreadable as error:
             return Examined(row, problem=str(error))
         return Examined(row, is_aside=True)

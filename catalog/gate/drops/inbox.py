@@ -206,7 +206,7 @@ class Inbox(StagingView):
             Elsewhere: it would go to another batch.
             Conflict, NotEmpty, IsADirectory, NotADirectory: what has the new name cannot be replaced by it.
             Sealed: a part of it is sealed.
-            Refused, Invalid, TooLong: it is the system's, or cannot have that name.
+            Refused, Invalid, TooLong: it is the system's, or cannot have that name, or lie so deep.
         """
         if len(old) == len(new) == EXAM_DEPTH and REVIEW not in {old[1], new[1]}:
             self._rename_exam(old, new)
@@ -219,6 +219,8 @@ class Inbox(StagingView):
         def act(row: ExamRow, drop: DropFolder, batch: int) -> None:
             self._open_entry(row, old_names)
             self._refuse_sealed(row, new_names)
+            if len(new_names) > len(old_names):
+                rules.check_depth(len(new_names) + drop.tree.height(old_names))
             self._make_parents(row, drop, new_names)
             replaced = Layer(drop, is_sealed=False).find(new_names) if may_replace and old_names != new_names else None
             drop.tree.rename(old_names, new_names, may_replace=may_replace)

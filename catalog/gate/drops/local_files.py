@@ -17,12 +17,11 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from catalog.pure.checks import counted
-from catalog.pure.drops import Place, decoded, encoded
+from catalog.pure.drops import Place, check_depth, decoded, encoded
 from catalog.pure.errors import Refused
 
 LINK = "symbolic link"
 _KINDS = {stat.S_IFLNK: LINK, stat.S_IFIFO: "FIFO", stat.S_IFSOCK: "socket", stat.S_IFCHR: "device", stat.S_IFBLK: "device"}
-_DEEPEST = 100
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Not blocking: a FIFO may have taken the place of a file since it was listed.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -49,6 +48,7 @@ class LocalFiles:
 
     Raises:
         Refused: what was named is a symbolic link or no file, or a folder cannot be read.
+        TooLong: folders are nested too deep.
     """
 
     def __init__(self, paths: Sequence[Path], *, own_names: bool = False) -> None:
@@ -92,8 +92,7 @@ class LocalFiles:
         return fd
 
     def _scan(self, root: int, folder: int, names: Place, above: Place) -> None:
-        if len(names) > _DEEPEST:
-            raise Refused(f"folders are nested more than {_DEEPEST} deep; bring what is below in parts")
+        check_depth(len(names))
         with os.scandir(folder) as entries:
             # As bytes, for how an open folder's names are decoded depends on the locale.
             found = sorted((os.fsencode(entry.name), entry.stat(follow_symlinks=False).st_mode) for entry in entries)

@@ -82,10 +82,10 @@ class Quota:
                 self._teller = threading.Thread(target=self._tell, name="staging-sums", daemon=True)
                 self._teller.start()
 
-    def left(self, user: int) -> int | None:
-        """Return how many bytes the user may still bring; None for as many as the disk takes."""
+    def left(self, user: int | None) -> int | None:
+        """Return how many bytes the user may still bring, a scanner if `user` is None; None for as many as the disk takes."""
         lefts = []
-        if self._limits.per_user is not None:
+        if self._limits.per_user is not None and user is not None:
             lefts.append(self._limits.per_user - self._sum(user))
         if self._limits.total is not None:
             lefts.append(self._limits.total - self._sum(None))

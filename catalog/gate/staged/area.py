@@ -23,7 +23,7 @@ import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from io import BufferedRandom
 from pathlib import Path
 from typing import Any
@@ -144,20 +144,21 @@ class Staging:
         """Return the name, with folders, under which a staged file was brought; '' if it came without one."""
         return self._entry_of(file)[0]
 
-    def write_names(self, session: str, names: Sequence[str], *, folder: str, depth: int) -> None:
+    def write_names(self, session: str, names: Sequence[str], folder: str, origin: "Origin") -> None:
         """Keep the names of an unpacked archive's files, in the order in which they were created.
 
         Args:
             folder: where the archive lay; its files count as lying there, too.
-            depth: in how many archives they lay.
+            origin: which archives they lay in.
         """
         with durable.translated("the staging folder cannot be written"):
-            text = json.dumps({"folder": folder, "depth": depth, "names": names})
+            text = json.dumps({"folder": folder, "names": names, **asdict(origin)})
             durable.write_file(self._root / "received" / session / _MEMBERS, [text.encode()], mode=0o600)
 
-    def depth_of(self, file: str) -> int:
-        """Return in how many archives a staged file lay."""
-        return int(self._members(file.partition("/")[0]).get("depth", 0))
+    def origin_of(self, file: str) -> "Origin | None":
+        """Return which archives a staged file lay in, None if it was brought as it is."""
+        found = self._members(file.partition("/")[0])
+        return Origin(found["depth"], found.get("root", 0), found.get("packed", 0)) if "depth" in found else None
 
     def is_unfinished(self, file: str) -> bool:
         """Whether the program that wrote a dropped file died before it closed it."""
@@ -309,6 +310,15 @@ class Staging:
         except (FileNotFoundError, NotADirectoryError):
             return {}
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """In which archives a file lay: `depth` of them, the outermost is the staged file `root` of `packed` bytes."""
+
+    depth: int
+    root: int
+    packed: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,19 @@ class DiskTree:
             else:
                 yield below, found
 
+    def height(self, names: Place) -> int:
+        """Return how many names lead at most from a folder to what lies below it; 0 for a file."""
+        if not stat.S_ISDIR(self.stat(names).st_mode):
+            return 0
+        highest, folders = 0, [names]
+        while folders:
+            folder = folders.pop()
+            for name, found in self.scan(folder):
+                highest = max(highest, len(folder) + 1 - len(names))
+                if stat.S_ISDIR(found.st_mode):
+                    folders.append((*folder, name))
+        return highest
+
     def open(self, names: Place, flags: int) -> int:
         """Open a file that is there; return a descriptor that is the caller's to close."""
         with translated(), self._parent(names) as (folder, name):

@@ -6,6 +6,7 @@ files that came out, and the next sweep removes them. May live here: staging and
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,9 +14,9 @@ import sqlalchemy as sa
 from catalog import clock, durable
 from catalog.database import Database, Row
 from catalog.database.tables import batches, staged_files
-from catalog.gate.staged.area import Session, Staging
+from catalog.gate.staged.area import Origin, Session, Staging
 from catalog.gate.unpacking import tars, zips
-from catalog.gate.unpacking.limits import Budget, Limits, Member
+from catalog.gate.unpacking.limits import Budget, Limits, Member, Quota, Spent
 from catalog.pure.errors import Unreadable
 
 _BUSY = "the staging folder cannot be written"
@@ -23,12 +24,28 @@ _HEAD_BYTES = 4096
 
 
 class Unpacker:
-    """Unpacks archives of batches."""
+    """Unpacks the archives of one batch. An archive and all archives in it share one budget.
 
-    def __init__(self, database: Database, staging: Staging, limits: Limits | None = None) -> None:
+    Args:
+        batch: the batch.
+        quota: what who brought the batch may have at the gate.
+        limits: what an archive may hold.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        staging: Staging,
+        batch: int,
+        quota: Quota,
+        limits: Limits | None = None,
+    ) -> None:
         self._database = database
         self._staging = staging
+        self._batch = batch
+        self._quota = quota
         self._limits = limits or Limits()
+        self._spent: dict[int, Spent] | None = None
 
     def is_archive(self, file: str) -> bool:
         """Whether a staged file is an archive of other files.
@@ -43,7 +60,7 @@ class Unpacker:
                 return not zips.is_document(path, self._limits)
             return tars.is_tar(path)
 
-    def unpack(self, batch_id: int, row: Row, stop: Callable[[], None]) -> int:
+    def unpack(self, row: Row, stop: Callable[[], None]) -> int:
         """Make the files of an archive files of its batch, and return how many these are.
 
         Args:
@@ -53,51 +70,78 @@ class Unpacker:
             Unreadable: nothing of it was taken; the reason is for its owner.
             OutOfSpace, Unavailable: nothing of it was taken; it can be tried again.
         """
-        depth = self._staging.depth_of(row.file) + 1
-        if depth > self._limits.depth:
+        around = self._staging.origin_of(row.file)
+        origin = Origin(1, row.id, row.size) if around is None else replace(around, depth=around.depth + 1)
+        if origin.depth > self._limits.depth:
             raise Unreadable(f"archives lie in archives, more than {self._limits.depth} deep; unpack them and bring the files")
+        budget = self._budget(origin)
         session = self._staging.session(is_unpacked=True)
         names: list[str] = []
         rows: list[dict[str, Any]] = []
         try:
             with durable.translated(_BUSY):
-                for member in self._members(row):
+                for member in self._members(row, budget):
                     stop()
                     file, size = _write(session, member)
                     names.append(member.name)
-                    rows.append(self._row(batch_id, row, len(rows), file, size))
+                    rows.append(self._row(row, len(rows), file, size))
                 folder = self._staging.name_of(row.file).rpartition("/")[0]
-                self._staging.write_names(session.name, names, folder=folder, depth=depth)
+                self._staging.write_names(session.name, names, folder, origin)
                 session.sync()
-            self._insert(batch_id, row.id, rows)
+            self._insert(row.id, rows)
         except BaseException:
             session.discard()
             raise
         finally:
             session.close()
+        self._quota.forget(self._batch)
+        budget.before.files += budget.now.files
+        budget.before.bytes += budget.now.bytes
         return len(rows)
 
-    def _members(self, row: Row) -> Iterator[Member]:
+    def _budget(self, origin: Origin) -> Budget:
+        if self._spent is None:
+            self._spent = self._spent_before()
+        user = self._database.row(sa.select(batches.c.uploader_id).where(batches.c.id == self._batch))
+        uploader = user.uploader_id if user is not None else None
+        before = self._spent.setdefault(origin.root, Spent())
+        return Budget(self._limits, origin.packed, before, lambda: self._quota.left(uploader))
+
+    def _spent_before(self) -> dict[int, Spent]:
+        """Return what came out of each archive of the batch when it was checked before."""
+        found: dict[int, Spent] = {}
+        origins: dict[str, Origin | None] = {}
+        statement = sa.select(staged_files.c.file, staged_files.c.size).where(staged_files.c.batch_id == self._batch)
+        for row in self._database.rows(statement):
+            session = row.file.rpartition("/")[0]
+            origin = origins[session] if session in origins else self._staging.origin_of(row.file)
+            origins[session] = origin
+            if origin is not None:
+                spent = found.setdefault(origin.root, Spent())
+                spent.files += 1
+                spent.bytes += row.size
+        return found
+
+    def _members(self, row: Row, budget: Budget) -> Iterator[Member]:
         path = self._staging.path(row.file)
-        budget = Budget(self._limits, row.size)
         with path.open("rb") as opened:
             is_zip = zips.is_zip(opened.read(_HEAD_BYTES))
         return zips.members(path, self._limits, budget) if is_zip else tars.members(path, budget)
 
-    def _row(self, batch_id: int, archive: Row, index: int, file: str, size: int) -> dict[str, Any]:
+    def _row(self, archive: Row, index: int, file: str, size: int) -> dict[str, Any]:
         return {
-            "batch_id": batch_id, "file": file, "variant": 0, "size": size, "received": clock.now(), "state": "staged",
+            "batch_id": self._batch, "file": file, "variant": 0, "size": size, "received": clock.now(), "state": "staged",
             "instance": self._staging.digest(f"member {archive.id} {index}"), "reason": "", "result": "",
         }  # fmt: skip
 
-    def _insert(self, batch_id: int, archive: int, rows: list[dict[str, Any]]) -> None:
+    def _insert(self, archive: int, rows: list[dict[str, Any]]) -> None:
         with self._database.write() as connection:
             if rows:
                 connection.execute(staged_files.insert(), rows)
             connection.execute(staged_files.update().where(staged_files.c.id == archive).values(state="unpacked", reason=""))
             connection.execute(
                 batches.update()
-                .where(batches.c.id == batch_id)
+                .where(batches.c.id == self._batch)
                 .values(
                     files=batches.c.files + len(rows),
                     bytes=batches.c.bytes + sa.literal(sum(row["size"] for row in rows), sa.BigInteger),

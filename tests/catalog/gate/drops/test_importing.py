@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from catalog.gate.drops import importing
 from catalog.gate.drops.inbox import Inbox
 from catalog.gate.drops.local_files import LocalFiles, open_file
-from catalog.pure.errors import Invalid, NotFound, OutOfSpace, Refused, Sealed
+from catalog.pure.errors import Invalid, NotFound, OutOfSpace, Refused, Sealed, TooLong
 from tests.catalog.gate.conftest import STUDY, Gate, gate, inbox, inbox_of, inboxes, intake, staging
 
 __all__ = ["gate", "inbox", "inbox_of", "inboxes", "intake", "staging"]
@@ -177,7 +177,7 @@ def test_what_is_no_file_cannot_be_named(inbox: Inbox, stick: Path, secret: Path
         bring(inbox, only_links)
     deep = stick.joinpath(*["d"] * 102)
     deep.mkdir(parents=True)
-    with pytest.raises(Refused, match="nested more than 100 deep"):
+    with pytest.raises(TooLong, match="nested more than 100 deep"):
         LocalFiles([stick])
 
 

@@ -216,3 +216,20 @@ def test_a_folder_is_no_file(inbox: Inbox) -> None:
             act((*PLACE, "sub"))
     with pytest.raises(IsADirectory):
         inbox.open(PLACE)
+
+
+def test_folders_are_nested_to_a_depth_and_no_rename_goes_beyond(inbox: Inbox) -> None:
+    names: tuple[str, ...] = ()
+    for _ in range(99):
+        names = (*names, "d")
+        inbox.make_folder((*PLACE, *names))
+    put(inbox, "/".join((*names, "file")), b"1")
+    assert inbox.stat((*PLACE, *names, "file")).size == 1
+    with pytest.raises(TooLong, match="nested more than 100 deep"):
+        inbox.write((*PLACE, *names, "d", "file"), create=True)
+    for place in ((*PLACE, "e"), (*PLACE, "e", "e")):
+        inbox.make_folder(place)
+    with pytest.raises(TooLong):
+        inbox.rename((*PLACE, "d"), (*PLACE, "e", "d"))
+    inbox.rename((*PLACE, "e", "e"), (*PLACE, "d", "d", "e"))
+    inbox.rename((*PLACE, "d"), (*PLACE, "f"))

@@ -15,6 +15,7 @@ import threading
 import tracemalloc
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,12 +23,14 @@ import sqlalchemy as sa
 from pydicom.dataset import Dataset
 
 from catalog.database.tables import jobs, staged_files
+from catalog.gate.drops import quota
 from catalog.gate.staged.area import Session
 from catalog.gate.sweep import Sweeper
-from catalog.gate.unpacking import tars, zips
+from catalog.gate.unpacking import Unpacker, tars, zips
 from catalog.gate.unpacking.limits import Budget, Limits, member_name
 from catalog.pure.batches import State
 from catalog.pure.errors import OutOfSpace, Unreadable
+from gateway.wiring import make_worker
 from tests.catalog.gate.conftest import STUDY, Gate
 from tests.synthetic import image, part10
 
@@ -54,9 +57,9 @@ def tarred(files: dict[str, bytes], mode: str = "w", **more: object) -> bytes:
     return buffer.getvalue()
 
 
-def brought(gate: Gate, *contents: bytes) -> int:
+def brought(gate: Gate, *contents: bytes, exam: str = "E001") -> int:
     """Bring files as a user does, have them checked, and return their batch."""
-    batch = gate.bring(*contents)
+    batch = gate.bring(*contents, exam=exam)
     gate.review.seal(batch)
     gate.work()
     return batch
@@ -100,6 +103,43 @@ def test_archives_in_archives_are_unpacked_to_a_depth(gate: Gate) -> None:
     info = gate.review.info(brought(gate, content))
     (error,) = [finding for finding in info.findings if finding["severity"] == "error"]
     assert "archives lie in archives" in error["message"]
+
+
+def test_archives_in_an_archive_share_its_budget(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("catalog.gate.check.job.Unpacker", functools.partial(Unpacker, limits=replace(SMALL, depth=3)))
+    bomb = zipped({f"{number}.zip": zipped({"zeros": bytes(300_000)}) for number in range(12)})
+    innermost = zipped({f"{number}.zip": bomb for number in range(3)})
+    for exam, content in (("E001", bomb), ("E002", innermost)):
+        batch = brought(gate, content, exam=exam)
+        for _ in range(3):
+            info = gate.review.info(batch)
+            assert info.bytes < SMALL.free_bytes + len(content), "whatever the nesting, and however often it is checked"
+            reasons = {finding["message"] for finding in info.findings if finding["severity"] == "error"}
+            assert any("unpacks to more than 1 MiB" in reason for reason in reasons)
+            gate.review.recheck(batch)
+            gate.work()
+    several = brought(gate, *(zipped({"zeros": bytes(300_000)}) for _ in range(5)), exam="E003")
+    assert gate.review.info(several).files == 10, "archives beside each other have a budget each"
+
+
+def test_archives_in_an_archive_share_the_number_of_files(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("catalog.gate.check.job.Unpacker", functools.partial(Unpacker, limits=SMALL))
+    batch = brought(gate, zipped({f"{number}.zip": zipped({f"{n}": b"x" for n in range(20)}) for number in range(9)}))
+    assert gate.review.info(batch).files <= 1 + SMALL.files
+
+
+def test_an_archive_is_held_against_the_quota_of_who_brought_it(gate: Gate) -> None:
+    worker = make_worker(
+        gate.database, gate.staging, gate.store, gate.deidentification, gate.deadlines, limits=quota.Limits(per_user=1_000_000)
+    )
+    bomb = zipped({f"{number}.zip": zipped({"zeros": bytes(400_000)}) for number in range(5)})
+    batch = gate.bring(bomb)
+    gate.review.seal(batch)
+    while worker.run_one(threading.Event()):
+        pass
+    info = gate.review.info(batch)
+    assert info.bytes <= 1_000_000
+    assert [one["message"] for one in info.findings if "quota" in one["message"]]
 
 
 def test_checking_again_unpacks_nothing_twice(gate: Gate) -> None:
@@ -263,7 +303,7 @@ def test_names_of_members(raw: str, name: str | None) -> None:
     assert member_name(raw) == name
 
 
-@pytest.mark.parametrize("raw", ["", "/", "..", "a/../b", "/a", "\\a", "C:/a", "a\0b", "x" * 256])
+@pytest.mark.parametrize("raw", ["", "/", "..", "a/../b", "/a", "\\a", "C:/a", "a\0b", "x" * 256, "a/" * 100 + "b"])
 def test_names_that_are_none(raw: str) -> None:
     with pytest.raises(Unreadable):
         member_name(raw)
