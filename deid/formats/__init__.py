@@ -7,6 +7,7 @@ format is refused. The laws are those of DICOM: the same bytes each time, no ide
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deid.cleaner import Cleaner
@@ -41,17 +42,20 @@ class FileCleaner:
         """`text` with only words that the profile lets pass; without any where it keeps no descriptions."""
         return Work(self._context).text("name", text.encode("utf-8", "replace")).decode("ascii")
 
-    def clean(self, source: Path, target: BinaryIO) -> Report:
+    def clean(self, source: Path, target: BinaryIO, *, stem: str = "00001") -> Report:
         """Write the clean file to `target`.
+
+        `stem`: what it and the files that belong to it will be called, but for their endings.
 
         Raises `Unreadable` or `Held`: then nothing was written. An `OSError` is the target's alone.
         """
+        context = replace(self._context, stem=stem)
         try:
             handler = recognised(source)
             if handler is not None:
-                return handler.clean(source, target, self._context)
+                return handler.clean(source, target, context)
             if not looks_like_dicom(source):
-                return opaque.clean(source, target, self._context)
+                return opaque.clean(source, target, context)
         except DeidError as error:
             error.__context__ = None
             raise

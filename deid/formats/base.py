@@ -51,13 +51,17 @@ class TargetError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One exam of one study. `pixels_approved`: a named human has looked at the images."""
+    """One exam of one study. `pixels_approved`: a named human has looked at the images.
+
+    `stem`: what the file, and those that belong to it, will be called but for their endings: headers name their images by it.
+    """
 
     profile: Profile
     mapping: Mapping = field(repr=False)
     study: str
     exam: str
     pixels_approved: bool = False
+    stem: str = "00001"
 
     def attests(self, *file_types: str) -> bool:
         """Whether the profile's author vouches that files of one of these types identify nobody."""
@@ -164,6 +168,10 @@ class Work:
     def keep(self, samples: memoryview) -> None:
         """Append samples that stay as they are."""
         self._pieces.append(("samples", samples))
+
+    def pieces(self) -> list[bytes | memoryview]:
+        """What was written and kept so far."""
+        return [data for _, data in self._pieces]
 
     def removed(self) -> frozenset[leak.Needle]:
         """All spellings of what was removed so far."""

@@ -21,19 +21,27 @@ _BEGINNINGS = (b"\0\x08\0\x05", b"\0\x08\0\x08", b"\0\x02\0\0")  # big endian
 @cache
 def handlers() -> tuple[Handler, ...]:
     """All handlers, in the order they are asked."""
-    from deid.formats.documents import Document  # late: DICOM alone needs none of them
+    from deid.formats.brainvision import BrainVision  # late: DICOM alone needs none of them
+    from deid.formats.documents import Document
     from deid.formats.edf import Edf
     from deid.formats.hdf5 import Hdf5
+    from deid.formats.itk import MetaImage, Nrrd
     from deid.formats.mat import Mat
     from deid.formats.nifti import Nifti
     from deid.formats.parrec import ParRec
     from deid.formats.raster import Jpeg, Png
+    from deid.formats.spectra import Rda, Spar
+    from deid.formats.surfaces import Gifti, Mesh, Mgh
     from deid.formats.text import Text
     from deid.formats.tiff import Tiff
     from deid.formats.twix import Twix
 
     site = [entry.load()() for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name)]
-    return (*site, Nifti(), Edf(), Png(), Jpeg(), Tiff(), Mat(), Hdf5(), Document(), ParRec(), Twix(), Text())
+    shipped = (
+        Nifti(), Edf(), Png(), Jpeg(), Tiff(), Mat(), Hdf5(), Document(), ParRec(), BrainVision(), MetaImage(), Nrrd(), Mgh(),
+        Gifti(), Rda(), Spar(), Mesh(), Twix(), Text(),
+    )  # fmt: skip
+    return (*site, *shipped)
 
 
 def recognised(source: Path) -> Handler | None:

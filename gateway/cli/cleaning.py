@@ -19,7 +19,26 @@ if TYPE_CHECKING:
     from deid import Report
     from deid.formats import FileCleaner
 
-_HALVES = frozenset({".hdr", ".img", ".par", ".rec"})  # of NIfTI and PAR/REC pairs: they keep a name in common
+_HALVES = frozenset(  # of files that belong together: they keep a name in common
+    {
+        ".hdr",
+        ".img",
+        ".par",
+        ".rec",
+        ".vhdr",
+        ".vmrk",
+        ".eeg",
+        ".mhd",
+        ".raw",
+        ".zraw",
+        ".nhdr",
+        ".spar",
+        ".sdat",
+        ".bval",
+        ".bvec",
+    }
+    | {".json", ".nii", ".gz"}
+)
 _AT_ONCE = 32
 
 
@@ -74,8 +93,13 @@ def tasks(sources: Sequence[Path]) -> list[Task]:
     found = []
     for number, source in enumerate(sources, 1):
         half = source.suffix.lower() in _HALVES
-        found.append(Task(source, number, pairs.setdefault(source.with_suffix(""), number) if half else number))
+        found.append(Task(source, number, pairs.setdefault(_stem(source), number) if half else number))
     return found
+
+
+def _stem(source: Path) -> Path:
+    """A name without its ending, `.nii.gz` as well."""
+    return (source.with_suffix("") if source.suffix.lower() == ".gz" else source).with_suffix("")
 
 
 def clean(cleaner: "FileCleaner", out: Path, task: Task) -> tuple[Outcome, "Report | None"]:
@@ -90,7 +114,7 @@ def clean(cleaner: "FileCleaner", out: Path, task: Task) -> tuple[Outcome, "Repo
     try:
         with durable.translated("cleaning cannot go on"):
             with durable.create_file(part) as target:
-                report = cleaner.clean(task.source, target)
+                report = cleaner.clean(task.source, target, stem=f"{task.pair:05d}")
             name = _named(out, task, report.ending)
             part.rename(out / name)
     except DeidError as error:
