@@ -12,7 +12,7 @@ from catalog.database import Database
 from catalog.database.tables import exams, grants, studies, users
 from catalog.pure.errors import Conflict, Invalid
 from catalog.pure.names import check_code, folded
-from catalog.store import RecordStore, records
+from catalog.store import Store, records
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class StudyDetails:
 
 def create_study(
     database: Database,
-    store: RecordStore,
+    store: Store,
     actor: Actor,
     code: str,
     *,
@@ -60,7 +60,7 @@ def create_study(
 
     Raises:
         Invalid: a value cannot be used.
-        Conflict: there is a study of that code, or of one that differs in case only.
+        Conflict: there is a study of that code, or of one that differs in case only, in the catalogue or in the store.
     """
     check_code(code, "study")
     about = {
@@ -74,6 +74,7 @@ def create_study(
         insert = database.insert_new(studies).values(values).on_conflict_do_nothing(index_elements=["code_key"])
         if connection.execute(insert.returning(studies.c.id)).first() is None:
             raise _taken(connection, code)
+        _refuse_archived(store, code)
         detail = {"end_date": end_date, "own_profile": profile is not None}
         note(action="study.create", study=code, subject=code, detail=detail)
         # Before the commit: a study in the catalogue always has its folders. Folders without a study are harmless.
@@ -108,6 +109,20 @@ def show_study(database: Database, code: str) -> StudyDetails:
         [found.login for found in database.rows(logins)],
         int(count[0]) if count else 0,
     )
+
+
+def _refuse_archived(store: Store, code: str) -> None:
+    """Check that no catalogue before this one has archived files under the code: what their study was stays written there.
+
+    Raises:
+        Conflict: it has.
+    """
+    for archived in store.studies():
+        if folded(archived) == folded(code) and (store.list(archived, limit=1) or store.list_records(archived, "manifests")):
+            raise Conflict(
+                f"the store holds files of a study {archived} that the catalogue does not know: bring the catalogue back"
+                " (`archimed restore`), or make it anew from the store (`archimed rebuild`)"
+            )
 
 
 def _taken(connection: sa.Connection, code: str) -> Conflict:

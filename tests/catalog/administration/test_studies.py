@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalog.administration import Actor, add_grant, add_user, create_study, list_studies, show_study
+from catalog.database.tables import studies
 from catalog.pure.access import Role
 from catalog.pure.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 from catalog.pure.names import folded
@@ -102,3 +103,21 @@ def test_whatever_code_is_asked_for(office: Office, codes: list[str]) -> None:
     assert {study.code for study in list_studies(office.database)} == {
         path.name for path in office.folder.iterdir() if path.is_dir()
     }
+
+
+@pytest.mark.parametrize("again", ["S", "s"])
+def test_a_study_that_only_the_store_knows_is_not_begun_anew(office: Office, again: str) -> None:
+    create_study(office.database, office.store, ROOT, "S", description="the one")
+    before = (office.folder / "S" / "study.json").read_bytes()
+    deposit = office.store.deposit("S", "1")
+    file = deposit.new()
+    file.write(b"bytes")
+    deposit.add(file)
+    deposit.settle()
+    deposit.close()
+    with office.database.write() as connection:
+        connection.execute(studies.delete())
+    with pytest.raises(Conflict, match="archimed rebuild"):
+        create_study(office.database, office.store, ROOT, again, description="another")
+    assert (office.folder / "S" / "study.json").read_bytes() == before
+    assert list_studies(office.database) == []
