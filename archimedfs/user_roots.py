@@ -1,6 +1,6 @@
 """Whose tree is shown where on a mount, and what of it may still be answered. Looks nothing up; tells the kernel nothing.
 
-A root is one user's part of the inode numbers, so no kernel object is shared by two users (DESIGN, law 9). The view asks the
+A root is one user's part of the inode numbers, so no kernel object is shared by two users (law 9). The view asks the
 catalogue about grants with every call; what is remembered here is what the catalogue cannot know: which answers are under way
 and which files are open that were answered under a grant that has ended since.
 """

@@ -1,4 +1,4 @@
-"""Writing so that it survives a power cut: the only place that calls fsync and its kin (DESIGN, law 4)."""
+"""Writing so that it survives a power cut: the only place that calls fsync and its kin (docs/laws.md, law 4)."""
 
 import ctypes
 import errno

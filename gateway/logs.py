@@ -3,7 +3,7 @@
 A line holds time, level, part and message; as JSON for a collector, as text for a terminal. A service of systemd whose stderr
 goes to the journal writes there itself, with these as fields: `journalctl -u archimed-worker -p err ARCHIMED_PART=worker`.
 
-Messages of this project's own code are written for logs and hold no identity (DESIGN, law 6). Nobody promises that for a
+Messages of this project's own code are written for logs and hold no identity (docs/laws.md, law 6). Nobody promises that for a
 library: of its records, of warnings and of exceptions only the kind and the place are kept, never the text, because the text
 may quote a file's content.
 """

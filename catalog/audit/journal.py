@@ -1,6 +1,6 @@
 """Writing and reading the audit. No rule of the archive is decided here.
 
-An entry holds logins, codes, numbers and counts; never an identity (DESIGN, law 6). Callers hand in nothing else.
+An entry holds logins, codes, numbers and counts; never an identity (docs/laws.md, law 6). Callers hand in nothing else.
 """
 
 import json

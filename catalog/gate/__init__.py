@@ -1,1 +1,1 @@
-"""The one door to write: staging, checks, a named human's decision, the publish job (DESIGN, law 3)."""
+"""The one door to write: staging, checks, a named human's decision, the publish job (docs/laws.md, law 3)."""

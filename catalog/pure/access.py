@@ -1,6 +1,6 @@
 """Who may do what: `may(action) = the role allows it AND the study is granted`.
 
-The role half is the table below (DESIGN, "Roles and grants"). The grant half is a condition in every SQL statement of the view
+The role half is the table below (docs/laws.md). The grant half is a condition in every SQL statement of the view
 and the gate: a principal carries no list of studies, so that nothing can be stale.
 """
 

@@ -10,7 +10,7 @@ class ArchimedError(Exception):
 
 
 class NotFound(ArchimedError):
-    """Nothing there for this principal: it does not exist, or it is not granted (DESIGN, law 2)."""
+    """Nothing there for this principal: it does not exist, or it is not granted (docs/laws.md, law 2)."""
 
 
 class Refused(ArchimedError):

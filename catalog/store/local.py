@@ -6,7 +6,7 @@
     <root>/<study code>/incoming/<import>/         objects of a running publish job, not yet in place
     <root>/<study code>/...                        records, under their names (`catalog.store.records`)
 
-No catalogue is needed to read a study from its folder (DESIGN, law 5; docs/formats.md). May live here: bytes, names of
+No catalogue is needed to read a study from its folder (docs/laws.md, law 5; docs/formats.md). May live here: bytes, names of
 objects, durability. Not: who may read, what a file means.
 """
 

@@ -3,7 +3,7 @@
     ObjectStore    bytes named by their SHA-256 inside their study
     RecordStore    small files of lines beside them: what a study is, what an import brought, what was corrected
 
-A store keeps both, so that a study can be read without a catalogue (DESIGN, law 5). Whoever needs only one asks for that one.
+A store keeps both, so that a study can be read without a catalogue (law 5). Whoever needs only one asks for that one.
 To add a store, write a class with these methods, let `catalog.store.testing` run on it, and name it in `gateway/wiring.py`.
 May live here: the Protocols and their values. Not: any store.
 """

@@ -1,4 +1,4 @@
-"""The archive as one principal may see it: the only way to read (DESIGN, law 1).
+"""The archive as one principal may see it: the only way to read (docs/laws.md, law 1).
 
 tree          what a tree is: the Protocol that faces show
 study_tree    the tree of studies, with its SQL in `statements`

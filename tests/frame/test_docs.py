@@ -104,6 +104,8 @@ def test_laws_are_numbered_and_those_cited_exist() -> None:
     cited = {(name_of(path), int(n)) for path, text in texts.items() for n in re.findall(r"\b[Ll]aws? (\d+)", text)}
     assert cited
     assert [where for where in sorted(cited) if where[1] not in laws] == []
+    named = [name_of(path) for path, text in texts.items() if re.search(r"DESIGN[,.]", text)]
+    assert named == [], "what is not in the repository is cited"
 
 
 def test_pages_that_text_names_without_a_link_exist() -> None:
@@ -112,3 +114,18 @@ def test_pages_that_text_names_without_a_link_exist() -> None:
     found = {(name_of(path), target) for path in read for target in named.findall(path.read_text(encoding="utf-8"))}
     assert len(found) > 20
     assert [where for where in sorted(found) if not (TOP / where[1]).is_file()] == []
+
+
+def test_what_additions_would_change_exists() -> None:
+    section = (
+        (TOP / "ARCHITECTURE.md").read_text(encoding="utf-8").partition("## Adding something large")[2].partition("\n## ")[0]
+    )
+    rows = [line.split(" | ") for line in section.splitlines() if line.startswith("| ") and not line.startswith("| ---")][1:]
+    assert len(rows) == 7
+    for addition, new, changes in rows:
+        named = re.findall(r"`([a-z_]+/[\w/.]+)`", new + changes)
+        assert named, addition
+        assert [path for path in named if not (TOP / path).exists()] == [], addition
+        defined = re.findall(r"`([a-z_]+)`", changes.replace("_BESIDE", "_beside"))
+        code = "".join((TOP / path).read_text() for path in re.findall(r"`([\w/]+\.py)`", changes)).lower()
+        assert [name for name in defined if name not in code] == [], addition

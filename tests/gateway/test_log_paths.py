@@ -22,7 +22,7 @@ from tests.builders import BuiltArchive
 TOP = Path(__file__).parents[2]
 PACKAGES = ("archimedfs", "catalog", "deid", "gateway")
 SOURCES = sorted(path for package in PACKAGES for path in (TOP / package).rglob("*.py"))
-# Their text is written for anybody to read (DESIGN, law 6).
+# Their text is written for anybody to read (docs/laws.md, law 6).
 OURS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.ArchimedError)}
 OURS |= {"PeerError", "Unauthenticated"}
 LEVELS = {"debug", "info", "warning", "error", "critical", "exception", "log"}

@@ -2,7 +2,7 @@
 
 Common to all: an `id` is never reused by the application; a time is whole seconds since 1970-01-01 UTC; a `*_key` is the folded
 form (`catalog.pure.names.folded`) under which names are unique. Nothing here may hold an identity: no patient name, ID, birth
-date, original UID or original file name (DESIGN, law 6). What a reviewer must see of a staged file lies in the staging folder.
+date, original UID or original file name (docs/laws.md, law 6). What a reviewer must see of a staged file lies in the staging folder.
 """
 
 from catalog.database.tables.administration import grants, profiles, source_reviewers, sources, studies, tokens, users

@@ -127,7 +127,7 @@ class Examiner:
         except Index:
             return Examined(row, is_aside=True)
         except (Unreadable, Unavailable) as error:
-            # Unavailable: a bad block under one file; the rest of the batch goes on (DESIGN, law 8).
+            # Unavailable: a bad block under one file; the rest of the batch goes on (docs/laws.md, law 8).
             return Examined(row, problem=str(error))
         except FileNotFoundError:
             return Examined(row, problem="its bytes are missing from the staging folder")

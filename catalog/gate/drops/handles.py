@@ -1,7 +1,7 @@
 """Open files of a dropped batch: one that is read, one that is written, one that comes in whole or not at all.
 
 As long as a file is open for writing its batch cannot be sealed. `sync` and `close` return when bytes and name would survive a
-power cut (DESIGN, law 4). Each is used by any thread; `close` once, by the last.
+power cut (docs/laws.md, law 4). Each is used by any thread; `close` once, by the last.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The publish job: de-identify, store, catalogue. The only thing that writes to the store (DESIGN, law 3).
+"""The publish job: de-identify, store, catalogue. The only thing that writes to the store (docs/laws.md, law 3).
 
 In chunks: each file is cleaned into the store's private folder, the chunk is made durable and put in place, and then its rows
 say so. When all are stored, one transaction makes the series, the files, the audit and the batch's new state. Killed anywhere,
@@ -168,7 +168,7 @@ class Publisher:
             self._queue.progress(connection, job, done)
 
     def _publish_file(self, row: Row, this: _Import, cleaner: Cleaner, deposit: Deposit) -> dict[str, Any]:
-        """Clean one file into the deposit; a file that may not or cannot be published fails alone (DESIGN, law 8)."""
+        """Clean one file into the deposit; a file that may not or cannot be published fails alone (docs/laws.md, law 8)."""
         source = self._staging.path(row.file)
         if not source.exists():
             return {"new_state": "held", "new_reason": "its bytes are missing from the staging folder", "new_result": ""}

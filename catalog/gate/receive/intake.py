@@ -1,4 +1,4 @@
-"""Receiving: bytes into staging, a row into the catalogue, both durable before anybody is told (DESIGN, law 4).
+"""Receiving: bytes into staging, a row into the catalogue, both durable before anybody is told (docs/laws.md, law 4).
 
 May live here: what every door that receives shares. Not: protocols, checks, decisions.
 """

@@ -1,4 +1,4 @@
-"""The staging folder: the only place where identities may lie (DESIGN, law 6).
+"""The staging folder: the only place where identities may lie (docs/laws.md, law 6).
 
     <staging>/secret.key                     key of the digests by which the catalogue knows staged instances
     <staging>/received/<session>/<number>    one staged file; a session is one run of one receiving process, or one archive that

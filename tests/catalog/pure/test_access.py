@@ -1,4 +1,4 @@
-"""Who may do what, against DESIGN's table written out once more."""
+"""Who may do what, against the table of docs/laws.md written out once more."""
 
 import itertools
 
@@ -6,7 +6,7 @@ import pytest
 
 from catalog.pure.access import Action, Principal, Role, role_allows, roles_allowing
 
-# DESIGN, "Roles and grants", as it stands there.
+# docs/laws.md, "Roles and grants", as it stands there.
 TABLE = """
               view  import  change  administer
 limited       x

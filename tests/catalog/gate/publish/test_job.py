@@ -253,7 +253,7 @@ while worker.run_one(threading.Event()):
 
 
 def test_killed_in_a_loop_it_ends_with_everything_once(gate: Gate, tmp_path: Path) -> None:
-    """kill -9 at any instruction: nothing lost, nothing twice (DESIGN, law 7)."""
+    """kill -9 at any instruction: nothing lost, nothing twice (docs/laws.md, law 7)."""
     count = 150
     random.seed(4711)
     batch = gate.checked(*(image(series=1 + n % 3, instance=1 + n // 3) for n in range(count))).id
