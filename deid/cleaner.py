@@ -19,7 +19,7 @@ from deid.engine.meta import part10_header
 from deid.engine.nodes import Element, Node, Syntax, Writer, find, place
 from deid.errors import DeidError, Held, Unreadable
 from deid.facts import MODALITY, SOP_CLASS, SOP_INSTANCE, WANTED, Facts, facts
-from deid.mapping import Mapping
+from deid.mapping import BY_SUBJECT, Mapping
 from deid.report import Action, Report
 from deid.rules.policy import Policy, compiled
 from deid.rules.values import Ledger, Values
@@ -50,6 +50,7 @@ class Cleaner:
     """Cleans the files of one exam of one study. Cheap to make; the same input always gives the same bytes.
 
     `pixels_approved`: a named human has looked at the images and recorded that none shows an identity.
+    `subject`, `scheme`: whose pseudonyms, and how they are made (`Mapping`); without, the subject that the exam code tells.
     `engine`: ``"safe"`` leaves the fast engine out; for comparing the two.
     """
 
@@ -62,12 +63,15 @@ class Cleaner:
         *,
         pixels_approved: bool = False,
         engine: str = "fast",
+        subject: str | None = None,
+        scheme: int = BY_SUBJECT,
     ) -> None:
         for code in (study, exam_code):
             if not _CODE.fullmatch(code):
                 raise ValueError("a study or exam code is letters, digits, '.', '_' and '-', at most 64 of them")
         self._profile = profile
-        self._mapping = Mapping(key, study)
+        who = profile.subject_of(exam_code) if subject is None else subject
+        self._mapping = Mapping(key, study, who, scheme=scheme)
         self._study = study.encode()
         self._exam = exam_code.encode()
         self._pixels_approved = pixels_approved

@@ -1,8 +1,10 @@
-"""Keyed mapping of identifiers: one key per study, no reverse map.
+"""Keyed mapping of identifiers: one key per study and subject, no reverse map.
 
-Only functions of (key, study, old value) may live here; nothing reads a file, a clock or a random source. The study's key
-is HKDF-SHA256 (RFC 5869) of the site's master key, so that two studies cannot be linked and nobody can undo a mapping by
-trying known values without the master key (PS3.15 E.1.1, E.3.9 on consistent replacement UIDs).
+Only functions of (key, study, subject, old value) may live here; nothing reads a file, a clock or a random source. The
+study's key is HKDF-SHA256 (RFC 5869) of the site's master key, the subject's is an HMAC of it, so that two studies cannot be
+linked and nobody can undo a mapping by trying known values without the master key (PS3.15 E.1.1, E.3.9 on consistent
+replacement UIDs). The subject is told by the exam code, which importers agree on, and by nothing in a file: else whoever may
+import could try a guessed patient's ID or UID and compare what comes out (docs/adr/0022-pseudonyms-by-subject.md).
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from pydicom._uid_dict import UID_dictionary
 
 _SALT = b"archimed deid mapping 1"
 _SHORTEST_KEY = 16
+BY_PATIENT, BY_SUBJECT = 1, 2
+"""Schemes."""
 _MIN_DAYS = 366
 _SPAN_DAYS = 3285
 STANDARD_ROOT = "1.2.840.10008."
@@ -35,15 +39,20 @@ def derive(master: bytes, study: str) -> bytes:
 
 
 class Mapping:
-    """Maps one study's identifiers. Deterministic: the same input gives the same output in any process.
+    """Maps the identifiers of one subject of a study. Deterministic: the same input gives the same output in any process.
 
-    `memo`: room for results that many files share and that follow from their key and this mapping alone.
+    `scheme`: how the first import of an exam was mapped; what follows goes on with it. `BY_PATIENT`: UIDs by the study alone,
+    dates by what the file says of its patient; only for exams that were begun so. `memo`: room for results that many files
+    share and that follow from their key and this mapping alone.
     """
 
-    __slots__ = ("_fingerprints", "_key", "_uids", "memo")
+    __slots__ = ("_by_patient", "_fingerprints", "_key", "_uids", "memo")
 
-    def __init__(self, master: bytes, study: str) -> None:
+    def __init__(self, master: bytes, study: str, subject: str = "", *, scheme: int = BY_SUBJECT) -> None:
+        self._by_patient = scheme == BY_PATIENT
         self._key = derive(master, study)
+        if not self._by_patient:
+            self._key = self._mac(b"subject", subject.casefold().encode())
         self._fingerprints = hashlib.blake2b(key=self._key, digest_size=8)
         self._uids: dict[str, str] = {}
         self.memo: dict[object, tuple[bytes, frozenset[bytes]]] = {}
@@ -69,9 +78,10 @@ class Mapping:
         """Whether a UID is not under the standard's root, where nobody but the standard names things."""
         return not f"{uid}.".startswith(STANDARD_ROOT)
 
-    def days(self, subject: bytes) -> int:
-        """Whole days to add to every date of a subject: one to ten years back, never zero."""
-        number = int.from_bytes(self._mac(b"date", subject.strip(b" \0").lower())[:8], "big")
+    def days(self, patient: bytes) -> int:
+        """Whole days to add to every date of the subject: one to ten years back, never zero. `patient`: as the file says."""
+        told = patient.strip(b" \0").lower() if self._by_patient else b""
+        number = int.from_bytes(self._mac(b"date", told)[:8], "big")
         return -(_MIN_DAYS + number % _SPAN_DAYS)
 
     def fingerprint(self, value: bytes) -> str:

@@ -11,13 +11,17 @@ import deid
 from catalog.filetypes import Sample, recognise
 from catalog.filetypes.describing import RAW
 from catalog.filetypes.dicom_type import Dicom
-from catalog.gate.deidentification import Cleaned, Cleaner
+from catalog.gate.deidentification import Cleaned, Cleaner, FirstImport
 from catalog.pure.errors import Held, Invalid, Refused, Unreadable
 from deid import headers
 from deid.formats import FileCleaner
+from deid.mapping import BY_PATIENT, BY_SUBJECT
 from deid.rules.model import ATTESTABLE, Extract
 
 _PICTURES = frozenset({"PNG", "JPEG", "TIFF"})
+
+
+_BEFORE_SUBJECTS = "deid 1"  # whose imports were mapped by the patient's ID
 
 
 class StandardDeidentification:
@@ -48,7 +52,16 @@ class StandardDeidentification:
         """
         return deid.burned_in(_load(profile), source) or ""
 
-    def cleaner(self, study: str, exam: str, profile: str | None, *, approved: bool, attested: bool = False) -> Cleaner:
+    def cleaner(
+        self,
+        study: str,
+        exam: str,
+        profile: str | None,
+        *,
+        approved: bool,
+        attested: bool = False,
+        begun: FirstImport | None = None,
+    ) -> Cleaner:
         """Return a cleaner for an import.
 
         Raises:
@@ -56,7 +69,11 @@ class StandardDeidentification:
             Refused: the key cannot be read.
         """
         loaded = _telling(_load(profile), attested)
-        return _Cleaner(FileCleaner(loaded, self._key(), study, exam, pixels_approved=approved))
+        if begun is None:
+            return _Cleaner(FileCleaner(loaded, self._key(), study, exam, pixels_approved=approved))
+        scheme = BY_PATIENT if begun.engine == _BEFORE_SUBJECTS else BY_SUBJECT
+        subject = begun.exam if scheme == BY_PATIENT else _load(begun.profile).subject_of(begun.exam)
+        return _Cleaner(FileCleaner(loaded, self._key(), study, exam, pixels_approved=approved, subject=subject, scheme=scheme))
 
     def _key(self) -> bytes:
         try:

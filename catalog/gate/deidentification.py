@@ -1,12 +1,22 @@
 """What the gate needs of de-identification, as Protocols: whoever wires the archive together hands it in."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from io import BufferedRandom
 from pathlib import Path
 from typing import Protocol
 
 NO_EXAM_YET = "unknown"
 """Stands for the codes of an import that nobody has named yet, where something must be cleaned for a look."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstImport:
+    """The first import into an exam: its code then, name and version of what cleaned it, and the profile's text."""
+
+    exam: str
+    engine: str
+    profile: str | None
 
 
 class Cleaned(Protocol):
@@ -72,7 +82,16 @@ class Deidentification(Protocol):
             Invalid: the profile's text is not a profile.
         """
 
-    def cleaner(self, study: str, exam: str, profile: str | None, *, approved: bool, attested: bool = False) -> Cleaner:
+    def cleaner(
+        self,
+        study: str,
+        exam: str,
+        profile: str | None,
+        *,
+        approved: bool,
+        attested: bool = False,
+        begun: FirstImport | None = None,
+    ) -> Cleaner:
         """Return a cleaner for an import.
 
         Args:
@@ -81,6 +100,7 @@ class Deidentification(Protocol):
             profile: text of the study's profile; None for the default.
             approved: a named human looked at pixels that may show identities.
             attested: a named human vouches that files which nothing can look through identify nobody.
+            begun: the first import into the exam, whose pseudonyms it goes on with; None: a new exam.
 
         Raises:
             Invalid: the profile's text is not a profile.

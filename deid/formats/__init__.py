@@ -15,7 +15,7 @@ from deid.errors import DeidError, Unreadable
 from deid.formats import opaque
 from deid.formats.base import Context, Handler, TargetError, Work
 from deid.formats.registry import looks_like_dicom, recognised
-from deid.mapping import Mapping
+from deid.mapping import BY_SUBJECT, Mapping
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,9 +30,20 @@ __all__ = ["Context", "FileCleaner", "Handler", "Work", "recognised"]
 class FileCleaner:
     """Cleans the files of one exam, DICOM or of a known format; takes what `deid.Cleaner` takes."""
 
-    def __init__(self, profile: Profile, key: bytes, study: str, exam_code: str, *, pixels_approved: bool = False) -> None:
-        self._dicom = Cleaner(profile, key, study, exam_code, pixels_approved=pixels_approved)
-        self._context = Context(profile, Mapping(key, study), study, exam_code, pixels_approved)
+    def __init__(
+        self,
+        profile: Profile,
+        key: bytes,
+        study: str,
+        exam_code: str,
+        *,
+        pixels_approved: bool = False,
+        subject: str | None = None,
+        scheme: int = BY_SUBJECT,
+    ) -> None:
+        who = profile.subject_of(exam_code) if subject is None else subject
+        self._dicom = Cleaner(profile, key, study, exam_code, pixels_approved=pixels_approved, subject=who, scheme=scheme)
+        self._context = Context(profile, Mapping(key, study, who, scheme=scheme), study, exam_code, pixels_approved)
 
     def map_uid(self, old: str) -> str:
         """The UID that stands for `old` in this study."""

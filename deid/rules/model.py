@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -94,6 +95,12 @@ class Profile:
     extract: tuple[Extract, ...] = ()
     masks: tuple[MaskRule, ...] = ()
     attest: frozenset[str] = frozenset()
+    subject: str = ""
+
+    def subject_of(self, exam: str) -> str:
+        """The subject an exam code tells: the group of the pattern `subject`; without one, or a match, the code itself."""
+        found = re.fullmatch(self.subject, exam) if self.subject else None
+        return exam if found is None else found[1] or exam
 
     @property
     def hash(self) -> str:

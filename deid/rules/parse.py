@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from deid.rules.model import MaskRule
 
 # "expect" is not read here: what a study expects of an exam has nothing to do with identities.
-_TOP = ("schema", "standard", "options", "unlisted", "words", "dates", "extract", "rule", "mask", "attest", "expect")
+_TOP = ("schema", "standard", "options", "unlisted", "words", "dates", "extract", "rule", "mask", "attest", "expect", "subject")
 _MODES: Final[tuple[DateMode, ...]] = ("shift", "keep", "remove")
 _UNLISTED: Final[tuple[Unlisted, ...]] = ("vr", "deny")
 _MODE_OPTION: Final[Mapping[DateMode, str]] = {"shift": "modified_dates", "keep": "full_dates"}
@@ -74,9 +74,10 @@ class _Reader:
         extract = self._extract()
         masks = self._masks()
         attest = self._attest()
+        subject = self._subject()
         if self.problems:
             raise ProfileError([f"line {line}: {what}" for line, what in sorted(set(self.problems))])
-        return Profile(text, standard, options, unlisted, mode, words, rules, extract, masks, attest)
+        return Profile(text, standard, options, unlisted, mode, words, rules, extract, masks, attest, subject)
 
     def _wrong(self, section: str, key: str, what: str, *, containing: str = "") -> None:
         self.problems.append((self._lines.of(section, key, containing), what))
@@ -158,6 +159,17 @@ class _Reader:
                 what = f"{name!r} is no type of file to attest{nearest(name, ATTESTABLE)}"
                 self._wrong("", "attest", what, containing=name)
         return frozenset(found)
+
+    def _subject(self) -> str:
+        pattern = self._raw.get("subject", "")
+        try:
+            if not isinstance(pattern, str) or (pattern and re.compile(pattern).groups != 1):
+                self._wrong("", "subject", "subject must be a pattern with one group: what the exam codes of a subject share")
+                return ""
+        except re.error as error:
+            self._wrong("", "subject", f"subject is no regular expression: {error}")
+            return ""
+        return pattern
 
     def _tables(self, name: str) -> list[dict[str, Any]]:
         raw = self._raw.get(name, [])

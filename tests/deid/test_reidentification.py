@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset, dcmread
@@ -16,7 +17,7 @@ from pydicom import Dataset, dcmread
 import deid
 from deid.engine.meta import part10_header
 from deid.engine.nodes import Element, Item, Sequence, Syntax, Writer
-from deid.mapping import Mapping
+from deid.mapping import BY_PATIENT, Mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,15 +77,53 @@ def test_two_studies_have_nothing_of_a_person_in_common(identifier: str, day: dt
     assert not set(own_uids(first)) & set(own_uids(second))
     assert not set(uids) & {*own_uids(first), *own_uids(second)}
     assert not {action.old for action in told.actions if action.old} & {action.old for action in other.actions if action.old}
-    again, _ = clean(data, "A", "E002")
+    again, _ = clean(data, "A", "e001")
     assert list(own_uids(again)) == list(own_uids(first))
     assert again.StudyDate == first.StudyDate
 
 
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(IDS, DAYS, st.lists(UIDS, min_size=2, max_size=3, unique=True))
+def test_who_may_import_learns_nothing_by_guessing(identifier: str, day: dt.date, uids: list[str]) -> None:
+    """A file made up of a guessed patient's ID and known UIDs, in an exam of one's own: nothing of it is that patient's."""
+    archived, told = clean(part10(identifier, day.strftime("%Y%m%d"), uids), exam="E001")
+    made_up, tried = clean(part10(identifier, "20200102", uids), exam="E666")
+    shift = dt.date(2020, 1, 2) - dt.datetime.strptime(made_up.StudyDate, "%Y%m%d").replace(tzinfo=dt.UTC).date()
+    assert dt.datetime.strptime(archived.StudyDate, "%Y%m%d").replace(tzinfo=dt.UTC).date() + shift != day
+    assert not set(own_uids(archived)) & set(own_uids(made_up))
+    assert not {action.old for action in told.actions if action.old} & {action.old for action in tried.actions if action.old}
+    other, _ = clean(part10("Z-" + identifier, day.strftime("%Y%m%d"), uids), exam="E001")
+    assert other.StudyDate == archived.StudyDate  # what the file says of its patient has no part in it
+
+
+def test_visits_of_a_subject_stay_together_by_the_profile_s_pattern(mr: Dataset, saved: Callable[..., Path]) -> None:
+    profile = deid.load_profile("schema = 1\noptions = [\"modified_dates\"]\nsubject = '(P\\d+)-V\\d+'\n")
+    path, found = saved(mr), []
+    for exam in ("P001-V1", "P001-V2", "P002-V1", "odd"):
+        out = io.BytesIO()
+        deid.Cleaner(profile, KEY, "A", exam).clean(path, out)
+        found.append(dcmread(io.BytesIO(out.getvalue())))
+    assert found[0].StudyDate == found[1].StudyDate
+    assert list(own_uids(found[0])) == list(own_uids(found[1]))
+    assert len({each.StudyInstanceUID for each in found}) == len({each.StudyDate for each in found}) == 3
+
+
+@pytest.mark.parametrize(("subject", "said"), [("(", "no regular expression"), ("P\\d+", "one group"), ("(a)(b)", "one group")])
+def test_a_pattern_that_tells_no_subject_is_refused(subject: str, said: str) -> None:
+    with pytest.raises(deid.ProfileError, match=said):
+        deid.load_profile(f"schema = 1\nsubject = '{subject}'\n")
+
+
+def test_an_exam_begun_by_the_patient_goes_on_so() -> None:
+    before = [Mapping(KEY, "A", exam, scheme=BY_PATIENT) for exam in ("E001", "E002")]
+    assert before[0].days(b"P1") == before[1].days(b" p1 ") != before[0].days(b"P2")
+    assert before[0].uid("1.3.1.1.1") == before[1].uid("1.3.1.1.1") != Mapping(KEY, "A", "E001").uid("1.3.1.1.1")
+
+
 def test_shifts_of_two_studies_tell_nothing_of_each_other() -> None:
     """Over many subjects: no shift is common, none is the other's plus something, and one study's spread over all years."""
-    subjects = [f"P{number:05d}".encode() for number in range(4000)]
-    first, second = ([Mapping(KEY, study).days(subject) for subject in subjects] for study in "AB")
+    subjects = [f"P{number:05d}" for number in range(4000)]
+    first, second = ([Mapping(KEY, study, subject).days(b"") for subject in subjects] for study in "AB")
     differences = Counter(a - b for a, b in zip(first, second, strict=True))
     assert differences.most_common(1)[0][1] < 12  # by chance: one or two of a kind
     assert sum(a == b for a, b in zip(first, second, strict=True)) < 12

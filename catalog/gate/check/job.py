@@ -21,6 +21,7 @@ from catalog.gate.deidentification import NO_EXAM_YET, Cleaner, Deidentification
 from catalog.gate.drops import sealing
 from catalog.gate.drops.local_files import counted_kinds
 from catalog.gate.drops.quota import Quota
+from catalog.gate.pseudonyms import begun_by
 from catalog.gate.report import write_report
 from catalog.gate.staged.area import Staging
 from catalog.gate.staged.companions import Companions
@@ -118,7 +119,8 @@ class Checker:
         is_received = row.source_id is not None
         exam = row.exam_code or NO_EXAM_YET
         try:
-            cleaner = self._deidentification.cleaner(row.code, exam, row.profile, approved=False)
+            begun = begun_by(self._database, row.study_id, exam)
+            cleaner = self._deidentification.cleaner(row.code, exam, row.profile, approved=False, begun=begun)
         except (Invalid, Refused) as error:
             # Publishing will not do without; the checks tell of it and go on.
             return _Batch(batch_id, row.exam_code, row.study_id, None, None, str(error), row.code, is_received)

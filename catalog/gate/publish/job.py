@@ -28,6 +28,7 @@ from catalog.filetypes import dicom
 from catalog.filetypes.describing import is_dicom, values_of
 from catalog.gate.batches import enqueue_effects
 from catalog.gate.deidentification import Cleaner, Deidentification
+from catalog.gate.pseudonyms import begun_by
 from catalog.gate.publish import results, tree_rows
 from catalog.gate.publish.collecting import collect, headers_of
 from catalog.gate.staged.area import Staging
@@ -83,9 +84,10 @@ class Publisher:
         """
         this = self._begin(job)
         approval = Approval(this.batch.approved)
+        begun = begun_by(self._database, this.batch.study_id, this.batch.exam_code)
         cleaner = self._deidentification.cleaner(
             this.study, this.batch.exam_code, this.profile,
-            approved=Approval.PIXELS in approval, attested=Approval.CONTENT in approval,
+            approved=Approval.PIXELS in approval, attested=Approval.CONTENT in approval, begun=begun,
         )  # fmt: skip
         deposit = self._store.deposit(this.study, f"{job.batch_id}")
         try:

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from catalog import administration
-from catalog.database.tables import audit, batches, changes, files, jobs, staged_files
+from catalog.database.tables import audit, batches, changes, files, jobs, profiles, staged_files
 from catalog.gate.publish.job import Publisher
 from catalog.gate.sweep import Sweeper
 from catalog.pure.batches import State
@@ -22,6 +22,7 @@ from catalog.pure.errors import NotFound, OutOfSpace
 from catalog.pure.nodes import ROOT_ID
 from catalog.store import records
 from catalog.store.local import LocalDeposit
+from deid.mapping import BY_PATIENT, Mapping
 from tests.catalog.gate.conftest import ROOT, STUDY, Gate
 from tests.synthetic import image
 
@@ -101,11 +102,28 @@ def test_an_archived_instance_with_other_bytes_waits_for_its_reviewer(gate: Gate
 
 
 def test_two_visits_of_one_patient_keep_their_interval(gate: Gate) -> None:
-    gate.published(image(study="1"), exam="E001")
-    gate.published(image(study="2", AcquisitionDate="20080319"), exam="E002")
-    first, second = (gate.view().resolve(f"{STUDY}/{exam}/003_DCM_MR_t1_mprage_sag/00001.dcm") for exam in ("E001", "E002"))
-    assert second.mtime - first.mtime == 7 * 86400
-    assert first.mtime != 1205316900  # as acquired: the date is shifted
+    exams = ("P01-V1", "P01-V2", "P02-V1")
+    for number, exam in enumerate(exams):
+        gate.published(image(study=str(number), AcquisitionDate=f"200803{12 + 7 * number}"), exam=exam)
+    places = (f"{STUDY}/{exam}/003_DCM_MR_t1_mprage_sag/00001.dcm" for exam in exams)
+    first, second, other = (gate.view().resolve(place).mtime for place in places)
+    assert second - first == 7 * 86400
+    assert other - second != 7 * 86400  # another subject, whatever the file says of its patient
+    assert first != 1205316900  # as acquired: the date is shifted
+
+
+def test_an_exam_goes_on_with_the_pseudonyms_it_was_begun_with(gate: Gate) -> None:
+    gate.published(image(series=3))
+    with gate.database.write() as connection:
+        connection.execute(profiles.update().values(engine="deid 1"))
+    gate.published(image(series=4, description="flair"))
+    gate.published(image(series=5, study="9", description="flair"), exam="E002")
+    key = bytes.fromhex("ab" * 32)  # as the fixture's
+    old, new = Mapping(key, STUDY, scheme=BY_PATIENT), Mapping(key, STUDY, "E002")
+    for place, mapping, series, study in (("E001/004_DCM_MR_flair", old, 4, "1"), ("E002/005_DCM_MR_flair", new, 5, "9")):
+        found = pydicom.dcmread(io.BytesIO(gate.read(f"{STUDY}/{place}/00001.dcm")))
+        original = pydicom.dcmread(io.BytesIO(image(series=series, study=study, description="flair")))
+        assert found.SOPInstanceUID == mapping.uid(original.SOPInstanceUID)
 
 
 def test_held_files_stay_behind_and_can_be_approved(gate: Gate) -> None:
