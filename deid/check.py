@@ -59,8 +59,11 @@ class Check:
         hits = self._search(ledger, known).hits(data.lower()) if data else []
         return not any(len(needle.text) >= _LONG for _, _, needle in hits) and not leak.uid_hits(data, _old_uids(ledger))
 
-    def judge(self, header: list[Node], syntax: Syntax, ledger: Ledger, known: Facts) -> None:
-        """Raise `Held` for the first hit in the header that nothing excuses, with its tag path."""
+    def judge(self, header: list[Node], syntax: Syntax, ledger: Ledger, known: Facts, *, overruled: bool = False) -> None:
+        """Raise `Held` for the first hit in the header that nothing excuses, with its tag path.
+
+        `overruled`: a named human says that what a heuristic finds identifies nobody; it goes into the report instead.
+        """
         writer = Writer(syntax, spans=True)
         writer.write(header)
         spans, data = writer.spans or [], b"".join(writer.chunks)
@@ -74,8 +77,17 @@ class Check:
             if span[2].startswith(_MARKS) and data[span[0] : span[1]].strip(b" \0") in marks.VALUES:
                 continue  # ours, and not the file's
             if not leak.excused(needle, vr, data[span[0] : span[1]], ours=span[2] in changed):
-                what = f"a removed {needle.kind} is still in the file"
-                raise Held(what, span[2] or None, certain=leak.certain(needle, vr))
+                held = Held(f"a removed {needle.kind} is still in the file", span[2] or None, certain=leak.certain(needle, vr))
+                if not overruled or held.certain:
+                    raise held
+                overrule(held, ledger)
+
+
+def overrule(held: Held, ledger: Ledger) -> None:
+    """Put into the report what a named human lets pass."""
+    line = (held.tag_path or "file", "K", f"overruled: {held.reason}", "")
+    if line not in ledger.actions:
+        ledger.actions.append(line)
 
 
 def _last_tag(path: str) -> int:

@@ -10,10 +10,10 @@ import os
 import re
 import zlib
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from deid import csa, gems, headers, marks, pixels
-from deid.check import Check
+from deid.check import Check, overrule
 from deid.engine import fast, safe, scan
 from deid.engine.meta import part10_header
 from deid.engine.nodes import Element, Node, Syntax, Writer, find, place
@@ -38,7 +38,7 @@ _PIXEL_DATA = 0x7FE00010
 _OF_THE_OLD_PIXELS = (0x7FE00001, 0x7FE00002, 0x00880200)  # offset tables, and an icon that shows what was masked
 _DIRECTORY = "1.2.840.10008.1.3.10"
 _DIRECTORY_RECORDS = 0x00041220
-_DOCUMENT = 0x00420011
+_DOCUMENT, _DOCUMENT_LENGTH = 0x00420011, 0x00420015
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _UID = re.compile(r"[0-9.]{1,64}")
 _INSTANCE = re.compile(r"\S{1,256}")  # a malformed one is mapped as any other
@@ -49,7 +49,9 @@ _FORMATS = {"csa": csa.clean, "ge_protocol": gems.protocol, "ge_user_data": gems
 class Cleaner:
     """Cleans the files of one exam of one study. Cheap to make; the same input always gives the same bytes.
 
-    `pixels_approved`: a named human has looked at the images and recorded that none shows an identity.
+    `pixels_approved`: a named human has looked at the images, listened to sound, and recorded that they identify nobody.
+    `overruled`: a named human has recorded why what a heuristic finds identifies nobody; what is certain is held all the same.
+    `documents`: cleans an encapsulated document, or raises `Held`; without it they are held all.
     `subject`, `scheme`: whose pseudonyms, and how they are made (`Mapping`); without, the subject that the exam code tells.
     `engine`: ``"safe"`` leaves the fast engine out; for comparing the two.
     """
@@ -62,6 +64,8 @@ class Cleaner:
         exam_code: str,
         *,
         pixels_approved: bool = False,
+        overruled: bool = False,
+        documents: Callable[[bytes], bytes] | None = None,
         engine: str = "fast",
         subject: str | None = None,
         scheme: int = BY_SUBJECT,
@@ -75,6 +79,8 @@ class Cleaner:
         self._study = study.encode()
         self._exam = exam_code.encode()
         self._pixels_approved = pixels_approved
+        self._overruled = overruled
+        self._documents = documents
         self._engine = engine
         self._check = Check(exam_code, study)
         self._marks: dict[tuple[bool, bool], dict[int, bytes]] = {}
@@ -157,24 +163,37 @@ class Cleaner:
         if not _is_object(sop_class, instance):
             raise Unreadable("not a DICOM object: it has no SOP class or instance UID")
         policy = self._policy(known)
-        document = find(nodes, _DOCUMENT)
-        if document is not None and not policy.standard(_DOCUMENT, "OB").by_hand:
-            raise Held("an encapsulated document", "(0042,0011)")
+        document = None if policy.standard(_DOCUMENT, "OB").by_hand else self._document(nodes, syntax)
         ledger = Ledger()
         values = self._values(known, ledger)
-        clean = Walk(policy, values).clean(nodes)
+        clean = Walk(policy, values, overruled=self._overruled).clean(nodes)
+        for element in document or ():
+            place(clean, element)
         syntax = self._mask_nodes(nodes, clean, known, syntax, ledger)
         self._listen(nodes, clean, known)
-        try:
-            trimmer = pixels.trim(clean, nodes, syntax, known.decode, looked_at=self._pixels_approved)
-        except pixels.Malformed as error:
-            raise Held(f"nobody can tell what in it is picture: {error.reason}", "(7FE0,0010)") from None
-        self._note_trimmed(trimmer, ledger)
+        trimmer = self._trimmed(nodes, clean, known, syntax, ledger)
         self._search(clean, trimmer, syntax, ledger, known)
         found = headers.collect(clean, syntax, known.decode, self._profile.extract)
         header = part10_header(values.class_uid(sop_class), self.map_uid(instance), syntax.uid)
         _write(target, header, _encoded(clean, syntax))
         return _report(found, ledger, "safe")
+
+    def _document(self, nodes: list[Node], syntax: Syntax) -> list[Element]:
+        """The encapsulated document of a data set, cleaned, with its length; nothing if it has none."""
+        document, length = find(nodes, _DOCUMENT), find(nodes, _DOCUMENT_LENGTH)
+        if document is None:
+            return []
+        if self._documents is None or not isinstance(document, Element):
+            raise Held("an encapsulated document", "(0042,0011)")
+        order: Literal["little", "big"] = "little" if syntax.little else "big"
+        size = int.from_bytes(length.value, order) if isinstance(length, Element) else len(document.value)
+        try:
+            new = self._documents(document.value[:size])
+        except Held as held:
+            raise Held(f"an encapsulated document: {held.reason}", "(0042,0011)", certain=held.certain) from None
+        except Unreadable as error:
+            raise Held(f"an encapsulated document: {error.reason}", "(0042,0011)") from None
+        return [Element(_DOCUMENT, "OB", new), Element(_DOCUMENT_LENGTH, "UL", len(new).to_bytes(4, order))]
 
     def _policy(self, known: Facts) -> Policy:
         return compiled(self._profile, known.text(SOP_CLASS), "DCM_" + known.text(MODALITY))
@@ -252,6 +271,19 @@ class Cleaner:
             if heard:
                 raise Held(f"a voice may be heard: {heard}", "(5400,0100)")
 
+    def _trimmed(self, nodes: list[Node], clean: list[Node], known: Facts, syntax: Syntax, ledger: Ledger) -> pixels.Trimmer:
+        """Cut what is no picture out of a clean data set's bulk data; tells what is left to be searched."""
+        try:
+            trimmer = pixels.trim(clean, nodes, syntax, known.decode, looked_at=self._pixels_approved)
+        except pixels.Malformed as error:
+            held = Held(f"nobody can tell what in it is picture: {error.reason}", "(7FE0,0010)")
+            if not self._overruled:
+                raise held from None
+            overrule(held, ledger)
+            trimmer = pixels.as_it_is(clean, nodes, syntax, known.decode)
+        self._note_trimmed(trimmer, ledger)
+        return trimmer
+
     def _note_trimmed(self, trimmer: pixels.Trimmer, ledger: Ledger) -> None:
         """One line a kind and place for what lay in bulk data and was no part of it."""
         found: dict[tuple[str, str], list[bytes]] = {}
@@ -264,7 +296,7 @@ class Cleaner:
         """The leak check over everything but pixel values."""
         header = [node for node in clean if node.tag not in pixels.PIXELS]
         if not self._check.clear(b"".join(_plain(header, syntax)), ledger, known):
-            self._check.judge(header, syntax, ledger, known)
+            self._check.judge(header, syntax, ledger, known, overruled=self._overruled)
         if not self._check.clear_pixels(trimmer.searched, ledger, known):
             raise Held("something removed is still in the compressed image", "(7FE0,0010)", certain=True)
 

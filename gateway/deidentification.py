@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import lru_cache
 from io import BufferedRandom
 from pathlib import Path
+from typing import Any
 
 from pydicom.datadict import tag_for_keyword
 
@@ -69,11 +70,12 @@ class StandardDeidentification:
             Refused: the key cannot be read.
         """
         loaded = _telling(_load(profile), attested)
-        if begun is None:
-            return _Cleaner(FileCleaner(loaded, self._key(), study, exam, pixels_approved=approved))
-        scheme = BY_PATIENT if begun.engine == _BEFORE_SUBJECTS else BY_SUBJECT
-        subject = begun.exam if scheme == BY_PATIENT else _load(begun.profile).subject_of(begun.exam)
-        return _Cleaner(FileCleaner(loaded, self._key(), study, exam, pixels_approved=approved, subject=subject, scheme=scheme))
+        whose: dict[str, Any] = {}
+        if begun is not None:
+            scheme = BY_PATIENT if begun.engine == _BEFORE_SUBJECTS else BY_SUBJECT
+            subject = begun.exam if scheme == BY_PATIENT else _load(begun.profile).subject_of(begun.exam)
+            whose = {"subject": subject, "scheme": scheme}
+        return _Cleaner(FileCleaner(loaded, self._key(), study, exam, pixels_approved=approved, overruled=attested, **whose))
 
     def _key(self) -> bytes:
         try:

@@ -99,7 +99,7 @@ class Deidentification(Protocol):
             exam: code of the exam.
             profile: text of the study's profile; None for the default.
             approved: a named human looked at pixels that may show identities.
-            attested: a named human vouches that files which nothing can look through identify nobody.
+            attested: a named human vouches that files identify nobody which nothing can look through, or a heuristic holds.
             begun: the first import into the exam, whose pseudonyms it goes on with; None: a new exam.
 
         Raises:

@@ -51,7 +51,7 @@ class Approval(IntFlag):
     """What a named human vouched for who accepted a batch."""
 
     PIXELS = 1  # neither its images nor its sound tell a name or a date
-    CONTENT = 2  # its files that nothing can look through identify nobody
+    CONTENT = 2  # its files that nothing can look through, or that a heuristic holds, identify nobody
 
 
 class Effect(StrEnum):

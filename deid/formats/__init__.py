@@ -6,19 +6,20 @@ format is refused. The laws are those of DICOM: the same bytes each time, no ide
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deid.cleaner import Cleaner
-from deid.errors import DeidError, Unreadable
+from deid.errors import DeidError, Held, Unreadable
 from deid.formats import opaque
 from deid.formats.base import Context, Handler, TargetError, Work
 from deid.formats.registry import looks_like_dicom, recognised
 from deid.mapping import BY_SUBJECT, Mapping
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from typing import BinaryIO
 
     from deid.report import Report
@@ -38,11 +39,22 @@ class FileCleaner:
         exam_code: str,
         *,
         pixels_approved: bool = False,
+        overruled: bool = False,
         subject: str | None = None,
         scheme: int = BY_SUBJECT,
     ) -> None:
         who = profile.subject_of(exam_code) if subject is None else subject
-        self._dicom = Cleaner(profile, key, study, exam_code, pixels_approved=pixels_approved, subject=who, scheme=scheme)
+        self._dicom = Cleaner(
+            profile,
+            key,
+            study,
+            exam_code,
+            pixels_approved=pixels_approved,
+            overruled=overruled,
+            documents=self._document,
+            subject=who,
+            scheme=scheme,
+        )
         self._context = Context(profile, Mapping(key, study, who, scheme=scheme), study, exam_code, pixels_approved)
 
     def map_uid(self, old: str) -> str:
@@ -52,6 +64,19 @@ class FileCleaner:
     def known_words(self, text: str) -> str:
         """`text` with only words that the profile lets pass; without any where it keeps no descriptions."""
         return Work(self._context).text("name", text.encode("utf-8", "replace")).decode("ascii")
+
+    def _document(self, document: bytes) -> bytes:
+        """A document that lies in a DICOM file, cleaned as a file of its kind is. It is written to no disk."""
+        out = io.BytesIO()
+        with os.fdopen(os.memfd_create("document"), "wb") as stream:
+            stream.write(document)
+            stream.flush()
+            source = Path(f"/proc/self/fd/{stream.fileno()}")
+            handler = recognised(source)
+            if handler is None:
+                raise Held("of a kind that nobody here can look through")
+            handler.clean(source, out, self._context)
+        return out.getvalue()
 
     def clean(self, source: Path, target: BinaryIO, *, stem: str = "00001") -> Report:
         """Write the clean file to `target`.

@@ -11,7 +11,7 @@ Nothing is looked for in the pixels themselves: a rule that somebody signed says
 """
 
 from deid.codestream import Malformed
-from deid.pixels.bulk import PIXELS, Trimmer, trim
+from deid.pixels.bulk import PIXELS, Trimmer, as_it_is, trim
 from deid.pixels.picture import TAGS as PICTURE_TAGS
 from deid.pixels.picture import Unfit
 from deid.pixels.plan import Masked, Stored, covered, masked
@@ -32,6 +32,7 @@ __all__ = [
     "Stored",
     "Trimmer",
     "Unfit",
+    "as_it_is",
     "covered",
     "masked",
     "seen",

@@ -86,6 +86,13 @@ class Trimmer:
             self.removed.append((self._prefix + tag_text(node.tag), Removed(_CUT, extra)))
 
 
+def as_it_is(clean: list[Node], nodes: list[Node], syntax: Syntax, decode: Callable[[bytes], str]) -> Trimmer:
+    """Leave the bulk data of a data set alone, because a human says so: then all of it is searched."""
+    done = Trimmer(nodes, syntax, decode)
+    done.searched = [node.value for node in clean if node.tag in PIXELS and isinstance(node, Element)]
+    return done
+
+
 def trim(
     clean: list[Node], nodes: list[Node], syntax: Syntax, decode: Callable[[bytes], str], *, looked_at: bool = False
 ) -> Trimmer:

@@ -59,8 +59,6 @@ def fits(rows: int, columns: int, rects: Sequence[Rect]) -> bool:
     frame something else now: names that stood outside may stand inside. A picture that was only cut, or whose device is
     careless by a few pixels, still fits.
     """
-    if any(rect.left >= columns or rect.top >= rows for rect in rects):
-        return False  # nothing of it is in the picture
     right = max(rect.left + rect.width for rect in rects)
     bottom = max(rect.top + rect.height for rect in rects)
     wide, high = right > columns + columns // _SLACK, bottom > rows + rows // _SLACK

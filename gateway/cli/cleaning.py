@@ -51,6 +51,7 @@ class Order:
     study: str
     exam: str
     pixels_approved: bool
+    overruled: bool
     out: Path
 
     def cleaner(self) -> "FileCleaner":
@@ -59,7 +60,9 @@ class Order:
         from deid.formats import FileCleaner
 
         loaded = load_profile(self.profile)
-        return FileCleaner(loaded, self.key, self.study, self.exam, pixels_approved=self.pixels_approved)
+        return FileCleaner(
+            loaded, self.key, self.study, self.exam, pixels_approved=self.pixels_approved, overruled=self.overruled
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ _WORTH_PROCESSES = 200  # starting one takes as long as cleaning that many small
 @click.option("--study", default="study", metavar="CODE", help="The study: files of one study have pseudonyms in common.")
 @click.option("--key-file", type=Path, metavar="FILE", help="The key pseudonyms are made from; else the configuration's.")
 @click.option("--pixels-approved", is_flag=True, help="You looked at the images and listened to sound: they identify nobody.")
+@click.option("--attest", default="", metavar="REASON", help="Why DICOM files that a heuristic holds identify nobody.")
 @click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Processes that clean; else as many as there are cores.")
 @click.option("--rules", "with_rules", is_flag=True, help="Tell by which rules, and how many attributes each changed.")
 @click.option("--diff", "with_diff", is_flag=True, help="Show before and after, with what identifies: for your eyes only.")
@@ -52,6 +53,7 @@ def deid(
     study: str,
     key_file: Path | None,
     pixels_approved: bool,
+    attest: str,
     jobs: int | None,
     with_rules: bool,
     with_diff: bool,
@@ -70,7 +72,7 @@ def deid(
         raise click.UsageError("--diff is for reading, --json for scripts: choose one")
     if with_diff and jobs is not None:
         raise click.UsageError("--diff is read file by file, --jobs is for many: choose one")
-    order = Order(_profile(profile).text, read_key(key_file), study, exam_code, pixels_approved, out)
+    order = Order(_profile(profile).text, read_key(key_file), study, exam_code, pixels_approved, bool(attest.strip()), out)
     try:
         cleaner = order.cleaner()
     except ValueError as error:

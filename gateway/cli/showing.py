@@ -117,8 +117,8 @@ def _print_advice(info: BatchInfo, preview: Sequence[Mapping[str, Any]]) -> None
         return
     if any(finding["check"] in {"publish", "burned_in"} for finding in info.findings):
         click.echo(
-            "\nWhat is held for its pixels can be accepted with --pixels-approved by who has looked at the images; "
-            "what cannot be mended is rejected."
+            "\nWhat is held for its pixels or its sound can be accepted with --pixels-approved by who has looked and listened, "
+            "what a heuristic holds with --attest REASON by who knows that it identifies nobody; what is certain is rejected."
         )
     if not preview:
         click.echo("\nWhat de-identification would do: add --study CODE.")

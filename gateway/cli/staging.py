@@ -141,7 +141,12 @@ def seal(batch: int, no_wait: bool, acting_as: str, as_json: bool) -> None:
 @click.option("--exam", required=True, metavar="CODE", help="The exam it becomes; one that exists gets the files added.")
 @click.option("--despite", default="", metavar="REASON", help="Why a finding that forbids it does not matter here.")
 @click.option("--pixels-approved", is_flag=True, help="You looked at the images and listened to sound: they identify nobody.")
-@click.option("--attest", default="", metavar="REASON", help="Why files that nothing can look through identify nobody.")
+@click.option(
+    "--attest",
+    default="",
+    metavar="REASON",
+    help="Why files that nothing can look through, or that a heuristic holds, identify nobody.",
+)
 @click.option(
     "--series",
     multiple=True,

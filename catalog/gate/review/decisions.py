@@ -79,7 +79,7 @@ class Review(BatchQueries):
             exam: code of the exam; one that exists gets the files added.
             despite: why what forbids it does not matter.
             pixels_approved: who decides has looked at the images and seen no identity in the pixels.
-            attest: why files that nothing can look through identify nobody; '' holds them.
+            attest: why files that nothing can look through, or that a heuristic holds, identify nobody; '' holds them.
             series: labels of the series that are accepted; the rest waits in a batch of its own. None: all.
             labels: by label of a series, the description it gets instead of its own.
 

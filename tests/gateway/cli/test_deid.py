@@ -94,7 +94,7 @@ def test_more_processes_do_the_same(run: Run, key: Path, patient: Path, tmp_path
 
 def test_a_process_that_dies_is_told_and_nothing_hangs(tmp_path: Path) -> None:
     """Its cleaner cannot be made, so it ends before its first file."""
-    order = cleaning.Order("not a profile", b"k" * 32, "S1", "E001", pixels_approved=False, out=tmp_path)
+    order = cleaning.Order("not a profile", b"k" * 32, "S1", "E001", pixels_approved=False, overruled=False, out=tmp_path)
     with pytest.raises(Unavailable, match="--jobs 1"):
         list(cleaning.over_processes(order, cleaning.tasks([tmp_path / "a"]), 2))
 
