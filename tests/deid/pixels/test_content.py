@@ -67,6 +67,7 @@ def test_bytes_behind_native_samples_go(
     planar: int,
 ) -> None:
     ds = picture(kind, bits, planar=planar, frames=frames)
+    ds.Modality = "OP"
     ds["PixelData"].VR = "OB" if bits == 8 else "OW"
     plain = ds.PixelData
     ds.PixelData = plain + extra
@@ -108,7 +109,7 @@ def test_a_picture_of_no_size_or_a_larger_one_is_held(
     for keyword, value in change.items():
         setattr(ds, keyword, value)
     refused(saved(ds), "what in it is picture")
-    ds.PixelData = (NAME + b" ")[:20] + bytes(len(ds.PixelData) - 20)
+    ds.PixelData = b"\1" + NAME + bytes(range(len(ds.PixelData) - 20))
     refused(saved(ds), "still in the", approved=True)
 
 
@@ -218,7 +219,7 @@ def test_kept_overlays_icons_and_waveforms_are_as_long_as_they_say(
     icon.SamplesPerPixel, icon.PhotometricInterpretation, icon.BitsAllocated = 1, "MONOCHROME2", 8
     icon.PixelData = bytes(range(16)) + NAME + b"\0"
     bare.BitsAllocated = 8
-    bare.PixelData = NAME + b"\0"
+    bare.PixelData = b"\1" + NAME
     ds.IconImageSequence = Sequence([icon, bare])
     group = Dataset()
     group.NumberOfWaveformChannels, group.NumberOfWaveformSamples, group.WaveformBitsAllocated = 2, 5, 16
