@@ -69,6 +69,16 @@ def newest(database: Database) -> int:
     return int(row[0]) if row else 0
 
 
+def content_changed(connection: sa.Connection, study_id: int, last_id: int) -> bool:
+    """Whether exams, series or files of a study were changed after announcement number `last_id`."""
+    later = sa.select(changes.c.id).where(
+        changes.c.id > last_id,
+        changes.c.kind.in_((ChangeKind.PUBLISHED.value, ChangeKind.GONE.value)),
+        sa.or_(changes.c.study_id == study_id, changes.c.study_id.is_(None)),
+    )
+    return connection.execute(later.limit(1)).first() is not None
+
+
 class FeedReplaced(ArchimedError):
     """What a follower read last is not in the catalogue: it is another one, say from a backup. Begin again at `newest`."""
 

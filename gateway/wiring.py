@@ -223,12 +223,14 @@ def make_worker(
         guard: raises while nothing may be done.
         limits: how much may wait at the gate, which archives unpack into.
     """
+    from catalog.gate.report import bring_up_to_date
     from catalog.jobs import Chore, Queue, Worker, worker_name
 
     queue = Queue(database, worker_name())
     by_the_clock = (
         Chore("sealing quiet batches", deadlines.seal_quiet),
         Chore("erasing rejected batches", deadlines.expire_rejected),
+        Chore("reports of batches", lambda: bring_up_to_date(database, staging), _SWEEP_SECONDS),
     )
     handlers = _handlers(database, staging, store, deidentification, queue, Quota(database, limits))
     return Worker(database, queue, handlers, (*chores, *by_the_clock), guard)

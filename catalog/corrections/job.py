@@ -1,7 +1,7 @@
-"""The correct job: one transaction that changes rows and names, audits it and tells the faces.
+"""The correct job: one transaction that changes rows and names, writes the audit entry and announces what is gone.
 
-Before it commits, the study's folder in the store is told where the series stand now. Killed between the two, the job comes
-again and tells the same; what cannot be done is refused with a reason, and nothing is changed.
+Before it, the store gets a record of where the series will stand. Killed between the two, the job runs again and writes the
+same record; what cannot be done is refused with a reason, and nothing is changed.
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,14 @@ from catalog.changes import announce_gone
 from catalog.database import Database, Row
 from catalog.database.tables import corrections, exams, files, results, series, studies
 from catalog.jobs import Job, Queue, Stop
-from catalog.pure.corrections import Correction, Moved, Place, described_name, moved_name
-from catalog.pure.errors import Conflict, NotFound
+from catalog.pure.corrections import Correction, CorrectionState, Moved, Place, described_name, moved_name
+from catalog.pure.errors import Conflict, NotFound, Unavailable
 from catalog.pure.names import folded
 from catalog.pure.nodes import Kind, NodeId
 from catalog.pure.results import FILE_TYPE
 from catalog.store import RecordStore, records
+
+_MOST_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,35 @@ class _Done:
 
     moved: Sequence[Moved]
     gone: Sequence[tuple[NodeId, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A correction that was asked for: of which exam and series, and what they get. `code` is the study's."""
+
+    id: int
+    kind: Correction
+    study_id: int
+    code: str
+    exam_id: int
+    series_id: int | None
+    place: str
+    value: str
+    asked_by: str
+    asked: int
+
+
+class _RollBack(Exception):
+    """What a rehearsal found out."""
+
+    def __init__(self, asked: _Asked, moved: Sequence[Moved] | None) -> None:
+        super().__init__()
+        self.asked = asked
+        self.moved = moved
+
+
+class _ChangedMeanwhileError(Exception):
+    """The study was changed between rehearsal and commit: begin again."""
 
 
 class Corrector:
@@ -52,17 +83,52 @@ class Corrector:
             OutOfSpace, Unavailable: the job can be tried again.
         """
         stop()
+        for _ in range(_MOST_TRIES):
+            asked, moved = self._rehearsed(job)
+            if moved is None:
+                records.remove_correction(self._store, asked.code, _name(asked))
+            else:
+                records.write_correction(self._store, asked.code, _name(asked), moved)
+            try:
+                self._commit(job, moved)
+            except _ChangedMeanwhileError:
+                continue
+            return
+        raise Unavailable("the study was changed again and again while it was corrected; this is tried again")
+
+    def _rehearsed(self, job: Job) -> tuple[_Asked, Sequence[Moved] | None]:
+        """Return which series will stand elsewhere, None if the correction cannot be done: all is done and rolled back.
+
+        So the store has its record before the commit, and nothing is written to it in a transaction.
+        """
+        try:
+            with self._database.write() as connection:
+                self._queue.finish(connection, job)
+                asked = _asked(connection, job.correction_id)
+                try:
+                    moved = self._makers[asked.kind](connection, asked).moved
+                except (NotFound, Conflict):
+                    moved = None
+                raise _RollBack(asked, moved)
+        except _RollBack as rehearsed:
+            return rehearsed.asked, rehearsed.moved
+
+    def _commit(self, job: Job, moved: Sequence[Moved] | None) -> None:
+        """Do the correction, if it is what was rehearsed."""
         with self._database.write() as connection:
             self._queue.finish(connection, job)
             asked = _asked(connection, job.correction_id)
             try:
                 # Each looks at everything before it changes anything.
-                done = self._makers[Correction(asked.kind)](connection, asked)
+                done = self._makers[asked.kind](connection, asked)
             except (NotFound, Conflict) as error:
-                _close(connection, asked, "refused", str(error))
+                if moved is not None:
+                    raise _ChangedMeanwhileError from None
+                _close(connection, asked, CorrectionState.REFUSED, str(error))
                 return
-            records.write_correction(self._store, asked.code, _name(asked), done.moved)
-            _close(connection, asked, "done", "", moved=len(done.moved))
+            if done.moved != moved:
+                raise _ChangedMeanwhileError
+            _close(connection, asked, CorrectionState.DONE, "", moved=len(done.moved))
             for folder, name in done.gone:
                 announce_gone(connection, asked.study_id, folder, name)
 
@@ -70,21 +136,24 @@ class Corrector:
         """Refuse a correction in the transaction that gives up its job: nothing of it was done."""
         asked = _asked(connection, job.correction_id)
         records.remove_correction(self._store, asked.code, _name(asked))
-        _close(connection, asked, "refused", reason)
+        _close(connection, asked, CorrectionState.REFUSED, reason)
 
 
-def _asked(connection: sa.Connection, number: int) -> Row:
+def _asked(connection: sa.Connection, number: int) -> _Asked:
     statement = sa.select(corrections, studies.c.code).join(studies, studies.c.id == corrections.c.study_id)
-    row: Row = connection.execute(statement.where(corrections.c.id == number)).one()
-    return row
+    row = connection.execute(statement.where(corrections.c.id == number)).one()
+    return _Asked(
+        row.id, Correction(row.kind), row.study_id, row.code, row.exam_id, row.series_id, row.place, row.value, row.asked_by,
+        row.asked,
+    )  # fmt: skip
 
 
-def _name(asked: Row) -> str:
+def _name(asked: _Asked) -> str:
     # The time keeps names apart when a catalogue was put back from a backup and gives a number again.
     return f"{asked.id:08d}-{asked.asked:010d}"
 
 
-def _close(connection: sa.Connection, asked: Row, state: str, problem: str, moved: int = 0) -> None:
+def _close(connection: sa.Connection, asked: _Asked, state: CorrectionState, problem: str, moved: int = 0) -> None:
     connection.execute(
         corrections.update().where(corrections.c.id == asked.id).values(state=state, problem=problem, ended=clock.now())
     )
@@ -95,7 +164,7 @@ def _close(connection: sa.Connection, asked: Row, state: str, problem: str, move
     )  # fmt: skip
 
 
-def _rename_exam(connection: sa.Connection, asked: Row) -> _Done:
+def _rename_exam(connection: sa.Connection, asked: _Asked) -> _Done:
     exam = _exam(connection, asked.exam_id)
     key = folded(asked.value)
     other = _exam_of_code(connection, asked.study_id, asked.value)
@@ -107,7 +176,7 @@ def _rename_exam(connection: sa.Connection, asked: Row) -> _Done:
     return _Done(moved, [(NodeId(Kind.STUDY, asked.study_id), exam.code)])
 
 
-def _move_series(connection: sa.Connection, asked: Row) -> _Done:
+def _move_series(connection: sa.Connection, asked: _Asked) -> _Done:
     """Move a series, and what was made of it: results stand beside their series."""
     one = _series(connection, asked.series_id)
     former = _exam(connection, one.exam_id)
@@ -160,7 +229,7 @@ def _relink(connection: sa.Connection, result: Row, exam: int) -> None:
     connection.execute(results.update().where(results.c.series_id == result.id).values(source_id=of))
 
 
-def _describe_series(connection: sa.Connection, asked: Row) -> _Done:
+def _describe_series(connection: sa.Connection, asked: _Asked) -> _Done:
     one = _series(connection, asked.series_id)
     exam = _exam(connection, one.exam_id)
     others = [name for name in _names(connection, exam.id) if name != one.name]
@@ -185,7 +254,7 @@ def _exam_of_code(connection: sa.Connection, study: int, code: str) -> Row | Non
     return connection.execute(sa.select(exams).where(exams.c.study_id == study, exams.c.code_key == folded(code))).first()
 
 
-def _make_exam(connection: sa.Connection, asked: Row, acquired: int | None) -> int:
+def _make_exam(connection: sa.Connection, asked: _Asked, acquired: int | None) -> int:
     values = {
         "study_id": asked.study_id, "code": asked.value, "code_key": folded(asked.value), "acquired": acquired,
         "added": clock.now(),
@@ -198,7 +267,7 @@ def _date_exam(connection: sa.Connection, number: int) -> None:
     connection.execute(exams.update().where(exams.c.id == number).values(acquired=earliest))
 
 
-def _series(connection: sa.Connection, number: int) -> Row:
+def _series(connection: sa.Connection, number: int | None) -> Row:
     row = connection.execute(sa.select(series).where(series.c.id == number)).first()
     if row is None:
         raise NotFound("the series is not there any more")

@@ -11,7 +11,7 @@ from catalog.database import Database, Row
 from catalog.database.tables import corrections, exams, jobs, series, studies, users
 from catalog.jobs import JobKind, enqueue
 from catalog.pure.access import Action, Principal, roles_allowing
-from catalog.pure.corrections import Correction
+from catalog.pure.corrections import Correction, CorrectionState
 from catalog.pure.errors import Invalid, NotFound, Refused
 from catalog.pure.names import check_code, folded
 from catalog.visible import Query, granted_exam, visible_exams, visible_series, visible_studies
@@ -35,7 +35,7 @@ class CorrectionInfo:
     reason: str
     asked_by: str
     asked: int
-    state: str
+    state: CorrectionState
     problem: str
     ended: int | None
 
@@ -130,7 +130,8 @@ class Corrections:
         values = {
             "kind": kind, "study_id": study.id, "exam_id": exam.id, "series_id": one.id if one else None, "place": place,
             "value": value, "reason": check_line(reason, "a reason"),
-            "asked_by": self._actor.acting_as or self._actor.name, "asked": clock.now(), "state": "queued", "problem": "",
+            "asked_by": self._actor.acting_as or self._actor.name, "asked": clock.now(), "problem": "",
+            "state": CorrectionState.QUEUED,
         }  # fmt: skip
         with self._database.write() as connection:
             if self._principal is not None:
@@ -173,7 +174,7 @@ def _info(row: Row) -> CorrectionInfo:
         reason=row.reason,
         asked_by=row.asked_by,
         asked=row.asked,
-        state=row.state,
-        problem=row.problem or (row.error or "" if row.state == "queued" else ""),
+        state=CorrectionState(row.state),
+        problem=row.problem or (row.error or "" if row.state == CorrectionState.QUEUED else ""),
         ended=row.ended,
     )

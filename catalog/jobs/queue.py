@@ -16,6 +16,7 @@ from catalog import clock
 from catalog.database import Database
 from catalog.database.tables import jobs
 from catalog.pure.errors import Conflict
+from catalog.pure.jobs import JobEvent, JobState, after, before
 
 LEASE_SECONDS = 60
 _LONGEST_PAUSE = 600
@@ -54,7 +55,7 @@ def enqueue(
 ) -> int:
     """Queue a job in the caller's transaction and return its number."""
     values = {
-        "kind": kind, "batch_id": batch_id, "correction_id": correction_id, "study_id": study_id, "state": "queued",
+        "kind": kind, "batch_id": batch_id, "correction_id": correction_id, "study_id": study_id, "state": JobState.QUEUED,
         "attempts": 0, "not_before": 0, "lease": 0, "worker": "", "done": 0, "error": "", "created": clock.now(),
     }  # fmt: skip
     return int(connection.execute(jobs.insert().values(values).returning(jobs.c.id)).scalar_one())
@@ -64,14 +65,14 @@ def cancel(connection: sa.Connection, batch_id: int) -> None:
     """End a batch's jobs in the caller's transaction: one that runs stops at its next step, without a trace."""
     connection.execute(
         jobs.update()
-        .where(jobs.c.batch_id == batch_id, jobs.c.state.in_(("queued", "running")))
-        .values(state="done", lease=0, ended=clock.now())
+        .where(jobs.c.batch_id == batch_id, jobs.c.state.in_(before(JobEvent.CANCEL)))
+        .values(state=after(JobEvent.CANCEL), lease=0, ended=clock.now())
     )
 
 
 def waiting_jobs(database: Database) -> tuple[int, int | None]:
     """Return how many jobs wait that could run now, and when the oldest of them was queued."""
-    due = sa.and_(jobs.c.state == "queued", jobs.c.not_before <= clock.now())
+    due = sa.and_(jobs.c.state == JobState.QUEUED, jobs.c.not_before <= clock.now())
     row = database.row(sa.select(sa.func.count(), sa.func.min(jobs.c.created)).where(due))
     return (row[0], row[1]) if row is not None else (0, None)
 
@@ -106,14 +107,14 @@ class Queue:
         self._release_dead()
         other = jobs.alias()
         same_study_runs = sa.exists().where(
-            other.c.study_id == jobs.c.study_id, other.c.state == "running", other.c.lease > now, other.c.id != jobs.c.id
+            other.c.study_id == jobs.c.study_id, other.c.state == JobState.RUNNING, other.c.lease > now, other.c.id != jobs.c.id
         )
         ready = (
             sa.select(jobs.c.id)
             .where(
                 sa.or_(
-                    sa.and_(jobs.c.state == "queued", jobs.c.not_before <= now),
-                    sa.and_(jobs.c.state == "running", jobs.c.lease <= now),
+                    sa.and_(jobs.c.state == JobState.QUEUED, jobs.c.not_before <= now),
+                    sa.and_(jobs.c.state == JobState.RUNNING, jobs.c.lease <= now),
                 ),
                 ~same_study_runs,
             )
@@ -133,7 +134,9 @@ class Queue:
             row = connection.execute(
                 jobs.update()
                 .where(jobs.c.id == ready.scalar_subquery())
-                .values(state="running", attempts=jobs.c.attempts + 1, worker=self._worker, lease=now + LEASE_SECONDS)
+                .values(
+                    state=after(JobEvent.CLAIM), attempts=jobs.c.attempts + 1, worker=self._worker, lease=now + LEASE_SECONDS
+                )
                 .returning(jobs.c.id, jobs.c.kind, jobs.c.batch_id, jobs.c.correction_id, jobs.c.study_id, jobs.c.attempts)
             ).first()
         if row is None:
@@ -159,14 +162,16 @@ class Queue:
         Raises:
             Conflict: another worker took the job over; the caller must stop without a trace.
         """
-        self._change(connection, job, {"state": "done", "lease": 0, "error": "", "ended": clock.now()})
+        self._change(connection, job, {"state": after(JobEvent.FINISH), "lease": 0, "error": "", "ended": clock.now()})
 
     def retry_later(self, job: Job, error: str) -> None:
         """Give the job back; it may run again after a pause that doubles with each attempt."""
         pause = min(2**job.attempts, _LONGEST_PAUSE)
         with self._database.write() as connection:
             connection.execute(
-                self._mine(job).values(state="queued", lease=0, worker="", error=error, not_before=clock.now() + pause)
+                self._mine(job).values(
+                    state=after(JobEvent.RETRY), lease=0, worker="", error=error, not_before=clock.now() + pause
+                )
             )
 
     def give_up(self, connection: sa.Connection, job: Job, error: str) -> None:
@@ -175,31 +180,33 @@ class Queue:
         Raises:
             Conflict: another worker took the job over; the caller must stop without a trace.
         """
-        self._change(connection, job, {"state": "failed", "lease": 0, "error": error, "ended": clock.now()})
+        self._change(connection, job, {"state": after(JobEvent.GIVE_UP), "lease": 0, "error": error, "ended": clock.now()})
 
     def release(self, job: Job) -> None:
         """Give the job back at once, as if it had not been begun."""
         with self._database.write() as connection:
-            connection.execute(self._mine(job).values(state="queued", lease=0, worker="", attempts=jobs.c.attempts - 1))
+            connection.execute(
+                self._mine(job).values(state=after(JobEvent.RELEASE), lease=0, worker="", attempts=jobs.c.attempts - 1)
+            )
 
     def _change(self, connection: sa.Connection, job: Job, values: dict[str, object]) -> None:
         if connection.execute(self._mine(job).values(values)).rowcount != 1:
             raise Conflict("another worker took this job over")
 
     def _mine(self, job: Job) -> sa.Update:
-        return jobs.update().where(jobs.c.id == job.id, jobs.c.worker == self._worker, jobs.c.state == "running")
+        return jobs.update().where(jobs.c.id == job.id, jobs.c.worker == self._worker, jobs.c.state == JobState.RUNNING)
 
     def _release_dead(self) -> None:
         """Give back the jobs of workers of this machine that are no more, without waiting for their lease."""
-        running = self._database.rows(sa.select(jobs.c.id, jobs.c.worker).where(jobs.c.state == "running"))
+        running = self._database.rows(sa.select(jobs.c.id, jobs.c.worker).where(jobs.c.state == JobState.RUNNING))
         dead = [row for row in running if row.worker != self._worker and _is_dead(row.worker)]
         if dead:
             with self._database.write() as connection:
                 for row in dead:
                     connection.execute(
                         jobs.update()
-                        .where(jobs.c.id == row.id, jobs.c.worker == row.worker, jobs.c.state == "running")
-                        .values(state="queued", lease=0, worker="")
+                        .where(jobs.c.id == row.id, jobs.c.worker == row.worker, jobs.c.state == JobState.RUNNING)
+                        .values(state=after(JobEvent.RELEASE), lease=0, worker="")
                     )
 
 

@@ -1,6 +1,7 @@
 """Writing metadata into the catalogue, in the transaction that makes the files. Used by what publishes, and by `refill`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -13,34 +14,53 @@ from catalog.pure.query import Value
 _ELSEWHERE = frozenset({"SOPInstanceUID", "SeriesNumber", "SeriesDescription", "AcquisitionDateTime", "FileType"})
 
 
-def keep(connection: sa.Connection, series_id: int, values: Iterable[tuple[int, Mapping[str, object]]]) -> None:
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What some files of a series say, before they have rows: fields that are equal in all, and a column for each other."""
+
+    same: Mapping[str, Value]
+    varying: Mapping[str, Column]
+
+
+def prepare(told: Iterable[Mapping[str, object]]) -> Prepared:
+    """Return what files tell, ready to be kept: reading takes long, and is done before the transaction.
+
+    Args:
+        told: what each file tells by name of field. Taken one after the other.
+    """
+    columns = _columns(told)
+    same = {name: column[0] for name, column in columns.items() if all(value == column[0] for value in column)}
+    return Prepared(same, {name: column for name, column in columns.items() if name not in same})
+
+
+def keep(connection: sa.Connection, series_id: int, rows: Sequence[int], prepared: Prepared) -> None:
     """Keep the metadata of files that were added to a series.
 
     Args:
-        values: each file's row, in rising order, with what it tells by name of field. Taken one after the other.
+        rows: the files' rows, in rising order; their metadata were prepared in this order.
     """
-    rows, told = _columns(values)
-    numbers = field_ids(connection, sorted(told))
-    new = Columns(rows, {numbers[name]: column for name, column in told.items()})
+    numbers = field_ids(connection, sorted([*prepared.same, *prepared.varying]))
+    columns = {numbers[name]: [value] * len(rows) for name, value in prepared.same.items()}
+    columns |= {numbers[name]: column for name, column in prepared.varying.items()}
     before, same = _before(connection, series_id, set(rows))
-    _write(connection, series_id, joined(before, same, new))
+    _write(connection, series_id, joined(before, same, Columns(tuple(rows), columns)))
 
 
-def _columns(values: Iterable[tuple[int, Mapping[str, object]]]) -> tuple[tuple[int, ...], dict[str, Column]]:
-    """Return the files' rows and a column a field; equal values are one object, for most are equal."""
-    rows: list[int] = []
+def _columns(told: Iterable[Mapping[str, object]]) -> dict[str, Column]:
+    """Return a column a field; equal values are one object, for most are equal."""
+    count = 0
     columns: dict[str, Column] = {}
     known: dict[Value, Value] = {}
-    for row, each in values:
+    for each in told:
         for name, value in each.items():
             if name not in _ELSEWHERE and (kept := storable(value)) is not None:
                 column = columns.setdefault(name, [])
-                column += [None] * (len(rows) - len(column))
+                column += [None] * (count - len(column))
                 column.append(known.setdefault(kept, kept))
-        rows.append(row)
+        count += 1
     for column in columns.values():
-        column.extend([None] * (len(rows) - len(column)))
-    return tuple(rows), columns
+        column.extend([None] * (count - len(column)))
+    return columns
 
 
 def forget(connection: sa.Connection, series: Iterable[int]) -> None:

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from catalog.database import Database
 from catalog.database.tables import files, series, studies
-from catalog.metadata.keeping import forget, keep
+from catalog.metadata.keeping import forget, keep, prepare
 from catalog.pure.errors import NotFound
 from catalog.pure.names import folded
 from catalog.store import RecordStore, records
@@ -32,6 +32,6 @@ def refill(database: Database, store: RecordStore, study: str) -> int:
             rows = connection.execute(sa.select(*columns).where(files.c.series_id == each).order_by(files.c.id)).all()
             values = {file.id: told.get((file.identity.hex(), file.sha256.hex())) for file in rows}
             known = {number: value for number, value in values.items() if value is not None}
-            keep(connection, each, known.items())
+            keep(connection, each, list(known), prepare(known.values()))
             count += len(known)
     return count

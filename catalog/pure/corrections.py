@@ -16,6 +16,14 @@ class Correction(StrEnum):
     DESCRIBE_SERIES = "describe_series"
 
 
+class CorrectionState(StrEnum):
+    """Where a correction stands: queued until its job did it or refused it, and that is final."""
+
+    QUEUED = "queued"
+    DONE = "done"
+    REFUSED = "refused"
+
+
 class Place(NamedTuple):
     """Where a series stands in its study."""
 

@@ -151,3 +151,13 @@ def _distinct(wanted: Iterable[str]) -> list[str]:
                 given[place] = unique_file_name(safe, taken)
                 taken.add(folded(given[place]))
     return [given[place] for place in range(len(names))]
+
+
+def sources_as_column(sources: Iterable[str]) -> str:
+    """Return the sources of a lineage as the catalogue keeps them: a JSON array."""
+    return json.dumps(list(sources))
+
+
+def sources_of_column(column: str) -> tuple[str, ...]:
+    """Return what `sources_as_column` was given."""
+    return tuple(json.loads(column))

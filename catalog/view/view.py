@@ -3,7 +3,6 @@
 May live here: how trees are put under one root, and what is asked of the archive besides folders and files. Not: a tree.
 """
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from catalog.pure.capacity import Capacity
 from catalog.pure.errors import IsADirectory, NotFound
 from catalog.pure.names import folded
 from catalog.pure.nodes import FIRST_BESIDE, LAST_TREE, ROOT_ID, STUDIES, SYSTEM_FOLDERS, Kind, Node, NodeId
+from catalog.pure.results import sources_of_column
 from catalog.store import ObjectStore
 from catalog.view import statements
 from catalog.view.study_tree import StudyTree
@@ -151,7 +151,7 @@ class View(Tree):
         if node.kind is not Kind.SERIES or node.tree != STUDIES:
             return None
         row = self._database.row(statements.RESULT, {"user": self._user, "row": node.row})
-        return Origin(row.name or "", row.program, tuple(json.loads(row.sources)), row.brought_by) if row else None
+        return Origin(row.name or "", row.program, sources_of_column(row.sources), row.brought_by) if row else None
 
     def search(self, question: str, *, with_files: bool = False) -> "Iterator[FoundSeries]":
         """Yield the series of which at least one file answers a question, in the order of the tree.

@@ -44,7 +44,7 @@ class ArchiveLookup:
                 instance = published_instance(self._cleaner.published_uid(one.facts.sop_instance))[:_SHORT]
                 for exam, instances in places:
                     if instance in instances:
-                        found[one.row.id] = exam
+                        found[one.file.id] = exam
         return found
 
     def sizes(self, file_type: str, description: str, exam: str) -> list[int]:

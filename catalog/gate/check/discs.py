@@ -15,6 +15,7 @@ from catalog.gate.staged.area import Staging
 from catalog.pure.checks import Finding
 from catalog.pure.checks.discs import Disc, missing, told, unnamed
 from catalog.pure.errors import Unavailable, Unreadable
+from catalog.pure.staged_files import FileState
 
 _MOST_LISTED = 200
 
@@ -41,7 +42,7 @@ def _discs(database: Database, staging: Staging, batch_id: int) -> list[Disc]:
     columns = staged_files.c
     rows = database.rows(
         sa.select(columns.id, columns.file)
-        .where(columns.batch_id == batch_id, columns.state == "unpacked")
+        .where(columns.batch_id == batch_id, columns.state == FileState.UNPACKED)
         .order_by(columns.id)
     )
     found = []

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from catalog.database import Row
 from catalog.filetypes.dicom import DicomFacts, Index, read_facts
 from catalog.filetypes.part10 import NotDicom
+from catalog.gate.batches import StagedFile
 from catalog.gate.deidentification import Cleaner
 from catalog.gate.staged.area import Staging
 from catalog.gate.staged.companions import Companions
@@ -45,7 +45,7 @@ class Examined:
     files that belong beside it and are missing.
     """
 
-    row: Row
+    file: StagedFile
     facts: DicomFacts | None = None
     problem: str = ""
     held: str = ""
@@ -116,57 +116,57 @@ class Examiner:
         self._series = SeriesTable()
         self._people = _People()
 
-    def examine(self, row: Row) -> Examined:
+    def examine(self, file: StagedFile) -> Examined:
         """Read a staged file."""
-        if made := result_path(self._staging.name_of(row.file)):
-            return Examined(row, series=self._result(row, made), tells=self._tells(row))
+        if made := result_path(self._staging.name_of(file.file)):
+            return Examined(file, series=self._result(file, made), tells=self._tells(file))
         try:
-            facts = read_facts(self._staging.path(row.file))
+            facts = read_facts(self._staging.path(file.file))
         except NotDicom:
-            return Examined(row, is_foreign=True)
+            return Examined(file, is_foreign=True)
         except Index:
-            return Examined(row, is_aside=True)
+            return Examined(file, is_aside=True)
         except (Unreadable, Unavailable) as error:
             # Unavailable: a bad block under one file; the rest of the batch goes on (docs/laws.md, law 8).
-            return Examined(row, problem=str(error))
+            return Examined(file, problem=str(error))
         except FileNotFoundError:
-            return Examined(row, problem="its bytes are missing from the staging folder")
+            return Examined(file, problem="its bytes are missing from the staging folder")
         # A data set without a series UID breaks PS3.3 C.7.3.1, but exists: then number and description make the series.
         key = facts.series or f"{facts.series_number} {facts.series_description}"
         series = self._series.place(
-            f"{facts.modality} {key}", self._patient(facts), row.id,
+            f"{facts.modality} {key}", self._patient(facts), file.id,
             number=facts.series_number, modality=facts.modality, file_type=f"DCM_{facts.modality or 'OT'}",
             description=facts.series_description,
         )  # fmt: skip
         self._people.add(facts, self._digest("study", facts.study))
-        return Examined(row, facts, series=series, identity=self._staging.digest(f"instance {facts.sop_instance}"))
+        return Examined(file, facts, series=series, identity=self._staging.digest(f"instance {facts.sop_instance}"))
 
-    def foreign(self, row: Row) -> Examined:
+    def foreign(self, file: StagedFile) -> Examined:
         """Look at a staged file that is no DICOM."""
         try:
-            kind = self._tree.recognised(row.file)
-            held = waits = self._held(row.file, row.size, self._cleaner)
+            kind = self._tree.recognised(file.file)
+            held = waits = self._held(file.file, file.size, self._cleaner)
             if waits and self._vouched is not None:
-                held = self._held(row.file, row.size, self._vouched)
-            if (lacking := self._tree.lacking(row.file, kind)) and (kind is None or kind.companions):
+                held = self._held(file.file, file.size, self._vouched)
+            if (lacking := self._tree.lacking(file.file, kind)) and (kind is None or kind.companions):
                 held = f"its other half ({', '.join(lacking)}) is missing, and one means nothing without the other"
         except Unavailable as error:
-            return Examined(row, problem=str(error))
+            return Examined(file, problem=str(error))
         except FileNotFoundError:
-            return Examined(row, problem="its bytes are missing from the staging folder")
+            return Examined(file, problem="its bytes are missing from the staging folder")
         if held:
-            return Examined(row, held=held, is_foreign=True)
-        name = self._staging.name_of(row.file)
+            return Examined(file, held=held, is_foreign=True)
+        name = self._staging.name_of(file.file)
         folder = name.partition("/")[0] if "/" in name else ""
         number = _NUMBERED.match(folder)
         file_type = kind.name if kind is not None else ""
         series = self._series.place(
-            f"{folder}/{file_type}", "", row.id,
+            f"{folder}/{file_type}", "", file.id,
             number=int(number[1]) if number else None, modality="", file_type=file_type, description=folder,
         )  # fmt: skip
         if name:
-            self._named.append((row.id, row.file, series.label))
-        return Examined(row, waits=waits, series=series, is_foreign=True, lacks=", ".join(lacking))
+            self._named.append((file.id, file.file, series.label))
+        return Examined(file, waits=waits, series=series, is_foreign=True, lacks=", ".join(lacking))
 
     def telling(self) -> Iterator[CheckedFile]:
         """Yield the files that are no DICOM whose names tell, when all files were seen."""
@@ -186,19 +186,19 @@ class Examiner:
             return str(error)
         return ""
 
-    def _result(self, row: Row, made: ResultPath) -> Series:
+    def _result(self, file: StagedFile, made: ResultPath) -> Series:
         series = self._series.place(
-            f"result {made.number} {made.label}", "", row.id, number=made.number, modality="", file_type=FILE_TYPE,
+            f"result {made.number} {made.label}", "", file.id, number=made.number, modality="", file_type=FILE_TYPE,
             description=made.label,
         )  # fmt: skip
-        self._named.append((row.id, row.file, series.label))
+        self._named.append((file.id, file.file, series.label))
         return series
 
-    def _tells(self, row: Row) -> str:
-        if row.size > sidecars.LARGEST or not self._staging.name_of(row.file).lower().endswith(".json"):
+    def _tells(self, file: StagedFile) -> str:
+        if file.size > sidecars.LARGEST or not self._staging.name_of(file.file).lower().endswith(".json"):
             return ""
         try:
-            return ", ".join(sidecars.keys_that_tell(self._staging.path(row.file).read_bytes(), self._exam))
+            return ", ".join(sidecars.keys_that_tell(self._staging.path(file.file).read_bytes(), self._exam))
         except OSError:
             return ""  # publishing reads it again, and says so
 
@@ -210,16 +210,16 @@ class Examiner:
             archived: the exam that has it.
         """
         facts = seen.facts
-        unfinished = self._staging.is_unfinished(seen.row.file)
+        unfinished = self._staging.is_unfinished(seen.file.file)
         if seen.series is None:
-            return CheckedFile(seen.row.id, problem=seen.problem, held=seen.held, is_unfinished=unfinished)
+            return CheckedFile(seen.file.id, problem=seen.problem, held=seen.held, is_unfinished=unfinished)
         if facts is None or seen.identity is None:
             return CheckedFile(
-                seen.row.id, waits=seen.waits, series=seen.series.label, file_type=seen.series.file_type,
+                seen.file.id, waits=seen.waits, series=seen.series.label, file_type=seen.series.file_type,
                 is_unfinished=unfinished, text_tells=seen.tells, lacks=seen.lacks,
             )  # fmt: skip
         return CheckedFile(
-            file=seen.row.id,
+            file=seen.file.id,
             instance=seen.identity.hex(),
             patient=self._patient(facts),
             study=self._digest("study", facts.study),
@@ -231,7 +231,7 @@ class Examiner:
             lacks_pixels=facts.lacks_pixels,
             elsewhere=elsewhere,
             archived=archived,
-            burned_in=self._burned_in(self._staging.path(seen.row.file)),
+            burned_in=self._burned_in(self._staging.path(seen.file.file)),
             is_unfinished=unfinished,
         )
 

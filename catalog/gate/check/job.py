@@ -4,15 +4,15 @@ Files are looked at in chunks, and about a kilobyte of each is kept, mostly its 
 May live here: the order of the steps, and writing down what the rules say. The rules are in `catalog.pure.checks`.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from catalog import clock
-from catalog.database import Database, Row
+from catalog.database import Database
 from catalog.database.tables import batches, staged_files, studies
+from catalog.gate.batches import StagedFile, as_columns
 from catalog.gate.check import discs
 from catalog.gate.check.archive_lookup import ArchiveLookup
 from catalog.gate.check.examine import Examined, Examiner
@@ -31,6 +31,7 @@ from catalog.pure.batches import Event, State, transition
 from catalog.pure.checks import Checks, Finding, Severity
 from catalog.pure.errors import Invalid, Refused, Unavailable, Unreadable
 from catalog.pure.expectations import expectations
+from catalog.pure.staged_files import FileEvent, FileState, after
 
 _WAITING = (State.OPEN, State.SEALED, State.CHECKED, State.ACCEPTED)
 _CHUNK_FILES = 200
@@ -93,12 +94,12 @@ class Checker:
         checks = Checks()
         unpacker = Unpacker(self._database, self._staging, this.id, self._quota)
         done = 0
-        for rows in self._chunks(this.id):
+        for chunk in self._chunks(this.id):
             seen = []
-            for row in rows:
+            for file in chunk:
                 stop()
-                one = examiner.examine(row)
-                seen.append(self._foreign(unpacker, row, examiner, stop) if one.is_foreign else one)
+                one = examiner.examine(file)
+                seen.append(self._foreign(unpacker, file, examiner, stop) if one.is_foreign else one)
             done += len(seen)
             self._note(job, done, self._judge(this, checks, examiner, lookup, seen))
         findings = self._conclude(this, checks, examiner, lookup)
@@ -144,37 +145,37 @@ class Checker:
         except Refused:
             return None
 
-    def _foreign(self, unpacker: Unpacker, row: Row, examiner: Examiner, stop: Stop) -> Examined:
+    def _foreign(self, unpacker: Unpacker, file: StagedFile, examiner: Examiner, stop: Stop) -> Examined:
         """Look at a file that is no DICOM; of an archive, its files become files of the batch, which come later."""
         try:
-            is_archive = unpacker.is_archive(row.file)
+            is_archive = unpacker.is_archive(file.file)
         except (Unreadable, Unavailable) as error:
-            return Examined(row, problem=str(error))
+            return Examined(file, problem=str(error))
         if not is_archive:
-            return examiner.foreign(row)
+            return examiner.foreign(file)
         try:
-            unpacker.unpack(row, stop)
+            unpacker.unpack(file, stop)
         except Unreadable as error:
-            return Examined(row, problem=str(error))
-        return Examined(row, is_aside=True)
+            return Examined(file, problem=str(error))
+        return Examined(file, is_aside=True)
 
     def _lookup(self, this: _Batch) -> ArchiveLookup | None:
         if this.study_id is None or this.cleaner is None:
             return None
         return ArchiveLookup(self._database, this.study_id, this.cleaner)
 
-    def _chunks(self, batch_id: int) -> Iterator[Sequence[Row]]:
+    def _chunks(self, batch_id: int) -> Iterator[Sequence[StagedFile]]:
         columns = staged_files.c
         chunk = (
             sa.select(columns.id, columns.file, columns.size)
-            .where(columns.batch_id == batch_id, columns.state != "unpacked", columns.id > sa.bindparam("after"))
+            .where(columns.batch_id == batch_id, columns.state != FileState.UNPACKED, columns.id > sa.bindparam("after"))
             .order_by(columns.id)
             .limit(_CHUNK_FILES)
         )
-        after = 0
-        while rows := self._database.rows(chunk, {"after": after}):
-            yield rows
-            after = rows[-1].id
+        last = 0
+        while rows := self._database.rows(chunk, {"after": last}):
+            yield [StagedFile(row.id, row.file, row.size) for row in rows]
+            last = rows[-1].id
 
     def _judge(
         self, this: _Batch, checks: Checks, examiner: Examiner, lookup: ArchiveLookup | None, seen: Sequence[Examined]
@@ -185,11 +186,11 @@ class Checker:
         outcomes: list[dict[str, object]] = []
         for one in seen:
             others = elsewhere.get(one.identity, ()) if one.identity else ()
-            why = "" if one.is_aside else checks.see(examiner.checked(one, others, archived.get(one.row.id, "")))
-            state = "unpacked" if one.is_aside else "bad" if why else "staged"
+            why = "" if one.is_aside else checks.see(examiner.checked(one, others, archived.get(one.file.id, "")))
+            event = FileEvent.UNPACK if one.is_aside else FileEvent.FAIL if why else FileEvent.PASS
             outcomes.append(
                 {
-                    "row": one.row.id, "new_state": state, "new_reason": why,
+                    "row": one.file.id, "new_state": after(event), "new_reason": why,
                     "new_series": one.series.label if one.series else "", "new_identity": one.identity,
                     "new_number": one.number,
                 }
@@ -255,7 +256,9 @@ class Checker:
         return findings
 
     def _asides(self, batch_id: int) -> Iterator[Finding]:
-        aside = sa.select(sa.func.count()).where(staged_files.c.batch_id == batch_id, staged_files.c.state == "unpacked")
+        aside = sa.select(sa.func.count()).where(
+            staged_files.c.batch_id == batch_id, staged_files.c.state == FileState.UNPACKED
+        )
         row = self._database.row(aside)
         if row is not None and row[0]:
             message = (
@@ -270,21 +273,20 @@ class Checker:
 
     def _write(self, job: Job, examiner: Examiner, findings: list[Finding]) -> None:
         follows = self._late_for(job.batch_id, examiner.studies())
+        columns = as_columns(
+            findings=[finding.as_dict() for finding in findings], summary=[one.summary() for one in examiner.series()]
+        )
         with self._database.write() as connection:
             self._queue.finish(connection, job)
             state = connection.execute(sa.select(batches.c.state).where(batches.c.id == job.batch_id)).scalar_one()
             if state != State.SEALED:
                 return  # decided, or opened again, while the checks ran
-            after, _ = transition(State(state), Event.CHECKS_DONE)
-            values: dict[str, object] = {
-                "state": after,
-                "findings": json.dumps([finding.as_dict() for finding in findings]),
-                "summary": json.dumps([one.summary() for one in examiner.series()]),
-            }
+            checked, _ = transition(State(state), Event.CHECKS_DONE)
+            values: dict[str, object] = {"state": checked, **columns}
             if follows is not None:
                 values["follows"] = follows
             connection.execute(batches.update().where(batches.c.id == job.batch_id).values(values))
-            write_report(connection, self._staging, job.batch_id)
+        write_report(self._database, self._staging, job.batch_id)
 
     def _late_for(self, batch_id: int, studies_seen: set[str]) -> int | None:
         """Return the earlier batch of the same source that these files are late for: it has files of the same DICOM study."""

@@ -14,6 +14,7 @@ from catalog.filetypes.dicom import describe
 from catalog.gate.deidentification import Cleaner
 from catalog.gate.staged.area import Staging
 from catalog.pure.errors import Held, Unavailable, Unreadable
+from catalog.pure.staged_files import FileState
 
 _LARGEST_FILE = 256 << 20
 _MOST_SERIES = 200
@@ -49,7 +50,7 @@ def previews(database: Database, staging: Staging, cleaner: Cleaner, batch_id: i
     )
     rows = database.rows(
         sa.select(columns.series, columns.file)
-        .where(columns.id.in_(firsts), columns.size <= _LARGEST_FILE, columns.state != "bad")
+        .where(columns.id.in_(firsts), columns.size <= _LARGEST_FILE, columns.state != FileState.BAD)
         .order_by(columns.id)
     )
     return [_preview(staging, cleaner, row.series, row.file) for row in rows]

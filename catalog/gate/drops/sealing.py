@@ -17,6 +17,7 @@ from catalog.gate.staged.drop_folder import DropFolder, StockedFile
 from catalog.pure.batches import Event, State, transition
 from catalog.pure.drops import is_quiet
 from catalog.pure.errors import Refused
+from catalog.pure.staged_files import FileState
 
 _ROWS_AT_ONCE = 1000
 # The kernel lets go of a file a moment after its program closed it.
@@ -88,10 +89,10 @@ def take_stock(database: Database, staging: Staging, batch: int) -> None:
     drop.forget_stock()  # numbers of an attempt that died, or from before the batch was opened again
     staging.forget_names(key.drop_folder)
     stock = drop.take_stock()
+    rows = [_row(staging, batch, key.drop_folder, file) for file in stock]
     with database.write() as connection:
-        for at in range(0, len(stock), _ROWS_AT_ONCE):
-            rows = [_row(staging, batch, key.drop_folder, file) for file in stock[at : at + _ROWS_AT_ONCE]]
-            connection.execute(staged_files.insert(), rows)
+        for at in range(0, len(rows), _ROWS_AT_ONCE):
+            connection.execute(staged_files.insert(), rows[at : at + _ROWS_AT_ONCE])
         counted = {"files": len(stock), "bytes": sum(file.size for file in stock)}
         connection.execute(batches.update().where(batches.c.id == batch).values(counted))
 
@@ -99,5 +100,5 @@ def take_stock(database: Database, staging: Staging, batch: int) -> None:
 def _row(staging: Staging, batch: int, key: str, file: StockedFile) -> dict[str, object]:
     return {
         "batch_id": batch, "file": f"drops/{key}/{file.number}", "variant": 0, "size": file.size, "received": clock.now(),
-        "instance": staging.digest(f"dropped {file.name}"), "state": "staged", "reason": "", "result": "",
+        "instance": staging.digest(f"dropped {file.name}"), "state": FileState.STAGED, "reason": "", "result": "",
     }  # fmt: skip

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 
 from catalog.database import Database
 from catalog.database.tables import batches, staged_files
+from catalog.gate import report
 from catalog.gate.staged.area import Staging
 from catalog.jobs import Job, Queue, Stop
 
@@ -36,6 +37,7 @@ class Eraser:
             self._staging.erase([row.file for row in rows])
             with self._database.write() as connection:
                 connection.execute(staged_files.delete().where(staged_files.c.id.in_([row.id for row in rows])))
+        report.hand_on(self._database, self._staging, job.batch_id)
         self._staging.erase_about(job.batch_id)
         row = self._database.row(sa.select(batches.c.drop_folder).where(batches.c.id == job.batch_id))
         # Unless files of it were left over, and are another batch's now.

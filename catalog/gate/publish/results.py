@@ -6,9 +6,8 @@ exam by its own patient ID.
 """
 
 import hashlib
-import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BufferedRandom
 from pathlib import Path
@@ -17,18 +16,19 @@ from typing import Any
 import sqlalchemy as sa
 
 from catalog import clock
-from catalog.database import Row
+from catalog.database import Database
 from catalog.database.tables import batches, files, folders, series, users
 from catalog.database.tables import results as results_table
 from catalog.filetypes.dicom import read_facts
 from catalog.filetypes.part10 import NotDicom
+from catalog.gate.batches import Batch
 from catalog.pure.errors import Held, Invalid
 from catalog.pure.names import folded, nested_folder, nested_key, series_name, unique_name
-from catalog.pure.results import FILE_TYPE, Lineage, ResultPath, placed, read_lineage
+from catalog.pure.results import FILE_TYPE, Lineage, ResultPath, placed, read_lineage, sources_as_column, sources_of_column
 
 _LARGEST_LINEAGE = 1 << 16
 _IDENTITY_BYTES = 16
-_RESULT = (series.c.id, series.c.name, series.c.identity)
+_ROWS_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,33 @@ class ResultFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Put:
-    """What became of an import's results: one manifest entry a file, and files whose place is taken by other bytes."""
+class PlannedResult:
+    """A result to be made, or added to where `row` is not None. `lineage`: how it was made; `placed`: where each file goes.
 
-    entries: list[dict[str, Any]]
-    contradicting: list[int]
+    `origin` is where it comes from, as its manifest says it.
+    """
+
+    row: int | None
+    number: int
+    label: str
+    name: str
+    identity: bytes
+    lineage: Lineage | None
+    origin: Mapping[str, Any]
+    placed: Sequence[tuple[ResultFile, tuple[str, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedResults:
+    """Where an import's results go, and the staged files whose place is taken by other bytes."""
+
+    results: Sequence[PlannedResult] = ()
+    contradicting: Sequence[int] = ()
+
+    @property
+    def files(self) -> int:
+        """How many files get a place."""
+        return sum(len(result.placed) for result in self.results)
 
 
 def take(source: Path, target: BufferedRandom, made: ResultPath, exam: str) -> None:
@@ -96,145 +118,191 @@ def lineage_of(path: Path) -> Lineage:
         raise Held(str(error)) from None
 
 
-def put(connection: sa.Connection, batch: Row, exam_id: int, brought: Sequence[ResultFile]) -> Put:
-    """Make the series, folders and files of an import's results in an exam.
+def plan_results(
+    database: Database, batch: Batch, exam_id: int | None, others: Iterable[str], brought: Sequence[ResultFile]
+) -> PlannedResults:
+    """Decide where the files of an import's results go in an exam. Reads only.
 
     Files that are late for a result join it; the same label in another import makes another version beside the first.
+
+    Args:
+        exam_id: the exam; None if it is not there yet.
+        others: names of series that the import makes beside.
     """
-    root = _first_of(connection, batch)
     by_result: dict[tuple[int, str], list[ResultFile]] = {}
     for file in brought:
         by_result.setdefault((file.made.number, file.made.label), []).append(file)
-    done = Put([], [])
+    if not by_result:
+        return PlannedResults()
+    root = _first_of(database, batch)
+    there = _of_exam(database, exam_id)
+    taken = {*map(folded, others), *(folded(row.name) for row in there.values())}
+    planned, contradicting = [], []
     for (number, label), members in sorted(by_result.items()):
         identity = _identity(f"result {root} {number} {label}")
-        row = connection.execute(sa.select(*_RESULT).where(series.c.exam_id == exam_id, series.c.identity == identity)).first()
-        if row is None:
-            row = _make(connection, batch, exam_id, number, label, identity)
-        for member in members:
-            if member.lineage is not None:
-                _keep_lineage(connection, row.id, member.lineage)
-        _put_files(connection, batch, row, [member for member in members if member.lineage is None], done)
-    return done
+        known = there.get(identity)
+        name = known.name if known is not None else unique_name(series_name(number, FILE_TYPE, label), taken)
+        taken.add(folded(name))
+        lineage = next((member.lineage for member in reversed(members) if member.lineage is not None), None)
+        row = known.id if known is not None else None
+        placed_files, refused = _placed(database, row, [member for member in members if member.lineage is None])
+        contradicting += refused
+        origin = _origin(database, batch, row, lineage)
+        planned.append(PlannedResult(row, number, label, name, identity, lineage, origin, placed_files))
+    return PlannedResults(planned, contradicting)
 
 
-def _first_of(connection: sa.Connection, batch: Row) -> int:
+def manifest_entries(planned: PlannedResults, exam_code: str) -> Iterator[dict[str, Any]]:
+    """Yield the manifest's entry of each file."""
+    for result in planned.results:
+        for file, way in result.placed:
+            path = "/".join(way)
+            yield {
+                "exam": exam_code, "series": result.name, "name": path, "sha256": file.digest.hex(),
+                "size": file.size, "file_type": FILE_TYPE, "identity": _identity(path).hex(),
+                "series_identity": result.identity.hex(), "acquired": None, "headers": {}, "lineage": result.origin,
+            }  # fmt: skip
+
+
+def put(connection: sa.Connection, batch: Batch, exam_id: int, planned: PlannedResults) -> None:
+    """Make the series, folders and files of an import's results in an exam, as planned."""
+    now = clock.now()
+    for result in planned.results:
+        row = result.row if result.row is not None else _make(connection, batch, exam_id, result, now)
+        if result.lineage is not None:
+            values = {"program": result.lineage.program, "sources": sources_as_column(result.lineage.sources)}
+            connection.execute(results_table.update().where(results_table.c.series_id == row).values(values))
+        folders_of = _Folders(connection, row, now)
+        for at in range(0, len(result.placed), _ROWS_AT_ONCE):
+            chunk = result.placed[at : at + _ROWS_AT_ONCE]
+            connection.execute(files.insert(), [_file_row(folders_of, row, batch.id, file, way, now) for file, way in chunk])
+
+
+def _file_row(
+    folders_of: "_Folders", series_id: int, batch_id: int, file: ResultFile, way: tuple[str, ...], now: int
+) -> dict[str, Any]:
+    *above, name = way
+    key = folders_of.key(above, name)
+    return {
+        "series_id": series_id, "name_key": key, "name": None if key == name else name, "size": file.size,
+        "sha256": file.digest, "identity": _identity("/".join(way)), "acquired": None, "added": now, "batch_id": batch_id,
+    }  # fmt: skip
+
+
+def _first_of(database: Database, batch: Batch) -> int:
     """Return the first of the batches that follow each other up to this one."""
-    number, follows = int(batch.id), batch.follows
+    number, follows = batch.id, batch.follows
     while follows is not None:
-        number = int(follows)
-        follows = connection.execute(sa.select(batches.c.follows).where(batches.c.id == number)).scalar()
+        number = follows
+        row = database.row(sa.select(batches.c.follows).where(batches.c.id == number))
+        follows = row.follows if row is not None else None
     return number
 
 
-def _make(connection: sa.Connection, batch: Row, exam_id: int, number: int, label: str, identity: bytes) -> Row:
-    there = connection.execute(
-        sa.select(series.c.id, series.c.name, series.c.number, series.c.file_type)
-        .where(series.c.exam_id == exam_id)
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A series that an exam has."""
+
+    id: int
+    name: str
+
+
+def _of_exam(database: Database, exam_id: int | None) -> dict[bytes, _Known]:
+    rows = database.rows(sa.select(series.c.id, series.c.name, series.c.identity).where(series.c.exam_id == exam_id))
+    return {row.identity: _Known(row.id, row.name) for row in rows}
+
+
+def _make(connection: sa.Connection, batch: Batch, exam_id: int, result: PlannedResult, now: int) -> int:
+    source = connection.execute(
+        sa.select(series.c.id)
+        .where(series.c.exam_id == exam_id, series.c.number == result.number, series.c.file_type != FILE_TYPE)
         .order_by(series.c.name_key)
-    ).all()
-    name = unique_name(series_name(number, FILE_TYPE, label), {folded(one.name) for one in there})
-    now = clock.now()
-    made: Row = connection.execute(
-        series.insert()
-        .values(
-            exam_id=exam_id, study_id=batch.study_id, number=number, file_type=FILE_TYPE, description=label,
-            identity=identity, name=name, name_key=folded(name), acquired=None, added=now,
-        )
-        .returning(*_RESULT)
-    ).one()  # fmt: skip
-    of = next((one.id for one in there if one.number == number and one.file_type != FILE_TYPE), None)
-    brought_by = connection.execute(sa.select(users.c.login).where(users.c.id == batch.uploader_id)).scalar()
+        .limit(1)
+    ).scalar()
     values = {
-        "series_id": made.id, "source_id": of, "program": "", "sources": "[]", "brought_by": brought_by or batch.decided_by,
+        "exam_id": exam_id, "study_id": batch.study_id, "number": result.number, "file_type": FILE_TYPE,
+        "description": result.label, "identity": result.identity, "name": result.name, "name_key": folded(result.name),
+        "acquired": None, "added": now,
     }  # fmt: skip
-    connection.execute(results_table.insert().values(values))
+    made = int(connection.execute(series.insert().values(values).returning(series.c.id)).scalar_one())
+    origin = {
+        "series_id": made, "source_id": source, "program": "", "sources": sources_as_column(()),
+        "brought_by": result.origin["brought_by"],
+    }  # fmt: skip
+    connection.execute(results_table.insert().values(origin))
     return made
 
 
-def _keep_lineage(connection: sa.Connection, series_id: int, lineage: Lineage) -> None:
-    values = {"program": lineage.program, "sources": json.dumps(lineage.sources)}
-    connection.execute(results_table.update().where(results_table.c.series_id == series_id).values(values))
-
-
-def _put_files(connection: sa.Connection, batch: Row, result: Row, members: Sequence[ResultFile], done: Put) -> None:
-    ways = placed({member.staged: member.made.parts for member in members}, _standing(connection, result.id))
-    makes = _Folders(connection, result.id)
-    known = {
-        row.name_key: row.sha256
-        for row in connection.execute(sa.select(files.c.name_key, files.c.sha256).where(files.c.series_id == result.id))
-    }
-    lineage = _lineage(connection, result.id)
-    rows = []
+def _placed(
+    database: Database, series_id: int | None, members: Sequence[ResultFile]
+) -> tuple[list[tuple[ResultFile, tuple[str, ...]]], list[int]]:
+    """Return where the files of a result go that are not there yet, and those whose place is taken by something else."""
+    standing, folders_there = _standing(database, series_id)
+    ways = placed({member.staged: member.made.parts for member in members}, list(standing))
+    digests = {_folded(way): digest for way, digest in standing.items()}
+    found: list[tuple[ResultFile, tuple[str, ...]]] = []
+    contradicting = []
     for member in sorted(members, key=lambda member: ways[member.staged]):
-        *above, name = ways[member.staged]
-        key = makes.key(above, name)
-        if key is None or key in makes.keys or known.get(key, member.digest) != member.digest:
-            done.contradicting.append(member.staged)
-            continue
-        if key in known:
-            continue
-        path = "/".join(ways[member.staged])
-        rows.append(
-            {
-                "series_id": result.id, "name_key": key, "name": None if key == name else name, "size": member.size,
-                "sha256": member.digest, "identity": _identity(path), "acquired": None, "added": clock.now(),
-                "batch_id": batch.id,
-            }
-        )  # fmt: skip
-        done.entries.append(
-            {
-                "exam": batch.exam_code, "series": result.name, "name": path, "sha256": member.digest.hex(),
-                "size": member.size, "file_type": FILE_TYPE, "identity": _identity(path).hex(),
-                "series_identity": result.identity.hex(), "acquired": None, "headers": {}, "lineage": lineage,
-            }
-        )  # fmt: skip
-    if rows:
-        connection.execute(files.insert(), rows)
+        way = ways[member.staged]
+        key = _folded(way)
+        above = [key[:depth] for depth in range(1, len(key))]
+        if any(one in digests for one in above) or key in folders_there or digests.get(key, member.digest) != member.digest:
+            contradicting.append(member.staged)
+        elif key not in digests:
+            folders_there.update(above)
+            found.append((member, way))
+    return found, contradicting
 
 
-def _standing(connection: sa.Connection, series_id: int) -> list[tuple[str, ...]]:
-    """Return the ways to the files that a result has already."""
-    rows = connection.execute(sa.select(folders).where(folders.c.series_id == series_id).order_by(folders.c.id))
+def _standing(database: Database, series_id: int | None) -> tuple[dict[tuple[str, ...], bytes], set[tuple[str, ...]]]:
+    """Return the ways to the files that a result has, each with its digest, and the folded ways to its folders."""
+    rows = database.rows(sa.select(folders).where(folders.c.series_id == series_id).order_by(folders.c.id))
     above: dict[int | None, tuple[str, ...]] = {None: ()}
     for row in rows:
         above[row.id] = (*above[row.parent_id], row.name)
-    found = connection.execute(sa.select(files.c.name_key, files.c.name).where(files.c.series_id == series_id))
-    return [(*above[nested_folder(row.name_key)], row.name or row.name_key) for row in found]
+    found = database.rows(sa.select(files.c.name_key, files.c.name, files.c.sha256).where(files.c.series_id == series_id))
+    ways = {(*above[nested_folder(row.name_key)], row.name or row.name_key): row.sha256 for row in found}
+    return ways, {_folded(way) for number, way in above.items() if number is not None}
 
 
-def _lineage(connection: sa.Connection, series_id: int) -> dict[str, Any]:
+def _folded(way: Iterable[str]) -> tuple[str, ...]:
+    return tuple(folded(name) for name in way)
+
+
+def _origin(database: Database, batch: Batch, series_id: int | None, lineage: Lineage | None) -> dict[str, Any]:
     """Return where a result comes from, as its manifest says it."""
-    found = connection.execute(sa.select(results_table).where(results_table.c.series_id == series_id)).one()
-    return {"program": found.program, "sources": json.loads(found.sources), "brought_by": found.brought_by}
+    row = database.row(sa.select(results_table).where(results_table.c.series_id == series_id)) if series_id else None
+    if row is None:
+        user = database.row(sa.select(users.c.login).where(users.c.id == batch.uploader_id))
+        origin: dict[str, Any] = {"program": "", "sources": [], "brought_by": (user.login if user else "") or batch.decided_by}
+    else:
+        sources = list(sources_of_column(row.sources))
+        origin = {"program": row.program, "sources": sources, "brought_by": row.brought_by}
+    return origin if lineage is None else origin | {"program": lineage.program, "sources": list(lineage.sources)}
 
 
 class _Folders:
     """The folders of one result: those it has, and those it gets."""
 
-    def __init__(self, connection: sa.Connection, series_id: int) -> None:
+    def __init__(self, connection: sa.Connection, series_id: int, now: int) -> None:
         self._connection = connection
         self._series = series_id
-        self._files: set[str] = set(
-            connection.execute(sa.select(files.c.name_key).where(files.c.series_id == series_id)).scalars()
-        )
+        self._now = now
         found = connection.execute(sa.select(folders.c.name_key, folders.c.id).where(folders.c.series_id == series_id))
-        self.keys: dict[str, int] = {row.name_key: row.id for row in found}
+        self._ids: dict[str, int] = {row.name_key: row.id for row in found}
 
-    def key(self, above: Sequence[str], name: str) -> str | None:
-        """Return the key of a file, making the folders above it; None if a file stands where one of them should."""
+    def key(self, above: Sequence[str], name: str) -> str:
+        """Return the key of a file, making the folders above it."""
         parent: int | None = None
         for folder in above:
             key = folded(folder) if parent is None else nested_key(parent, folded(folder))
-            if key in self._files:
-                return None
-            if key not in self.keys:
+            if key not in self._ids:
                 values = {
-                    "series_id": self._series, "parent_id": parent, "name": folder, "name_key": key, "added": clock.now(),
+                    "series_id": self._series, "parent_id": parent, "name": folder, "name_key": key, "added": self._now,
                 }  # fmt: skip
                 made = self._connection.execute(folders.insert().values(values).returning(folders.c.id)).scalar_one()
-                self.keys[key] = int(made)
-            parent = self.keys[key]
+                self._ids[key] = int(made)
+            parent = self._ids[key]
         return folded(name) if parent is None else nested_key(parent, folded(name))
 
 

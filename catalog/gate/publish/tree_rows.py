@@ -1,49 +1,43 @@
 """Rows of the tree: what an exam holds, and putting a plan's series and files into it. Used by the publish job alone."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from catalog import clock
-from catalog.database import Row
+from catalog.database import Database
 from catalog.database.tables import exams, files, series
-from catalog.metadata.keeping import keep
+from catalog.metadata.keeping import Prepared, keep
 from catalog.pure.filing import KnownSeries, Plan, PlannedFile, PlannedSeries
 from catalog.pure.names import FEWEST_DIGITS, folded
 
 _ROWS_AT_ONCE = 1000
 
-HeadersOf = Callable[[Sequence[int]], Iterator[Mapping[str, object]]]
-"""What staged files tell, in the order in which they are asked for."""
 
-
-def exam(connection: sa.Connection, study_id: int, code: str) -> int | None:
+def exam(database: Database, study_id: int, code: str) -> int | None:
     """Return the row of an exam, None if it is not there yet."""
-    found = sa.select(exams.c.id).where(exams.c.study_id == study_id, exams.c.code_key == folded(code))
-    row: int | None = connection.execute(found).scalar()
-    return row
+    row = database.row(sa.select(exams.c.id).where(exams.c.study_id == study_id, exams.c.code_key == folded(code)))
+    return int(row.id) if row is not None else None
 
 
-def known_series(connection: sa.Connection, exam_id: int | None) -> list[KnownSeries]:
+def known_series(database: Database, exam_id: int | None) -> list[KnownSeries]:
     """Return the series of an exam with their files."""
     if exam_id is None:
         return []
-    rows = connection.execute(sa.select(series.c.id, series.c.name, series.c.identity).where(series.c.exam_id == exam_id))
-    return [_known(connection, row) for row in rows.all()]
+    rows = database.rows(sa.select(series.c.id, series.c.name, series.c.identity).where(series.c.exam_id == exam_id))
+    return [_known(database, row.id, row.name, row.identity) for row in rows]
 
 
-def _known(connection: sa.Connection, row: Row) -> KnownSeries:
+def _known(database: Database, row: int, name: str, identity: bytes) -> KnownSeries:
     found: dict[bytes, tuple[bytes, int]] = {}
     digits = FEWEST_DIGITS
-    for file in connection.execute(
-        sa.select(files.c.identity, files.c.sha256, files.c.name_key).where(files.c.series_id == row.id)
-    ):
+    for file in database.rows(sa.select(files.c.identity, files.c.sha256, files.c.name_key).where(files.c.series_id == row)):
         stem = file.name_key.partition(".")[0]
         is_number = stem.isdecimal()
         found[file.identity] = (file.sha256, int(stem) if is_number else 0)
         digits = max(digits, len(stem) if is_number else 0)
-    return KnownSeries(row.id, row.name, row.identity, found, digits)
+    return KnownSeries(row, name, identity, found, digits)
 
 
 def put(
@@ -53,32 +47,35 @@ def put(
     code: str,
     batch_id: int,
     placed: Plan,
-    headers_of: HeadersOf,
+    metadata: Mapping[str, Prepared],
 ) -> int:
     """Make the exam if it is not there, and the plan's series and files with what they tell.
+
+    Args:
+        exam_id: the exam; None to make it.
+        metadata: by a series' name, what its files tell, in the order of the plan.
 
     Returns:
         The exam's row.
     """
     now = clock.now()
-    acquired = min((one.acquired for one in placed.series if one.acquired is not None), default=None)
     if exam_id is None:
+        acquired = min((one.acquired for one in placed.series if one.acquired is not None), default=None)
         values = {"study_id": study_id, "code": code, "code_key": folded(code), "acquired": acquired, "added": now}
-        exam_id = connection.execute(exams.insert().values(values).returning(exams.c.id)).scalar_one()
+        exam_id = int(connection.execute(exams.insert().values(values).returning(exams.c.id)).scalar_one())
     for one in placed.series:
         row = one.row if one.row is not None else _make_series(connection, study_id, exam_id, one, now)
         for at in range(0, len(one.files), _ROWS_AT_ONCE):
             connection.execute(files.insert(), _rows(one.files[at : at + _ROWS_AT_ONCE], row, batch_id, now))
-        _keep_metadata(connection, row, one, headers_of)
+        keep(connection, row, _numbers(connection, row, one), metadata[one.name])
     return exam_id
 
 
-def _keep_metadata(connection: sa.Connection, series_id: int, one: PlannedSeries, headers_of: HeadersOf) -> None:
+def _numbers(connection: sa.Connection, series_id: int, one: PlannedSeries) -> list[int]:
+    """Return the rows of the plan's files: rising, for they were inserted in its order."""
     found = connection.execute(sa.select(files.c.name_key, files.c.id).where(files.c.series_id == series_id))
     rows = {row.name_key: row.id for row in found}
-    placed = sorted((rows[folded(file.name)], file.stored.staged) for file in one.files)
-    headers = headers_of([staged for _, staged in placed])
-    keep(connection, series_id, zip((row for row, _ in placed), headers, strict=True))
+    return [rows[folded(file.name)] for file in one.files]
 
 
 def _make_series(connection: sa.Connection, study_id: int, exam_id: int, one: PlannedSeries, now: int) -> int:

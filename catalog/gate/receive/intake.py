@@ -23,6 +23,7 @@ from catalog.database.tables import batches, sources, staged_files
 from catalog.gate.staged.area import Staging
 from catalog.pure.batches import State
 from catalog.pure.errors import ArchimedError, Unavailable
+from catalog.pure.staged_files import FileState
 
 _BUSY = "the staging folder cannot be written"
 
@@ -190,7 +191,7 @@ class Intake:
 
     def _insert_row(self, connection: sa.Connection, batch: int, row: "_Row", now: int) -> bool:
         key = {"batch_id": batch, "instance": row.instance, "variant": row.variant}
-        values = {"file": row.file, "size": row.size, "received": now, "state": "staged", "reason": "", "result": ""}
+        values = {"file": row.file, "size": row.size, "received": now, "state": FileState.STAGED, "reason": "", "result": ""}
         row.rival = None
         if connection.execute(self._insert_staged, key | values).scalar() is not None:
             return True

@@ -4,7 +4,6 @@ Decisions are one transaction each: state, job and audit, or nothing. May live h
 reviewer sees (`overview`), checks, publishing, protocols.
 """
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -15,10 +14,10 @@ from catalog import clock
 from catalog.audit import Actor, record
 from catalog.database import Database
 from catalog.database.tables import batches, jobs, staged_files
-from catalog.gate.batches import enqueue_effects
+from catalog.gate.batches import as_columns, enqueue_effects, read_batch
 from catalog.gate.drops import reopening, sealing
-from catalog.gate.report import write_report
-from catalog.gate.review.queries import STAYS_OUT, BatchInfo, BatchQueries
+from catalog.gate.report import hand_on, write_report
+from catalog.gate.review.queries import BatchInfo, BatchQueries
 from catalog.gate.review.selection import Selection, check_labels, divide
 from catalog.gate.staged.area import Staging
 from catalog.gate.visibility import visible
@@ -28,7 +27,9 @@ from catalog.pure.batches import Approval, Effect, Event, State, transition
 from catalog.pure.checks import Severity
 from catalog.pure.errors import Conflict, Invalid, Refused
 from catalog.pure.expectations import Expectations, expectations
+from catalog.pure.jobs import UNFINISHED
 from catalog.pure.names import check_code, check_description
+from catalog.pure.staged_files import NEVER_PUBLISHED, FileEvent, after, before
 
 _SEALED_ALREADY = (State.SEALED, State.CHECKED)
 _DECISIONS = (Event.ACCEPT, Event.RETRY, Event.REJECT)
@@ -100,17 +101,18 @@ class Review(BatchQueries):
         if not despite.strip():
             self._require_no_objection(info, selection, exam, expectations(found.profile))
         self._require_good_files(batch_id, selection)
+        self._forget_preview_of_study(batch_id, found.id)
         approval = (Approval.PIXELS if pixels_approved else 0) | (Approval.CONTENT if attest.strip() else 0)
         with self._database.write() as connection:
             values = {
-                "study_id": found.id, "exam_code": exam, "reason": despite, "approved": int(approval),
-                "labels": json.dumps(descriptions), "profile_id": None,
+                "study_id": found.id, "exam_code": exam, "reason": despite, "approved": int(approval), "profile_id": None,
+                **as_columns(labels=descriptions),
             }  # fmt: skip
-            before = connection.execute(sa.select(batches).where(batches.c.id == batch_id)).one()
+            whole = read_batch(connection, batch_id)
             self._move(connection, info, event, found.id, values)
-            rest = divide(connection, self._staging, before, selection)
-            if before.study_id not in {None, found.id}:
-                self._forget_study(connection, batch_id)
+            rest = divide(connection, whole, selection)
+            if whole.study_id not in {None, found.id}:
+                self._forget_findings_of_study(connection, batch_id)
             self._begin_anew(connection, batch_id)
             detail = {"exam": exam, "files": info.files, "pixels_approved": pixels_approved}
             more: dict[str, object] = {"attest": attest.strip()}
@@ -121,8 +123,10 @@ class Review(BatchQueries):
                 "labels": sorted(descriptions),
             }
             self._audit(connection, info, "batch.accept", found.code, detail | {key: one for key, one in more.items() if one})
-            for number in (batch_id, *([rest] if rest is not None else [])):
-                write_report(connection, self._staging, number)
+        if rest is not None:
+            hand_on(self._database, self._staging, batch_id)
+            write_report(self._database, self._staging, rest)
+        write_report(self._database, self._staging, batch_id)
         return self.info(batch_id)
 
     def recheck(self, batch_id: int, study: str = "", exam: str = "") -> BatchInfo:
@@ -163,25 +167,30 @@ class Review(BatchQueries):
             Conflict: the uploader has another open batch for that exam; somebody else decided in the same moment.
         """
         info = self.info(batch_id)
+        self._allowed(info, Event.REOPEN)
+        user = self._principal.user_id if self._principal is not None else None
+        reopening.open_folder(self._database, self._staging, batch_id, user)
         with self._database.write() as connection:
             cancel(connection, batch_id)
-            user = self._principal.user_id if self._principal is not None else None
-            self._move(connection, info, Event.REOPEN, values=reopening.begin(connection, self._staging, batch_id, user))
+            self._move(connection, info, Event.REOPEN, values=reopening.begin(connection, batch_id, user))
             self._audit(connection, info, "batch.reopen", info.study)
-            self._staging.erase_about(batch_id)
+        self._staging.erase_about(batch_id)
         return self.info(batch_id)
 
     def _back(self, batch_id: int, event: Event, action: str, meant: Mapping[str, Any] = MappingProxyType({})) -> BatchInfo:
         info = self.info(batch_id)
+        self._allowed(info, event)
+        if "study_id" in meant:
+            self._forget_preview_of_study(batch_id, meant["study_id"])
         with self._database.write() as connection:
             cancel(connection, batch_id)  # what still runs would speak of the batch as it was
             before = connection.execute(sa.select(batches.c.study_id).where(batches.c.id == batch_id)).scalar()
             self._move(connection, info, event, values={"reason": "", "profile_id": None, **meant})
             if before not in {None, meant.get("study_id", before)}:
-                self._forget_study(connection, batch_id)
+                self._forget_findings_of_study(connection, batch_id)
             self._begin_anew(connection, batch_id)
             self._audit(connection, info, action, info.study)
-            write_report(connection, self._staging, batch_id)
+        write_report(self._database, self._staging, batch_id)
         return self.info(batch_id)
 
     def reject(self, batch_id: int, reason: str) -> BatchInfo:
@@ -201,7 +210,7 @@ class Review(BatchQueries):
         with self._database.write() as connection:
             self._move(connection, info, Event.REJECT, values={"reason": reason})
             self._audit(connection, info, "batch.reject", info.study, {"files": info.files})
-            write_report(connection, self._staging, batch_id)
+        write_report(self._database, self._staging, batch_id)
         return self.info(batch_id)
 
     def _move(
@@ -212,12 +221,12 @@ class Review(BatchQueries):
         study_id: int | None = None,
         values: dict[str, Any] | None = None,
     ) -> None:
-        after, effects = self._allowed(info, event)
+        state, effects = self._allowed(info, event)
         decided = {"decided_by": self._decider(), "decided": clock.now()} if event in _DECISIONS else {}
         moved = connection.execute(
             batches.update()
             .where(batches.c.id == info.id, batches.c.state == info.state, *self._still_seen())
-            .values({"state": after} | decided | (values or {}))
+            .values({"state": state} | decided | (values or {}))
         )
         if moved.rowcount != 1:
             raise Conflict(f"batch {info.id} was {self._rival(connection, info.id)} in this moment; look at it again")
@@ -227,11 +236,17 @@ class Review(BatchQueries):
         """Return the condition that role and grant are still there when the decision is written."""
         return () if self._principal is None else (visible(self._principal.user_id),)
 
-    def _forget_study(self, connection: sa.Connection, batch_id: int) -> None:
+    def _forget_findings_of_study(self, connection: sa.Connection, batch_id: int) -> None:
         """Forget what was found of the study that a batch was meant for: who has another one may not have that."""
-        findings = connection.execute(sa.select(batches.c.findings).where(batches.c.id == batch_id)).scalar_one()
-        kept = [finding for finding in json.loads(findings) if not finding.get("of_study")]
-        connection.execute(batches.update().where(batches.c.id == batch_id).values(findings=json.dumps(kept)))
+        findings = read_batch(connection, batch_id).findings
+        kept = as_columns(findings=[finding for finding in findings if not finding.get("of_study")])
+        connection.execute(batches.update().where(batches.c.id == batch_id).values(kept))
+
+    def _forget_preview_of_study(self, batch_id: int, study_id: int) -> None:
+        """Forget the preview by the profile of the study that a batch was meant for, before it is meant for another one."""
+        row = self._database.row(sa.select(batches.c.study_id).where(batches.c.id == batch_id))
+        if row is None or row.study_id in {None, study_id}:
+            return
         about = self._staging.read_about(batch_id)
         if about.pop("preview", None) is not None:
             self._staging.write_about(batch_id, about)
@@ -257,12 +272,12 @@ class Review(BatchQueries):
         """Let what an earlier attempt to publish stored or held back be tried again: study, exam and profile may be others."""
         connection.execute(
             staged_files.update()
-            .where(staged_files.c.batch_id == batch_id, staged_files.c.state.in_(("held", "stored")))
-            .values(state="staged", reason="", result="")
+            .where(staged_files.c.batch_id == batch_id, staged_files.c.state.in_(before(FileEvent.TRY_AGAIN)))
+            .values(state=after(FileEvent.TRY_AGAIN), reason="", result="")
         )
 
     def _has_job(self, connection: sa.Connection, batch_id: int) -> bool:
-        waiting = sa.select(jobs.c.id).where(jobs.c.batch_id == batch_id, jobs.c.state.in_(("queued", "running")))
+        waiting = sa.select(jobs.c.id).where(jobs.c.batch_id == batch_id, jobs.c.state.in_(UNFINISHED))
         return connection.execute(waiting).first() is not None
 
     def _require_no_objection(self, info: BatchInfo, selection: Selection, exam: str, expected: Expectations) -> None:
@@ -278,7 +293,7 @@ class Review(BatchQueries):
     def _require_good_files(self, batch_id: int, selection: Selection) -> None:
         good = (
             sa.select(staged_files.c.id)
-            .where(staged_files.c.batch_id == batch_id, staged_files.c.state.not_in(STAYS_OUT))
+            .where(staged_files.c.batch_id == batch_id, staged_files.c.state.not_in(NEVER_PUBLISHED))
             .limit(1)
         )
         if selection.labels:

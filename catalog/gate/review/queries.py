@@ -4,7 +4,6 @@ Who sees a batch is decided in SQL. A batch that may not be seen is not found. M
 checks, protocols.
 """
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,16 +13,15 @@ import sqlalchemy as sa
 
 from catalog.database import Database, Row
 from catalog.database.tables import batches, jobs, sources, staged_files, studies, users
+from catalog.gate.batches import batch_of
 from catalog.gate.staged.area import Staging
 from catalog.gate.visibility import has_receipt, visible
 from catalog.pure.access import Principal
 from catalog.pure.batches import State
 from catalog.pure.errors import NotFound
 from catalog.pure.expectations import expectations
+from catalog.pure.staged_files import NEVER_PUBLISHED, FileState
 from catalog.visible import visible_studies, visible_study
-
-STAYS_OUT = ("bad", "unpacked")
-"""States of staged files that are not published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +197,7 @@ class BatchQueries:
         columns = staged_files.c
         rows = self._database.rows(
             sa.select(columns.series, columns.id)
-            .where(columns.batch_id == batch_id, columns.series != "", columns.state != "unpacked")
+            .where(columns.batch_id == batch_id, columns.series != "", columns.state != FileState.UNPACKED)
             .order_by(columns.number.is_(None), columns.number, columns.id)
         )
         found: dict[str, list[int]] = {}
@@ -233,7 +231,7 @@ class BatchQueries:
         """
         self._require_seen(batch_id)
         columns = staged_files.c
-        which = columns.state.not_in(STAYS_OUT) if number is None else columns.id == number
+        which = columns.state.not_in(NEVER_PUBLISHED) if number is None else columns.id == number
         statement = sa.select(columns.file).where(columns.batch_id == batch_id, which).order_by(columns.id).limit(1)
         row = self._database.row(statement)
         if row is None:
@@ -319,22 +317,23 @@ def _receipt(row: Row) -> BatchInfo:
 
 
 def _info(row: Row) -> BatchInfo:
+    batch = batch_of(row)
     return BatchInfo(
-        id=row.id,
-        state=State(row.state),
+        id=batch.id,
+        state=batch.state,
         source=row.source_name or (f"upload by {row.uploader}" if row.uploader else ""),
         study=row.study_code or "",
-        exam=row.exam_code,
-        files=row.files,
-        bytes=row.bytes,
-        findings=json.loads(row.findings),
-        summary=json.loads(row.summary),
-        follows=row.follows,
-        reason=row.reason,
-        opened=row.opened,
-        last_write=row.last_write,
-        decided_by=row.decided_by,
-        decided=row.decided,
+        exam=batch.exam_code,
+        files=batch.files,
+        bytes=batch.bytes,
+        findings=list(batch.findings),
+        summary=list(batch.summary),
+        follows=batch.follows,
+        reason=batch.reason,
+        opened=batch.opened,
+        last_write=batch.last_write,
+        decided_by=batch.decided_by,
+        decided=batch.decided,
         uploader=row.uploader or "",
-        dropped=row.drop_folder is not None,
+        dropped=batch.drop_folder is not None,
     )

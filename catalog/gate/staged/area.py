@@ -245,6 +245,12 @@ class Staging:
         if about := self.read_about(batch):
             self.write_about(other, about)
 
+    def erase_report(self, batch: int) -> None:
+        """Forget what the checks say of a batch, durably."""
+        with durable.translated("the staging folder cannot be written"):
+            self._report(batch).unlink(missing_ok=True)
+            durable.sync_folder(self._root / "batches")
+
     def erase_about(self, batch: int) -> None:
         """Forget what the checks read and said of a batch, durably."""
         with durable.translated("the staging folder cannot be written"):

@@ -12,15 +12,18 @@ from typing import Any
 import sqlalchemy as sa
 
 from catalog import clock, durable
-from catalog.database import Database, Row
+from catalog.database import Database
 from catalog.database.tables import batches, staged_files
+from catalog.gate.batches import StagedFile
 from catalog.gate.staged.area import Origin, Session, Staging
 from catalog.gate.unpacking import tars, zips
 from catalog.gate.unpacking.limits import Budget, Limits, Member, Quota, Spent
 from catalog.pure.errors import Unreadable
+from catalog.pure.staged_files import FileEvent, FileState, after
 
 _BUSY = "the staging folder cannot be written"
 _HEAD_BYTES = 4096
+_ROWS_AT_ONCE = 1000
 
 
 class Unpacker:
@@ -60,18 +63,18 @@ class Unpacker:
                 return not zips.is_document(path, self._limits)
             return tars.is_tar(path)
 
-    def unpack(self, row: Row, stop: Callable[[], None]) -> int:
+    def unpack(self, archive: StagedFile, stop: Callable[[], None]) -> int:
         """Make the files of an archive files of its batch, and return how many these are.
 
         Args:
-            row: `id`, `file` and `size` of the staged archive.
+            archive: the staged archive.
 
         Raises:
             Unreadable: nothing of it was taken; the reason is for its owner.
             OutOfSpace, Unavailable: nothing of it was taken; it can be tried again.
         """
-        around = self._staging.origin_of(row.file)
-        origin = Origin(1, row.id, row.size) if around is None else replace(around, depth=around.depth + 1)
+        around = self._staging.origin_of(archive.file)
+        origin = Origin(1, archive.id, archive.size) if around is None else replace(around, depth=around.depth + 1)
         if origin.depth > self._limits.depth:
             raise Unreadable(f"archives lie in archives, more than {self._limits.depth} deep; unpack them and bring the files")
         budget = self._budget(origin)
@@ -80,15 +83,15 @@ class Unpacker:
         rows: list[dict[str, Any]] = []
         try:
             with durable.translated(_BUSY):
-                for member in self._members(row, budget):
+                for member in self._members(archive, budget):
                     stop()
                     file, size = _write(session, member)
                     names.append(member.name)
-                    rows.append(self._row(row, len(rows), file, size))
-                folder = self._staging.name_of(row.file).rpartition("/")[0]
+                    rows.append(self._row(archive, len(rows), file, size))
+                folder = self._staging.name_of(archive.file).rpartition("/")[0]
                 self._staging.write_names(session.name, names, folder, origin)
                 session.sync()
-            self._insert(row.id, rows)
+            self._insert(archive.id, rows)
         except BaseException:
             session.discard()
             raise
@@ -122,23 +125,25 @@ class Unpacker:
                 spent.bytes += row.size
         return found
 
-    def _members(self, row: Row, budget: Budget) -> Iterator[Member]:
-        path = self._staging.path(row.file)
+    def _members(self, archive: StagedFile, budget: Budget) -> Iterator[Member]:
+        path = self._staging.path(archive.file)
         with path.open("rb") as opened:
             is_zip = zips.is_zip(opened.read(_HEAD_BYTES))
         return zips.members(path, self._limits, budget) if is_zip else tars.members(path, budget)
 
-    def _row(self, archive: Row, index: int, file: str, size: int) -> dict[str, Any]:
+    def _row(self, archive: StagedFile, index: int, file: str, size: int) -> dict[str, Any]:
         return {
-            "batch_id": self._batch, "file": file, "variant": 0, "size": size, "received": clock.now(), "state": "staged",
-            "instance": self._staging.digest(f"member {archive.id} {index}"), "reason": "", "result": "",
+            "batch_id": self._batch, "file": file, "variant": 0, "size": size, "received": clock.now(),
+            "instance": self._staging.digest(f"member {archive.id} {index}"), "state": FileState.STAGED,
+            "reason": "", "result": "",
         }  # fmt: skip
 
     def _insert(self, archive: int, rows: list[dict[str, Any]]) -> None:
         with self._database.write() as connection:
-            if rows:
-                connection.execute(staged_files.insert(), rows)
-            connection.execute(staged_files.update().where(staged_files.c.id == archive).values(state="unpacked", reason=""))
+            for at in range(0, len(rows), _ROWS_AT_ONCE):
+                connection.execute(staged_files.insert(), rows[at : at + _ROWS_AT_ONCE])
+            aside = {"state": after(FileEvent.UNPACK), "reason": ""}
+            connection.execute(staged_files.update().where(staged_files.c.id == archive).values(aside))
             connection.execute(
                 batches.update()
                 .where(batches.c.id == self._batch)

@@ -37,7 +37,8 @@ class Filled:
         )
         rows = {each.name_key: each for each in listed}
         with database.write() as connection:
-            keeping.keep(connection, row, sorted((rows[name].id, each) for name, each in zip(names, told, strict=True)))
+            known = dict(sorted((rows[name].id, each) for name, each in zip(names, told, strict=True)))
+            keeping.keep(connection, row, list(known), keeping.prepare(known.values()))
         study, exam, name = path.split("/")
         about = database.row(sa.select(series.c.number, series.c.description, series.c.file_type).where(series.c.id == row))
         assert about is not None

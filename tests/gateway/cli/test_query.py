@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from catalog.database.tables import files
-from catalog.metadata.keeping import keep
+from catalog.metadata.keeping import keep, prepare
 from tests.builders import BuiltArchive
 from tests.gateway.cli.conftest import Run, done, refused
 
@@ -25,7 +25,7 @@ def granted(built: BuiltArchive) -> BuiltArchive:
         found = built.database.rows(sa.select(files.c.id, files.c.size).where(files.c.series_id == row))
         with built.database.write() as connection:
             told = {file.id: {"EchoTime": file.size * 40.0, "Manufacturer": "ACME"} for file in found}
-            keep(connection, row, sorted(told.items()))
+            keep(connection, row, sorted(told), prepare(told[number] for number in sorted(told)))
     built.grant("ada", "2008-0003")
     return built
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from catalog import administration
 from catalog.database.tables import audit, batches, changes, files, jobs, profiles, staged_files
+from catalog.gate.publish.filing import Filing
 from catalog.gate.publish.job import Publisher
 from catalog.gate.sweep import Sweeper
 from catalog.pure.batches import State
@@ -214,7 +215,7 @@ def test_what_was_given_up_is_not_in_the_manifest_either(gate: Gate, monkeypatch
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(Publisher, "_close", broken)
+        patch.setattr(Filing, "_commit", broken)
         gate.review.accept(batch, STUDY, "E001")
         while gate.review.info(batch).state is State.ACCEPTED:
             with gate.database.write() as connection:
