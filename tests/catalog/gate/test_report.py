@@ -1,9 +1,12 @@
 """The report beside the staged files: what is in the batch, what was found, who decides."""
 
+import pytest
 import sqlalchemy as sa
 
 from catalog import administration
 from catalog.database.tables import batches
+from catalog.gate.report import bring_up_to_date, write_report
+from catalog.gate.staged.area import Staging
 from catalog.pure.batches import State
 from catalog.pure.report import ReportData, report
 from tests.catalog.gate.conftest import ROOT, STUDY, Gate
@@ -53,6 +56,45 @@ def test_a_report_tells_of_the_decision_and_goes_with_the_batch(gate: Gate) -> N
     gate.deadlines.expire_rejected()
     gate.work()
     assert gate.staging.read_report(rest) == ""
+
+
+class _DiedError(Exception):
+    """What ends the process between a commit and its files."""
+
+
+def died(*_: object) -> None:
+    raise _DiedError
+
+
+def test_what_a_crash_left_unwritten_is_written_by_the_next_worker(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = gate.checked(image(), image(series=4)).id
+    with monkeypatch.context() as patch:
+        patch.setattr(Staging, "copy_about", died)
+        with pytest.raises(_DiedError):
+            gate.review_of("ada").accept(batch, STUDY, "E001", series=["3"])
+    rest = gate.review.list()[-1].id
+    assert (gate.review.about(rest), "by ada" in gate.staging.read_report(batch)) == ({}, False)
+    bring_up_to_date(gate.database, gate.staging)
+    assert gate.review.about(rest)["patients"]
+    assert "by ada" in gate.staging.read_report(batch)
+    assert f"Batch {rest}\n" in gate.staging.read_report(rest)
+
+
+def test_identities_are_handed_on_before_they_are_erased(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = gate.checked(image(), image(series=4)).id
+    with monkeypatch.context() as patch:
+        patch.setattr(Staging, "copy_about", died)
+        with pytest.raises(_DiedError):
+            gate.review.accept(batch, STUDY, "E001", series=["3"])
+    gate.work()
+    assert gate.review.about(batch) == {}
+    assert gate.review.about(gate.review.list()[-1].id)["patients"]
+
+
+def test_a_report_of_a_batch_that_is_erased_meanwhile_does_not_stay(gate: Gate) -> None:
+    batch = gate.published(image()).id
+    write_report(gate.database, gate.staging, batch)
+    assert gate.staging.read_report(batch) == ""
 
 
 def test_odd_text_breaks_no_line() -> None:
