@@ -26,7 +26,7 @@ from rich.table import Table
 
 from catalog.database import Database, migrate
 from catalog.metadata.columns import Columns, pack, summary
-from catalog.metadata.indexing import make_index
+from catalog.metadata.upkeep import make_index
 from catalog.pure.access import Principal, Role
 from catalog.pure.names import file_name, folded, series_name
 from catalog.pure.nodes import Kind, NodeId

@@ -52,12 +52,6 @@ def recognise(sample: Sample) -> FileType | None:
     return None
 
 
-def recognise_file(path: Path) -> FileType | None:
-    """Return the type of a file that stands in a folder of its own tree."""
-    beside = {each.suffix.lower(): each for each in path.parent.iterdir() if each.stem == path.stem and each.is_file()}
-    return recognise(Sample(path, beside))
-
-
 @cache
 def named(label: str) -> FileType | None:
     """Return the type by its name, or by what de-identification calls its files."""

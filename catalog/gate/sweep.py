@@ -20,6 +20,7 @@ from catalog.gate.staged.drop_folder import DropFolder
 from catalog.gate.staged.orphans import Kind
 from catalog.pure.batches import State
 from catalog.pure.drops import SHOWN
+from catalog.pure.jobs import UNFINISHED
 
 _log = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ class Sweeper:
     def _is_forgotten(self, key: str, drop: DropFolder) -> bool:
         is_used = sa.exists().where(batches.c.drop_folder == key, batches.c.state.in_((*SHOWN, State.REJECTED)))
         is_erased_yet = sa.exists().where(
-            jobs.c.batch_id == batches.c.id, jobs.c.state.in_(("queued", "running")), batches.c.drop_folder == key
+            jobs.c.batch_id == batches.c.id, jobs.c.state.in_(UNFINISHED), batches.c.drop_folder == key
         )
         row = self._database.row(sa.select(sa.or_(is_used, is_erased_yet)))
         try:

@@ -8,7 +8,7 @@ import click
 
 from catalog.administration import principal
 from catalog.database import Database
-from catalog.metadata import indexing, known, refilling
+from catalog.metadata import known, upkeep
 from catalog.metadata.searching import FoundFile, FoundSeries
 from catalog.pure.access import Action
 from catalog.pure.errors import Refused
@@ -59,10 +59,10 @@ def query(
             return
         _require_administrator(database, login)
         if index:
-            made = indexing.make_index(database, index)
+            made = upkeep.make_index(database, index)
             click.echo(f"{index} has an index {'now' if made else 'already'}")
         elif refill:
-            count = refilling.refill(database, open_store(configuration()), refill)
+            count = upkeep.refill(database, open_store(configuration()), refill)
             click.echo(f"took the metadata of {count} files of {refill} from its manifests")
 
 

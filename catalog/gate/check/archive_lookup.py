@@ -1,6 +1,6 @@
 """What the archive knows already of what is staged: which instances it has, how large the same series is in other exams.
 
-The archive knows published names only. A staged file's published name follows from the study's key, so it can be told without
+The archive knows published names only. A staged file's published name follows from the study's key, so it is known without
 keeping any original. May live here: look-ups by published identities, for the checks of one batch. All are bounded by what the
 batch and a few exams hold, never by what the archive holds.
 """
@@ -24,7 +24,7 @@ class ArchiveLookup:
     """What one study has of a batch's files.
 
     Args:
-        cleaner: of that study; tells published names.
+        cleaner: of that study; returns published names.
     """
 
     def __init__(self, database: Database, study_id: int, cleaner: Cleaner) -> None:

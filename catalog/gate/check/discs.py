@@ -13,7 +13,7 @@ from catalog.database.tables import staged_files
 from catalog.filetypes import dicomdir
 from catalog.gate.staged.area import Staging
 from catalog.pure.checks import Finding
-from catalog.pure.checks.discs import Disc, missing, told, unnamed
+from catalog.pure.checks.discs import Disc, findings_of, missing, unnamed
 from catalog.pure.errors import Unavailable, Unreadable
 from catalog.pure.staged_files import FileState
 
@@ -32,7 +32,7 @@ def compared(database: Database, staging: Staging, batch_id: int) -> tuple[list[
     lost: list[str] = []
     for disc in discs:
         lacking = missing(disc, (name for name, _ in names))
-        findings += told(disc, lacking, unnamed(disc, (name for name, is_image in names if is_image)))
+        findings += findings_of(disc, lacking, unnamed(disc, (name for name, is_image in names if is_image)))
         lost += [f"{disc.folder}/{name}" if disc.folder else name for _, name in lacking]
     return findings, lost[:_MOST_LISTED]
 

@@ -1,4 +1,4 @@
-"""What the checks make of one staged file after the other: read it, tell what the rules may see, remember what a reviewer must.
+"""What the checks make of one staged file after the other: read it, return what the rules may see, keep what a reviewer must.
 
 May live here: the way from a file's bytes to `CheckedFile`, and to what lies beside the staged bytes, identities included. Not:
 what is found (the rules), which file comes next (the check job).
@@ -19,7 +19,7 @@ from catalog.gate.staged.area import Staging
 from catalog.gate.staged.companions import Companions
 from catalog.pure.checks import CheckedFile, sidecars
 from catalog.pure.checks.complete import position_of
-from catalog.pure.checks.names import tells, words_of
+from catalog.pure.checks.names import identifies, words_of
 from catalog.pure.checks.series import Series, SeriesTable
 from catalog.pure.errors import Held, Unavailable, Unreadable
 from catalog.pure.results import FILE_TYPE, ResultPath, result_path
@@ -41,7 +41,7 @@ class Examined:
 
     `problem` says why it cannot be read, `held` why it could not be published, `waits` why somebody must vouch for it. `facts`
     is None if it is no DICOM, which `is_foreign` says, or cannot be read. `is_aside`: it is taken for what it holds or names,
-    and is not checked itself. `tells` names what in the text of a result may identify somebody, `lacks` the endings of
+    and is not checked itself. `identifies` names what in the text of a result may identify somebody, `lacks` the endings of
     files that belong beside it and are missing.
     """
 
@@ -54,7 +54,7 @@ class Examined:
     identity: bytes | None = None
     is_foreign: bool = False
     is_aside: bool = False
-    tells: str = ""
+    identifies: str = ""
     lacks: str = ""
 
     @property
@@ -91,7 +91,7 @@ class Examiner:
 
     Args:
         tree: the files of the batch, by name.
-        burned_in: tells why an image or a recording would be held.
+        burned_in: returns why an image or a recording would be held.
         cleaner: of the study, or by the default profile where that is not known; None if there is none.
         vouched: the same when a reviewer vouches for what it cannot look through; None where nobody may.
         exam: the exam code that the batch is meant for; '' if nobody said.
@@ -119,7 +119,7 @@ class Examiner:
     def examine(self, file: StagedFile) -> Examined:
         """Read a staged file."""
         if made := result_path(self._staging.name_of(file.file)):
-            return Examined(file, series=self._result(file, made), tells=self._tells(file))
+            return Examined(file, series=self._result(file, made), identifies=self._identifying(file))
         try:
             facts = read_facts(self._staging.path(file.file))
         except NotDicom:
@@ -168,13 +168,13 @@ class Examiner:
             self._named.append((file.id, file.file, series.label))
         return Examined(file, waits=waits, series=series, is_foreign=True, lacks=", ".join(lacking))
 
-    def telling(self) -> Iterator[CheckedFile]:
-        """Yield the files that are no DICOM whose names tell, when all files were seen."""
+    def with_identifying_names(self) -> Iterator[CheckedFile]:
+        """Yield the files that are no DICOM whose names may identify somebody, when all files were seen."""
         known = self._people.patients
         words = words_of(part for name, number, born, _ in known for part in (name, number, born))
         for file, staged, label in self._named:
-            if tells(self._staging.name_of(staged), words):
-                yield CheckedFile(file, series=label, name_tells=True)
+            if identifies(self._staging.name_of(staged), words):
+                yield CheckedFile(file, series=label, name_identifies=True)
 
     def _held(self, file: str, size: int, cleaner: Cleaner | None) -> str:
         if cleaner is None or size > _LARGEST_TRIED:
@@ -194,11 +194,11 @@ class Examiner:
         self._named.append((file.id, file.file, series.label))
         return series
 
-    def _tells(self, file: StagedFile) -> str:
+    def _identifying(self, file: StagedFile) -> str:
         if file.size > sidecars.LARGEST or not self._staging.name_of(file.file).lower().endswith(".json"):
             return ""
         try:
-            return ", ".join(sidecars.keys_that_tell(self._staging.path(file.file).read_bytes(), self._exam))
+            return ", ".join(sidecars.identifying_keys(self._staging.path(file.file).read_bytes(), self._exam))
         except OSError:
             return ""  # publishing reads it again, and says so
 
@@ -216,7 +216,7 @@ class Examiner:
         if facts is None or seen.identity is None:
             return CheckedFile(
                 seen.file.id, waits=seen.waits, series=seen.series.label, file_type=seen.series.file_type,
-                is_unfinished=unfinished, text_tells=seen.tells, lacks=seen.lacks,
+                is_unfinished=unfinished, text_identifies=seen.identifies, lacks=seen.lacks,
             )  # fmt: skip
         return CheckedFile(
             file=seen.file.id,

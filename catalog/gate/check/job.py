@@ -123,7 +123,7 @@ class Checker:
             begun = begun_by(self._database, row.study_id, exam)
             cleaner = self._deidentification.cleaner(row.code, exam, row.profile, approved=False, begun=begun)
         except (Invalid, Refused) as error:
-            # Publishing will not do without; the checks tell of it and go on.
+            # Publishing will not do without; the checks report it and go on.
             return _Batch(batch_id, row.exam_code, row.study_id, None, None, str(error), row.code, is_received)
         return _Batch(batch_id, row.exam_code, row.study_id, row.profile, cleaner, "", row.code, is_received)
 
@@ -218,7 +218,7 @@ class Checker:
 
     def _conclude(self, this: _Batch, checks: Checks, examiner: Examiner, lookup: ArchiveLookup | None) -> list[Finding]:
         """Return all findings; leave what a reviewer must see beside the staged bytes."""
-        for file in examiner.telling():
+        for file in examiner.with_identifying_names():
             checks.see(file)
         series = examiner.series()
         about = examiner.about()

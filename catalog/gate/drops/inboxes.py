@@ -33,5 +33,5 @@ class Inboxes:
         return capacity(self._staging.capacity())
 
     def close(self) -> None:
-        """Tell the catalogue the last sums."""
+        """Write the last sums to the catalogue."""
         self._quota.close()

@@ -3,9 +3,9 @@
     <staging>/partials/<user>/<id>/data          what has come so far; locked by whoever adds to it
     <staging>/partials/<user>/<id>/about.json    where it goes, how long it will be; "placed" once it has its name there
 
-A piece is durable before its sender is told, so what was told is never sent twice. A whole file is linked to its place before
-it goes from here: killed in between, that is done again. What nobody adds to for a week is set aside; what was placed goes
-after a day.
+A piece is durable before it is acknowledged, so no piece is sent twice. A whole file is linked to its place before it goes
+from here: killed in between, that is done again. What nobody adds to for a week is set aside; what was placed goes after a
+day.
 """
 
 import fcntl

@@ -1,6 +1,6 @@
-"""How much every user has in staging: counted as it is written, told to the catalogue a second later, held against quotas.
+"""How much every user has in staging: counted as it is written, in the catalogue a second later, held against quotas.
 
-What a process that died had not told yet is put right when the batch is sealed and counted anew. May live here: sums, limits.
+What a process that died had not written yet is put right when the batch is sealed and counted. May live here: sums, limits.
 """
 
 import logging
@@ -50,15 +50,15 @@ class _Unwritten:
 
 
 class Quota:
-    """The sums of one process. Safe to share between threads; a thread of its own tells the catalogue."""
+    """The sums of one process. Safe to share between threads; a thread of its own writes them to the catalogue."""
 
     def __init__(self, database: Database, limits: Limits) -> None:
         self._database = database
         self._limits = limits
         self._changed = threading.Condition()
-        self._untold: dict[int, _Unwritten] = {}
+        self._unwritten: dict[int, _Unwritten] = {}
         self._known: dict[int | None, tuple[float, int]] = {}
-        self._teller: threading.Thread | None = None
+        self._writer: threading.Thread | None = None
         self._is_closed = False
 
     def grow(self, user: int, batch: int, size: int, files: int = 0) -> None:
@@ -75,12 +75,12 @@ class Quota:
                     "are decided"
                 )
         with self._changed:
-            untold = self._untold.setdefault(batch, _Unwritten(user))
+            untold = self._unwritten.setdefault(batch, _Unwritten(user))
             untold.files += files
             untold.bytes += size
-            if self._teller is None and not self._is_closed:
-                self._teller = threading.Thread(target=self._tell, name="staging-sums", daemon=True)
-                self._teller.start()
+            if self._writer is None and not self._is_closed:
+                self._writer = threading.Thread(target=self._write, name="staging-sums", daemon=True)
+                self._writer.start()
 
     def left(self, user: int | None) -> int | None:
         """Return how many bytes the user may still bring, a scanner if `user` is None; None for as many as the disk takes."""
@@ -97,19 +97,19 @@ class Quota:
         return min(limits) if limits else None
 
     def forget(self, batch: int) -> None:
-        """Drop what is not told of a batch: it was just counted anew, or is gone."""
+        """Drop what is not written yet of a batch: it was just counted anew, or is gone."""
         with self._changed:
-            self._untold.pop(batch, None)
+            self._unwritten.pop(batch, None)
             self._known.clear()
 
-    def tell(self) -> None:
-        """Tell the catalogue now.
+    def write(self) -> None:
+        """Write the sums to the catalogue now.
 
         Raises:
-            Unavailable, OutOfSpace: the catalogue does not take it; it is told another time.
+            Unavailable, OutOfSpace: the catalogue does not take it; they are written another time.
         """
         with self._changed:
-            untold, self._untold = self._untold, {}
+            untold, self._unwritten = self._unwritten, {}
         if not untold:
             return
         now = clock.now()
@@ -120,7 +120,7 @@ class Quota:
         except ArchimedError:
             with self._changed:
                 for batch, sums in untold.items():
-                    kept = self._untold.setdefault(batch, _Unwritten(sums.user))
+                    kept = self._unwritten.setdefault(batch, _Unwritten(sums.user))
                     kept.files += sums.files
                     kept.bytes += sums.bytes
             raise
@@ -128,34 +128,34 @@ class Quota:
             self._known.clear()
 
     def close(self) -> None:
-        """Tell what is left, as far as the catalogue answers."""
+        """Write what is left, as far as the catalogue answers."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
-        if self._teller is not None:
-            self._teller.join()
+        if self._writer is not None:
+            self._writer.join()
         try:
-            self.tell()
+            self.write()
         except ArchimedError as error:
-            _log.warning("sums of the staging folder were not told: %s", error)
+            _log.warning("sums of the staging folder were not written: %s", error)
 
     def _sum(self, user: int | None) -> int:
-        at, told = self._known.get(user, (0.0, 0))
+        at, written = self._known.get(user, (0.0, 0))
         if time.monotonic() - at > _TELL_SECONDS:
             row = self._database.row(_SUM) if user is None else self._database.row(_SUM_OF_USER, {"user": user})
-            told = int(row[0]) if row else 0
-            self._known[user] = (time.monotonic(), told)
+            written = int(row[0]) if row else 0
+            self._known[user] = (time.monotonic(), written)
         with self._changed:
-            return told + sum(sums.bytes for sums in self._untold.values() if user is None or sums.user == user)
+            return written + sum(sums.bytes for sums in self._unwritten.values() if user is None or sums.user == user)
 
-    def _tell(self) -> None:
+    def _write(self) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._is_closed, timeout=_TELL_SECONDS)
                 if self._is_closed:
                     break
             try:
-                self.tell()
+                self.write()
             except ArchimedError as error:
-                _log.warning("sums of the staging folder are told later: %s", error)
+                _log.warning("sums of the staging folder are written later: %s", error)
         self._database.drop_reader()

@@ -79,7 +79,7 @@ def _seal(database: Database, staging: Staging, batch: int) -> None:
 def take_stock(database: Database, staging: Staging, batch: int) -> None:
     """Make a row for each file of a sealed dropped batch; harmless when that is done, or the batch was received.
 
-    A file's row tells nothing of its name: the name stays in staging.
+    A file's row says nothing of its name: the name stays in staging.
     """
     key = database.row(sa.select(batches.c.drop_folder).where(batches.c.id == batch))
     known = database.row(sa.select(staged_files.c.id).where(staged_files.c.batch_id == batch).limit(1))

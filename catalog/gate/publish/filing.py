@@ -175,8 +175,8 @@ def manifest_name(batch: Batch) -> str:
 def _manifest(database: Database, exam_code: str, placed: Plan) -> Iterator[dict[str, Any]]:
     """Yield one entry a file: enough to read the study, or to rebuild its catalogue, from its folder alone."""
     for series in placed.series:
-        told = headers_of(database, [file.stored.staged for file in series.files])
-        for file, headers in zip(series.files, told, strict=True):
+        headers_in_order = headers_of(database, [file.stored.staged for file in series.files])
+        for file, headers in zip(series.files, headers_in_order, strict=True):
             yield {
                 "exam": exam_code,
                 "series": series.name,

@@ -49,11 +49,11 @@ def put(
     placed: Plan,
     metadata: Mapping[str, Prepared],
 ) -> int:
-    """Make the exam if it is not there, and the plan's series and files with what they tell.
+    """Make the exam if it is not there, and the plan's series and files with their metadata.
 
     Args:
         exam_id: the exam; None to make it.
-        metadata: by a series' name, what its files tell, in the order of the plan.
+        metadata: by a series' name, the metadata of its files, in the order of the plan.
 
     Returns:
         The exam's row.

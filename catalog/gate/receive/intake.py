@@ -1,4 +1,4 @@
-"""Receiving: bytes into staging, a row into the catalogue, both durable before anybody is told (docs/laws.md, law 4).
+"""Receiving: bytes into staging, a row into the catalogue, both durable before it is acknowledged (docs/laws.md, law 4).
 
 May live here: what every door that receives shares. Not: protocols, checks, decisions.
 """
@@ -137,7 +137,7 @@ class Intake:
             if same:
                 self._session.remove(incoming.file)
                 return
-            # Other bytes under the same UID: both are kept, and the checks tell the reviewer.
+            # Other bytes under the same UID: both are kept, and the checks report it.
             row = _Row(row.source, row.file, row.instance, row.size, variant=row.variant + 1)
             self._insert(row)
 

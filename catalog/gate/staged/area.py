@@ -337,7 +337,7 @@ class EndedSession:
 
 
 class Session:
-    """Where one process puts what it receives; a lock on it tells others that the process lives. Safe between threads.
+    """Where one process puts what it receives; a lock on it shows others that the process lives. Safe between threads.
 
     Names are made durable by a thread of its own, many at a time, while the bytes of the files still come in.
     """

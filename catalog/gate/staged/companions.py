@@ -21,7 +21,7 @@ from catalog.filetypes.sample import companions
 from catalog.gate.staged.area import Staging
 
 _GRADIENTS = (".bval", ".bvec")
-"""Of a diffusion image: text, so no type of their own tells that one needs the other."""
+"""Of a diffusion image: text, so no file type of their own says that one needs the other."""
 
 
 class Companions:

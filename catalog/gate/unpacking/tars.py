@@ -1,4 +1,4 @@
-"""Tar files, plain or compressed. What a header tells of sizes is not believed beyond what is read in small steps."""
+"""Tar files, plain or compressed. What a header says of sizes is not believed beyond what is read in small steps."""
 
 import tarfile
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Zip files. What the index tells of sizes is not believed: bytes are counted as they come out."""
+"""Zip files. What the index says of sizes is not believed: bytes are counted as they come out."""
 
 import struct
 import zipfile

@@ -40,7 +40,7 @@ def unnamed(disc: Disc, images: Iterable[str]) -> int:
     return sum(1 for name in images if (key := _key(name)).startswith(folder) and key not in named)
 
 
-def told(disc: Disc, lacking: Sequence[tuple[int, str]], extra: int) -> Iterator[Finding]:
+def findings_of(disc: Disc, lacking: Sequence[tuple[int, str]], extra: int) -> Iterator[Finding]:
     """Say what is missing and what is too much."""
     if lacking:
         count = len(lacking)

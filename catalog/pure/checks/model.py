@@ -51,8 +51,8 @@ class CheckedFile:
     its series in the batch, `number` its instance number. `elsewhere` are the other batches that have the same
     instance; `archived` the exam of the study that has it already, '' if none. `held` says why it could not be published,
     whoever vouched for it, `waits` why it is held unless a reviewer vouches,
-    `burned_in` why its pixels may show an identity. `name_tells`: its original name looks as if it held one; `text_tells`
-    names what in the text of a result may; `lacks` the endings of files that belong beside it and are missing.
+    `burned_in` why its pixels may show an identity. `name_identifies`: its original name looks as if it held one;
+    `text_identifies` names what in the text of a result may; `lacks` the endings of files that are missing beside it.
     `is_unfinished`: whoever wrote it ended before closing it.
     """
 
@@ -72,8 +72,8 @@ class CheckedFile:
     held: str = ""
     waits: str = ""
     burned_in: str = ""
-    name_tells: bool = False
-    text_tells: str = ""
+    name_identifies: bool = False
+    text_identifies: str = ""
     lacks: str = ""
     is_unfinished: bool = False
 

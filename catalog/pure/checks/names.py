@@ -18,7 +18,7 @@ def words_of(identities: Iterable[str]) -> frozenset[str]:
     return frozenset(word for word in found if len(word) >= _SHORTEST_WORD)
 
 
-def tells(name: str, words: frozenset[str]) -> bool:
+def identifies(name: str, words: frozenset[str]) -> bool:
     """Whether a name holds one of the words, or what looks like a date."""
     plain = _plain(name)
     return has_date(plain) or not words.isdisjoint(_BETWEEN.split(plain))

@@ -20,7 +20,7 @@ _KNOWN = {name.casefold(): name for name in (*_PEOPLE, *_DATES)}
 _OTHERS = "dates elsewhere"
 
 
-def keys_that_tell(text: bytes, exam: str) -> list[str]:
+def identifying_keys(text: bytes, exam: str) -> list[str]:
     """Return which values of a JSON text may identify somebody: names of DICOM keys, and whether there are dates elsewhere.
 
     A name or number that is the exam's code identifies nobody.

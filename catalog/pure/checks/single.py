@@ -119,12 +119,12 @@ class HasPixels(FileRule):
 class NameTells(FileRule):
     """A file's own name may hold a name or a date; in a tree of results, names are kept."""
 
-    name = "name_tells"
+    name = "name_identifies"
     severity = Severity.WARNING
 
     def message(self, file: CheckedFile) -> str:
         """What looks like one is shown to the reviewer, who sees the name."""
-        if not file.name_tells:
+        if not file.name_identifies:
             return ""
         return (
             "its name holds a patient's name or number, or what looks like a date; rename it and seal the batch "
@@ -140,9 +140,9 @@ class ResultTells(FileRule):
 
     def message(self, file: CheckedFile) -> str:
         """Made from archived images it tells shifted dates and codes; made from others it tells whose it is."""
-        if not file.text_tells:
+        if not file.text_identifies:
             return ""
         return (
-            f"it is archived as it is and holds {file.text_tells}: harmless if it was made from archived images, whose dates "
-            "are shifted; otherwise have it made again from those, or without these values (dcm2niix -ba y)"
+            f"it is archived as it is and holds {file.text_identifies}: harmless if it was made from archived images, whose "
+            "dates are shifted; otherwise have it made again from those, or without these values (dcm2niix -ba y)"
         )

@@ -72,14 +72,6 @@ def test_companions_are_called_alike_but_for_the_ending() -> None:
     assert stem_of(".hidden") == ".hidden"
 
 
-def test_a_files_own_name_finds_its_companions(tmp_path: Path) -> None:
-    for ending in (".REC", ".PAR"):
-        shutil.copy(NIBABEL / f"{PAIR}{ending}", tmp_path)
-    found = registry.recognise_file(tmp_path / f"{PAIR}.REC")
-    assert found is not None
-    assert found.name == "PAR_REC"
-
-
 @pytest.mark.parametrize("name", [*FILES, *NOBODYS])
 def test_changed_and_cut_files_are_something_or_nothing(file: Path, name: str) -> None:
     """And whatever they are taken for, reading them gives values, and looking at them a picture or none."""

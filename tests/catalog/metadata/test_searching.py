@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalog.database.tables import files, series, series_columns, series_values
-from catalog.metadata import indexing, keeping, known, searching
+from catalog.metadata import keeping, known, searching, upkeep
 from catalog.pure.errors import Invalid
 from catalog.pure.query import And, Compare, Has, In, Like, Node, Not, Or, QueryField, Value, matches, parse
 from tests.builders import BuiltArchive
@@ -136,21 +136,21 @@ def test_the_answer_is_what_every_file_would_say(sample: Filled, question: Node)
 @given(question=_questions())
 def test_an_index_changes_no_answer(sample: Filled, question: Node) -> None:
     for name in METADATA:
-        indexing.make_index(sample.built.database, name)
+        upkeep.make_index(sample.built.database, name)
     assert sample.ask(question) == sample.expected(question)
 
 
 def test_an_index_is_used(sample: Filled) -> None:
     database = sample.built.database
-    assert indexing.make_index(database, "EchoTime")
-    assert not indexing.make_index(database, "EchoTime"), "it is there already"
+    assert upkeep.make_index(database, "EchoTime")
+    assert not upkeep.make_index(database, "EchoTime"), "it is there already"
     if database.is_sqlite:
         statement = searching.translate(database, parse("EchoTime > 2.5", known.known())).params(user=1)
         text = str(statement.compile(dialect=database.engine.dialect, compile_kwargs={"literal_binds": True}))
         plan = database.rows(sa.text("explain query plan " + text))
         assert any("ix_series_values_field" in row[3] for row in plan)
     with pytest.raises(Invalid, match="no metadata are kept under the name Rowz"):
-        indexing.make_index(database, "Rowz")
+        upkeep.make_index(database, "Rowz")
 
 
 def test_only_what_is_granted(sample: Filled) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from catalog.gate.drops.inbox import Inbox
 from catalog.pure.batches import State
-from catalog.pure.checks.discs import Disc, missing, told, unnamed
+from catalog.pure.checks.discs import Disc, findings_of, missing, unnamed
 from tests.catalog.gate.conftest import STUDY, Gate, put
 from tests.synthetic import image
 
@@ -119,7 +119,7 @@ def test_what_is_there_is_not_missing_and_what_is_named_is_not_too_much(
     assert missing(disc, [f"{folder}/{name}" if folder else name for name in named]) == []
     assert unnamed(Disc(1, folder, there), within) == 0
     assert all(named[number - 1] == name for number, name in lacking)
-    assert len(list(told(disc, lacking, 2))) == 1 + bool(lacking)
+    assert len(list(findings_of(disc, lacking, 2))) == 1 + bool(lacking)
 
 
 def test_names_count_as_discs_and_systems_write_them() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from catalog import administration
 from catalog.database.tables import fields, series_columns, series_values
-from catalog.metadata import refilling
+from catalog.metadata import upkeep
 from catalog.pure.errors import NotFound
 from tests.catalog.gate.conftest import ROOT, STUDY, Gate
 from tests.synthetic import image
@@ -59,7 +59,7 @@ def test_metadata_can_be_taken_from_the_manifests_anew(gate: Gate) -> None:
         for table in (series_values, series_columns):
             connection.execute(table.delete())
     assert ask(gate, "EchoTime > 4") == {}
-    assert refilling.refill(gate.database, gate.store, STUDY) == 4
+    assert upkeep.refill(gate.database, gate.store, STUDY) == 4
     assert [ask(gate, question) for question in questions] == before
     with pytest.raises(NotFound):
-        refilling.refill(gate.database, gate.store, "none")
+        upkeep.refill(gate.database, gate.store, "none")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.pure.checks.names import tells, words_of
+from catalog.pure.checks.names import identifies, words_of
 
 WORDS = words_of(["Müller-Ångström^Zoë", "HOSP-4711", "19610507"])
 
@@ -18,16 +18,16 @@ WORDS = words_of(["Müller-Ångström^Zoë", "HOSP-4711", "19610507"])
     ],
 )  # fmt: skip
 def test_names_that_tell(name: str) -> None:
-    assert tells(name, WORDS)
+    assert identifies(name, WORDS)
 
 
 @pytest.mark.parametrize(
     "name", ["t1_mprage.nii", "mullerian.csv", "12345678.dat", "20249931.txt", "zoe.txt", "12024013100.csv", ""]
 )
 def test_names_that_do_not(name: str) -> None:
-    assert not tells(name, WORDS)
+    assert not identifies(name, WORDS)
 
 
 @given(st.text(), st.lists(st.text()))
 def test_any_name_is_answered(name: str, identities: list[str]) -> None:
-    assert tells(name, words_of(identities)) in {True, False}
+    assert identifies(name, words_of(identities)) in {True, False}

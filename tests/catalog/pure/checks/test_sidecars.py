@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.pure.checks.sidecars import keys_that_tell
+from catalog.pure.checks.sidecars import identifying_keys
 
 
 @pytest.mark.parametrize(
@@ -24,14 +24,14 @@ from catalog.pure.checks.sidecars import keys_that_tell
     ],
 )
 def test_what_tells(text: object, found: list[str]) -> None:
-    assert keys_that_tell(json.dumps(text).encode(), "E001") == found
+    assert identifying_keys(json.dumps(text).encode(), "E001") == found
 
 
 @pytest.mark.parametrize(
     "text", [b"", b"{", b"\xff\xfe{", b"[" * 100_000, b'{"PatientName": "Doe"}' + b" " * (1 << 20), b"NaN"]
 )
 def test_what_is_no_json_tells_nothing(text: bytes) -> None:
-    assert keys_that_tell(text, "E001") == []
+    assert identifying_keys(text, "E001") == []
 
 
 _values = st.recursive(
@@ -41,6 +41,6 @@ _values = st.recursive(
 
 @given(_values, st.text("Zqx", min_size=4))
 def test_nothing_of_a_value_gets_out(tree: object, secret: str) -> None:
-    found = keys_that_tell(json.dumps({"PatientName": secret, secret: "2008-03-12", "rest": tree}).encode(), "E001")
+    found = identifying_keys(json.dumps({"PatientName": secret, secret: "2008-03-12", "rest": tree}).encode(), "E001")
     assert "PatientName" in found
     assert secret not in " ".join(found)
