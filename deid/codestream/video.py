@@ -18,7 +18,6 @@ _START = re.compile(rb"\x00\x00\x01", re.DOTALL)
 _PICTURE, _SLICES, _SEQUENCE, _EXTENSION, _END, _GROUP = 0x00, range(0x01, 0xB0), 0xB3, 0xB5, 0xB7, 0xB8
 _USER_DATA = 0xB2
 _MPEG_2 = frozenset({_PICTURE, *_SLICES, _SEQUENCE, _EXTENSION, _END, _GROUP})
-_GROUP_BYTES = 4
 # Slices, parameter sets, delimiters and ends. Not: supplemental information (6), filler (12), reserved and unspecified.
 _H264 = frozenset({1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 13, 14, 15, 19, 20})
 _H265 = frozenset({*range(10), *range(16, 22), *range(32, 38)})
@@ -31,7 +30,7 @@ _UNESCAPED = re.compile(rb"\x00\x00(?=[\x00-\x03])", re.DOTALL)
 
 
 def strip_mpeg2(data: memoryview) -> Stream:
-    """Walk an MPEG-2 video stream: user data goes, and the time of day of a group of pictures becomes zero.
+    """Walk an MPEG-2 video stream: user data goes.
 
     Raises:
         Malformed: it is none, or lies in a container.
