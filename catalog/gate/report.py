@@ -43,8 +43,14 @@ def hand_on(database: Database, staging: Staging, batch_id: int) -> None:
     """Let batches that hold files of another know what the checks read of it, where they do not yet."""
     rest = sa.select(batches.c.id).where(batches.c.follows == batch_id, batches.c.state == State.CHECKED)
     for row in database.rows(rest):
-        if not staging.read_about(row.id):
-            staging.copy_about(batch_id, row.id)
+        _hand_on(database, staging, batch_id, row.id)
+
+
+def _hand_on(database: Database, staging: Staging, batch_id: int, rest: int) -> None:
+    """Tell a batch what was read of the series whose files it holds, for the others may be another study's by now."""
+    batch = _batch(database, rest)
+    if batch is not None and not staging.read_about(rest):
+        staging.copy_about(batch_id, rest, {one["label"] for one in batch.summary if "label" in one})
 
 
 def bring_up_to_date(database: Database, staging: Staging) -> None:
@@ -52,8 +58,8 @@ def bring_up_to_date(database: Database, staging: Staging) -> None:
     ended = sa.select(sa.func.max(jobs.c.ended)).where(jobs.c.batch_id == batches.c.id).scalar_subquery()
     statement = sa.select(batches.c.id, batches.c.follows, batches.c.decided, ended.label("ended"))
     for row in database.rows(statement.where(batches.c.state.in_(_DECIDED_OR_WAITING)).order_by(batches.c.id)):
-        if row.follows is not None and not staging.read_about(row.id):
-            staging.copy_about(row.follows, row.id)
+        if row.follows is not None:
+            _hand_on(database, staging, row.follows, row.id)
         if staging.report_time(row.id) // _SECOND <= max(row.decided or 0, row.ended or 0):
             write_report(database, staging, row.id)
     reopened = sa.select(batches.c.id).where(batches.c.state == State.OPEN, batches.c.drop_folder.is_not(None))

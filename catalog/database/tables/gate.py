@@ -81,6 +81,8 @@ batches = Table(
         comment="JSON object: by label of a series, the description its reviewer gave it; no identities",
     ),
     Index("ix_batches_state", "state"),
+    # Which other batches lie in the same folder.
+    Index("ix_batches_drop_folder", "drop_folder"),
     # One open batch a source: several receiver processes agree on it by this index.
     Index("uq_batches_open_source", "source_id", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
     # One open dropped batch for a user and exam: mounts and gateways agree on it by this index.

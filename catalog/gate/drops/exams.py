@@ -15,7 +15,7 @@ from catalog.pure.access import Principal
 from catalog.pure.batches import State
 from catalog.pure.drops import REVIEWED, SHOWN
 from catalog.pure.errors import Conflict, NotFound
-from catalog.visible import visible_studies
+from catalog.visible import granted, visible_studies
 
 _ME = sa.bindparam("user", type_=sa.BigInteger)
 _CODE = sa.bindparam("study", type_=sa.String)
@@ -26,11 +26,25 @@ _MINE = sa.and_(
     batches.c.drop_folder.is_not(None),
     batches.c.state.in_(SHOWN),
 )
+_other = batches.alias()
+# Another batch lies in the same folder and was moved to a study that the user does not have.
+_HAS_HIDDEN = sa.exists().where(
+    _other.c.drop_folder == batches.c.drop_folder, _other.c.id != batches.c.id, _other.c.study_id != batches.c.study_id,
+    _other.c.state.in_((*SHOWN, State.REJECTED)), sa.not_(granted(_other.c.study_id, _ME)),
+)  # fmt: skip
 _STUDIES = visible_studies(_ME, studies.c.id, studies.c.code, studies.c.created).where(may_import(_ME))
 _STUDY = _STUDIES.where(studies.c.code == _CODE)
 _ALL_STUDIES = _STUDIES.order_by(studies.c.code_key)
 _EXAM = (
-    visible_studies(_ME, studies.c.id.label("study"), batches.c.id, batches.c.drop_folder, batches.c.state, batches.c.opened)
+    visible_studies(
+        _ME,
+        studies.c.id.label("study"),
+        batches.c.id,
+        batches.c.drop_folder,
+        batches.c.state,
+        batches.c.opened,
+        _HAS_HIDDEN.label("has_hidden"),
+    )
     .outerjoin(batches, sa.and_(_MINE, batches.c.exam_code == _EXAM_CODE))
     .where(studies.c.code == _CODE, may_import(_ME))
     .order_by(batches.c.id)
@@ -42,7 +56,7 @@ _EXAMS = (
     .group_by(batches.c.exam_code)
 )
 _REVIEWS = (
-    visible_studies(_ME, batches.c.id, batches.c.drop_folder, batches.c.opened)
+    visible_studies(_ME, batches.c.id, batches.c.drop_folder, batches.c.opened, _HAS_HIDDEN.label("has_hidden"))
     .join(batches, studies.c.id == batches.c.study_id)
     .where(
         studies.c.code == _CODE, visible(_ME), batches.c.state.in_(REVIEWED),
@@ -54,12 +68,16 @@ _REVIEWS = (
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A batch whose files a user dropped: its number, its folder's name, whether the catalogue calls it open."""
+    """A batch whose files a user dropped: its number, its folder's name, whether the catalogue calls it open.
+
+    `has_hidden`: files in the folder are of a batch that the user may not see.
+    """
 
     id: int
     key: str
     is_open: bool
     opened: int
+    has_hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +91,12 @@ class ExamRow:
 
 @dataclass(frozen=True, slots=True)
 class ReviewRow:
-    """A batch of somebody else, sealed; `key` None: received."""
+    """A batch of somebody else, sealed; `key` None: received; `has_hidden` as a `Dropped` has it."""
 
     id: int
     key: str | None
     opened: int
+    has_hidden: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +144,11 @@ class Exams:
         rows = self._database.cached_rows(_EXAM, {"user": self._user, "study": study, "exam": code})
         if not rows:
             raise NotFound("there is no such file or folder")
-        found = [Dropped(row.id, row.drop_folder, row.state == State.OPEN, row.opened) for row in rows if row.id is not None]
+        found = [
+            Dropped(row.id, row.drop_folder, row.state == State.OPEN, row.opened, bool(row.has_hidden))
+            for row in rows
+            if row.id is not None
+        ]
         return ExamRow(rows[0].study, code, tuple(found))
 
     def begin(self, study: int, exam: str, key: str, follows: int | None) -> Dropped | None:
@@ -163,9 +186,20 @@ class Exams:
     def reviews(self, study: str) -> list[ReviewRow]:
         """Return the sealed batches of others that the user reviews in a study."""
         return [
-            ReviewRow(row.id, row.drop_folder, row.opened)
+            ReviewRow(row.id, row.drop_folder, row.opened, bool(row.has_hidden))
             for row in self._database.rows(_REVIEWS, {"user": self._user, "study": study})
         ]
+
+    def stocked(self, key: str) -> list[int]:
+        """Return the numbers of the files in a dropped batch's folder that are of batches for studies that the user has."""
+        statement = (
+            sa.select(staged_files.c.file)
+            .join(batches, batches.c.id == staged_files.c.batch_id)
+            .where(batches.c.drop_folder == key, granted(batches.c.study_id, self._user))
+        )
+        prefix = f"drops/{key}/"
+        found = (row.file for row in self._database.rows(statement))
+        return [int(file.removeprefix(prefix)) for file in found if file.startswith(prefix)]
 
     def received(self, batch: int) -> list[ReceivedFile]:
         """Return the files of a received batch that `reviews` gave."""

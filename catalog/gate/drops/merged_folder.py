@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from catalog.gate.staged.disk_tree import UNFINISHED, DiskTree
@@ -13,10 +13,37 @@ from catalog.pure.errors import NotADirectory, NotFound
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One batch's part of a folder."""
+    """One batch's part of a folder.
+
+    `only`, unless it is None, are the places that are shown, of files and of the folders above them: in the same folder on disk
+    lie files of another batch, which who asks may not see.
+    """
 
     drop: DropFolder
     is_sealed: bool
+    only: frozenset[Place] | None = None
+
+    @classmethod
+    def restricted(cls, drop: DropFolder, numbers: Iterable[int]) -> "Layer":
+        """Return a sealed layer that shows these files of the stock."""
+        names = drop.names()
+        files = [tuple(names[number - 1][0].split("/")) for number in numbers if number <= len(names)]
+        return cls(drop, is_sealed=True, only=frozenset(file[:depth] for file in files for depth in range(len(file) + 1)))
+
+    def shows(self, names: Place) -> bool:
+        """Whether a place is one that who asks may see."""
+        return self.only is None or names in self.only
+
+    def scan(self, names: Place) -> list[Entry]:
+        """Return what this layer has in a folder.
+
+        Raises:
+            NotFound, NotADirectory: it has none there, or a file.
+        """
+        if not self.shows(names):
+            raise NotFound("there is no such file or folder")
+        found = self.drop.tree.scan(names)
+        return [self.entry(name, status) for name, status in found if self.shows((*names, name))]
 
     def entry(self, name: str, found: os.stat_result) -> Entry:
         """Return a file or folder of this layer as its user sees it."""
@@ -33,6 +60,8 @@ class Layer:
 
     def find(self, names: Place) -> Entry | None:
         """Return what this layer has at a place, None if nothing."""
+        if not self.shows(names):
+            return None
         try:
             found = self.drop.tree.stat(names)
         except (NotFound, NotADirectory):
@@ -73,7 +102,7 @@ class MergedFolder:
         scans = []
         for layer in self._layers:
             try:
-                scans.append([layer.entry(name, found) for name, found in layer.drop.tree.scan(names)])
+                scans.append(layer.scan(names))
             except (NotFound, NotADirectory):
                 continue
         return merged(scans)

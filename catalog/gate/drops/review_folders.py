@@ -32,7 +32,7 @@ class ReviewFolders:
             return _folder(place[2], row.opened)
         if row.key is None:
             return _received(self._file(row, place))
-        return self._tree(row.key).find(place[_BATCH_DEPTH:])
+        return self._tree(row, row.key).find(place[_BATCH_DEPTH:])
 
     def children(self, place: Place) -> list[Entry]:
         """As `Inbox.children`."""
@@ -40,7 +40,7 @@ class ReviewFolders:
             return [_folder(str(row.id), row.opened) for row in self._exams.reviews(place[0])]
         row = self._row(place)
         if row.key is not None:
-            return self._tree(row.key).children(place[_BATCH_DEPTH:])
+            return self._tree(row, row.key).children(place[_BATCH_DEPTH:])
         if len(place) > _BATCH_DEPTH:
             self._file(row, place)
             raise NotADirectory("a file has nothing below it")
@@ -53,7 +53,7 @@ class ReviewFolders:
             raise IsADirectory("a folder has no bytes; open one of its files")
         row = self._row(place)
         if row.key is not None:
-            return Reading(self._tree(row.key).open(place[_BATCH_DEPTH:]))
+            return Reading(self._tree(row, row.key).open(place[_BATCH_DEPTH:]))
         path = self._staging.path(self._file(row, place).file)
         try:
             return Reading(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW))
@@ -68,8 +68,11 @@ class ReviewFolders:
                 return row
         raise NotFound("there is no such file or folder")
 
-    def _tree(self, key: str) -> MergedFolder:
-        return MergedFolder([Layer(self._staging.drop(key), is_sealed=True)])
+    def _tree(self, row: ReviewRow, key: str) -> MergedFolder:
+        drop = self._staging.drop(key)
+        if row.has_hidden:
+            return MergedFolder([Layer.restricted(drop, self._exams.stocked(key))])
+        return MergedFolder([Layer(drop, is_sealed=True)])
 
     def _file(self, row: ReviewRow, place: Place) -> ReceivedFile:
         """Return the file of a received batch that a place names: nothing lies below one."""

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from catalog.gate.drops.exams import ExamRow, Exams
+from catalog.gate.drops.exams import Dropped, ExamRow, Exams
 from catalog.gate.drops.handles import Reading
 from catalog.gate.drops.merged_folder import Layer, MergedFolder
 from catalog.gate.drops.review_folders import ReviewFolders
@@ -144,9 +144,14 @@ class StagingView:
 
     def _trees(self, row: ExamRow) -> MergedFolder:
         # Sealed ones first. A batch of left-overs has the folder of the one it was left over from.
-        drops = {batch.key: (self._staging.drop(batch.key), batch.is_open) for batch in row.batches}
-        layers = [Layer(drop, is_sealed=not is_open) for drop, is_open in drops.values()]
+        layers = [self._layer(batch) for batch in {batch.key: batch for batch in row.batches}.values()]
         return MergedFolder(sorted(layers, key=lambda layer: not layer.is_sealed))
+
+    def _layer(self, batch: Dropped) -> Layer:
+        drop = self._staging.drop(batch.key)
+        if batch.has_hidden:
+            return Layer.restricted(drop, self._exams.stocked(batch.key))
+        return Layer(drop, is_sealed=not batch.is_open)
 
     def _study_children(self, study: str) -> list[Entry]:
         self._exams.study(study)

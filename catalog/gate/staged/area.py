@@ -22,7 +22,7 @@ import secrets
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from io import BufferedRandom
 from pathlib import Path
@@ -240,9 +240,15 @@ class Staging:
             return {}
         return found
 
-    def copy_about(self, batch: int, other: int) -> None:
-        """Let another batch, which takes over files of this one, know the same."""
+    def copy_about(self, batch: int, other: int, labels: Collection[str] = ()) -> None:
+        """Let another batch, which takes over files of this one, know the same.
+
+        Args:
+            labels: those of the series of which it has files; none given: of all.
+        """
         if about := self.read_about(batch):
+            for key in {"series", "preview"} & about.keys() if labels else ():
+                about[key] = [one for one in about[key] if one.get("label") in labels]
             self.write_about(other, about)
 
     def erase_report(self, batch: int) -> None:

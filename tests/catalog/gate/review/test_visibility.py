@@ -1,6 +1,7 @@
 """Who is told what of a batch: role and grant decide, and never that somebody brought it."""
 
 import json
+import os
 from collections.abc import Callable
 
 import pytest
@@ -12,7 +13,7 @@ from catalog.gate.review.decisions import Review
 from catalog.gate.review.queries import BatchInfo
 from catalog.pure.access import Role
 from catalog.pure.batches import State
-from catalog.pure.errors import NotFound
+from catalog.pure.errors import ArchimedError, NotFound
 from tests.catalog.gate.conftest import ROOT, STUDY, Gate
 from tests.synthetic import image
 
@@ -108,6 +109,39 @@ def test_a_moved_batch_shows_no_foreign_study_to_who_brought_it(gate: Gate, inbo
     assert receipt(gate.review_of("ada").list()[0]) == (batch, State.PUBLISHED, 1)
 
 
+def test_of_a_folder_that_two_batches_share_only_the_visible_part_is_shown(
+    gate: Gate, inbox_of: Callable[[str], Inbox]
+) -> None:
+    ada, exam = inbox_of("ada"), (STUDY, "E001")
+    ada.make_folder(exam)
+    for number, name in ((1, "one"), (2, "two")):
+        ada.make_folder((*exam, name))
+        upload = ada.upload((*exam, name, "image"))
+        upload.write(image(series=number, instance=number))
+        upload.commit()
+    batch = ada.batch(exam)
+    gate.review.seal(batch)
+    gate.work()
+    administration.add_grant(gate.database, ROOT, "bob", "other")
+    bob = gate.review_of("bob")
+    files = {label: list(numbers) for label, numbers in bob.series_files(batch).items()}
+    label = next(label for label, numbers in files.items() if bob.names(batch, numbers)[numbers[0]] == "one/image")
+    bob.accept(batch, "other", "E9", series=[label])
+    (rest,) = bob.followers(batch)
+    assert gate.review_of("ada").info(rest).study == STUDY
+    assert [one["label"] for one in gate.review_of("ada").about(rest)["series"]] == [one for one in files if one != label]
+    assert {entry.name for entry in ada.children(exam)} - {"_REPORT.txt"} == {"two"}
+    for act in (ada.stat, ada.open, ada.children):
+        for place in ((*exam, "one"), (*exam, "one", "image")):
+            with pytest.raises(ArchimedError):
+                act(place)
+    assert os.fstat(ada.open((*exam, "two", "image")).fd).st_size > 0
+    review = (STUDY, "_review", str(rest))
+    assert {entry.name for entry in inbox_of("bob").children(review)} == {"one", "two"}
+    administration.remove_grant(gate.database, ROOT, "bob", "other")
+    assert {entry.name for entry in inbox_of("bob").children(review)} == {"two"}
+
+
 def test_a_moved_batch_of_a_scanner_is_gone_for_who_has_not_its_study(gate: Gate) -> None:
     batch = gate.checked(image()).id
     administration.add_grant(gate.database, ROOT, "ada", "other")
@@ -148,7 +182,7 @@ def test_what_was_found_of_a_study_stays_with_that_study(gate: Gate, how: str) -
     published = brought(gate, "E007")
     gate.review.accept(published, STUDY, "E007")
     gate.work()
-    batch = brought(gate, "E008")
+    batch = brought(gate, "E007")
     assert "archived in exam E007" in json.dumps(gate.review.info(batch).findings)
     administration.add_grant(gate.database, ROOT, "bob", "other")
     review = gate.review_of("bob")
