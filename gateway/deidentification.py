@@ -19,6 +19,7 @@ from deid.formats import FileCleaner
 from deid.mapping import BY_PATIENT, BY_SUBJECT
 from deid.rules.model import ATTESTABLE, Extract
 
+NO_STEM = "00001"
 _PICTURES = frozenset({"PNG", "JPEG", "TIFF"})
 
 
@@ -90,9 +91,9 @@ class _Cleaner:
     def __init__(self, cleaner: FileCleaner) -> None:
         self._cleaner = cleaner
 
-    def clean(self, source: Path, target: BufferedRandom) -> Cleaned:
+    def clean(self, source: Path, target: BufferedRandom, *, stem: str = "") -> Cleaned:
         try:
-            report = self._cleaner.clean(source, target)
+            report = self._cleaner.clean(source, target, stem=stem or NO_STEM)
             return _of_own_type(report, source) if report.headers.get("FileType") == RAW else report
         except deid.Unreadable as error:
             raise Unreadable(str(error)) from None

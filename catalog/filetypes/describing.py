@@ -6,19 +6,62 @@ order of names. What tells folders apart is a digest that whoever calls has keye
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path, PurePath
 
 from catalog.filetypes import dicom, registry
-from catalog.filetypes.model import Value
+from catalog.filetypes.model import Value, as_companion
 from catalog.filetypes.registry import named
 from catalog.filetypes.sample import stem_of
 from catalog.pure.filing import Description
 
 RAW = "RAW"
 _LARGEST_SERIES = 999
+_TELL_OF_OTHERS = frozenset({"TABLE", "TEXT"})
+_SIDECARS = frozenset({".json", ".bval", ".bvec"})
+_NAME_OTHERS = frozenset({".vhdr", ".mhd", ".nhdr"})
+"""Endings of headers that hold the names of other files."""
+_SAYS_LITTLE = frozenset({".raw", ".txt"})
+_KNOWN_ENDINGS = frozenset(
+    {".annot", ".label", ".lta", ".xfm", ".stats", ".ctab", ".curv", ".sulc", ".thickness", ".area", ".tck", ".trk", ".trx"}
+    | {
+        ".fif",
+        ".set",
+        ".fdt",
+        ".cnt",
+        ".sqd",
+        ".con",
+        ".meg4",
+        ".nev",
+        ".plx",
+        ".smr",
+        ".c3d",
+        ".puls",
+        ".resp",
+        ".ecg",
+        ".ext",
+    }
+    | {".lab", ".sin", ".raw", ".fid", ".dat", ".bin", ".7", ".m", ".py", ".r", ".sh", ".md", ".rst", ".log", ".xml", ".html"}
+    | {
+        ".rtf",
+        ".yaml",
+        ".yml",
+        ".toml",
+        ".ini",
+        ".cfg",
+        ".vtk",
+        ".vtp",
+        ".ply",
+        ".off",
+        ".mtl",
+        ".mnc",
+        ".gif",
+        ".bmp",
+        ".webp",
+    }
+)
 _NUMBERED = re.compile(r"(\d{3})_(?:([A-Z][A-Z0-9_]*?)_)?(?=[^_])(.+)", re.DOTALL)
 _WORDS = re.compile(r"[^\W_]+")
 _EXTENSION = re.compile(r"(?:\.[a-z0-9]{1,8}){1,2}")
@@ -30,13 +73,19 @@ Headers = Mapping[str, str | int | float]
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a file that is not DICOM stood: digests of its folder and of its name, its place among the names, and what of the
-    folder's name may be told."""
+    folder's name may be told.
+
+    `rank` is its place among the files of its folder that name others in a header: those must be called so; 0 for all others.
+    `ending` is what its name ended in, where it is one that programs know a file by; '' otherwise.
+    """
 
     folder: bytes
     group: bytes
     order: int
     number: int
     label: str
+    rank: int = 0
+    ending: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +136,38 @@ def describe_all(files: Mapping[int, Filed], stood: Mapping[int, Place]) -> dict
         # Its bytes are what tells a file from others; of files of the same bytes in a series each stays.
         identity = _digest(file.digest + b"%d" % copies[series, file.digest])
         described[number] = _described(file, stood[number], series, identity)
-    return described
+    return _beside_their_images(described)
+
+
+def _beside_their_images(described: dict[int, Description]) -> dict[int, Description]:
+    """Put what tells of an image (JSON, b-values) into the series of that image."""
+    images = {
+        (one.group, one.extension): one for one in described.values() if one.group and one.file_type not in _TELL_OF_OTHERS
+    }
+    of_group: dict[bytes, Description] = {}
+    for (group, _), one in sorted(images.items(), key=lambda item: item[0]):
+        of_group.setdefault(group, one)
+    return {
+        number: replace(one, series=image.series, file_type=image.file_type, number=image.number, is_fixed=image.is_fixed)
+        if one.extension in _SIDECARS and one.file_type in _TELL_OF_OTHERS and (image := of_group.get(one.group))
+        else one
+        for number, one in described.items()
+    }
 
 
 def lonely(files: Mapping[int, Filed], described: Mapping[int, Description]) -> set[int]:
     """Return the files that mean nothing without another that is not among them: half of a pair."""
     there: dict[tuple[bytes, bytes], set[str]] = {}
     for description in described.values():
-        there.setdefault((description.series, description.group), set()).add(description.extension)
+        there.setdefault((description.series, description.group), set()).add(as_companion(description.extension))
     wanted = {number: _companions(file) for number, file in files.items()}
     return {number for number, one in described.items() if not wanted[number] <= there[one.series, one.group]}
 
 
 def _described(file: Filed, place: Place, series: bytes, identity: bytes) -> Description:
     number, ending = file.headers.get("SeriesNumber"), file.ending.lower()
+    if place.ending and ending in _SAYS_LITTLE:
+        ending = place.ending
     told = number if isinstance(number, int) and 0 <= number <= _LARGEST_SERIES else 0
     return Description(
         file_type=type_name(file.headers),
@@ -109,39 +176,58 @@ def _described(file: Filed, place: Place, series: bytes, identity: bytes) -> Des
         series=series,
         series_number=place.number or told,
         series_description=place.label or dicom.printable(str(file.headers.get("ProtocolName", ""))),
-        number=place.order,
+        number=place.rank or place.order,
         acquired=dicom.seconds(str(file.headers.get("AcquisitionDateTime", ""))),
         group=place.group,
+        is_fixed=place.rank > 0,
     )
 
 
 def _companions(file: Filed) -> frozenset[str]:
     kind = None if is_dicom(file.headers) else named(str(file.headers["FileType"]))
     found = frozenset(kind.companions) if kind is not None else frozenset()
-    return found if file.ending.lower() in found else frozenset()
+    return found if as_companion(file.ending.lower()) in found else frozenset()
 
 
-def places(names: Mapping[int, str], digest: Callable[[str], bytes], known_words: Callable[[str], str]) -> dict[int, Place]:
+def places(
+    names: Mapping[int, str],
+    digest: Callable[[str], bytes],
+    known_words: Callable[[str], str],
+    all_names: Iterable[str] | None = None,
+) -> dict[int, Place]:
     """Return the place of each file of a tree.
 
     Args:
         names: by the file's number, its name in the tree; '' if it came without one.
         digest: keyed.
         known_words: returns a text with only the words that identify nobody.
+        all_names: of the whole tree, where `names` is a part of it: what files are called must not hang on what others became.
     """
     stems: dict[str, set[str]] = {}
     for name in names.values():
         stems.setdefault(_folder(name), set()).add(stem_of(name) if name else "")
     orders = {folder: {stem: at for at, stem in enumerate(sorted(found, key=_natural), 1)} for folder, found in stems.items()}
     labels = {folder: folder_label(PurePath(folder).name, known_words) for folder in stems}
+    ranked = ranks(names.values() if all_names is None else all_names)
     nameless = iter(range(1, len(names) + 1))
     found = {}
     for number, name in names.items():
         folder, stem = _folder(name), stem_of(name) if name else ""
         order = orders[folder][stem] if name else next(nameless)
         group = digest(f"file {stem}") if name else b""
-        found[number] = Place(digest(f"folder {folder}"), group, order, *labels[folder])
+        rank, ending = ranked.get(stem, 0), PurePath(name).suffix.lower()
+        told = ending if ending in _KNOWN_ENDINGS else ""
+        found[number] = Place(digest(f"folder {folder}"), group, order, *labels[folder], rank, told)
     return found
+
+
+def ranks(names: Iterable[str]) -> dict[str, int]:
+    """Return the place of each file that names others among those of its folder and kind, by its name without the ending."""
+    headers: dict[tuple[str, str], set[str]] = {}
+    for name in names:
+        if (ending := PurePath(name).suffix.lower()) in _NAME_OTHERS:
+            headers.setdefault((_folder(name), ending), set()).add(stem_of(name))
+    return {stem: at for stems in headers.values() for at, stem in enumerate(sorted(stems, key=_natural), 1)}
 
 
 def folder_label(name: str, known_words: Callable[[str], str]) -> tuple[int, str]:

@@ -13,6 +13,28 @@ _SHOWN = 4000
 _LINES = 20
 _LARGEST_JSON = 1 << 20
 _MARKUP = ("<?xml", "<!doctype", "<html", "<svg", "{\\rtf", "%!ps")
+_LONGEST_VALUE = 64
+_SIDECAR = {
+    field.name: field
+    for field in (
+        Field("EchoTime", "DS", "ms"),
+        Field("RepetitionTime", "DS", "ms"),
+        Field("InversionTime", "DS", "ms"),
+        Field("FlipAngle", "DS", "deg"),
+        Field("MagneticFieldStrength", "DS", "T"),
+        Field("SliceThickness", "DS", "mm"),
+        Field("Manufacturer", "LO"),
+        Field("ManufacturersModelName", "LO", meaning="as BIDS calls it"),
+        Field("Modality", "CS"),
+        Field("ProtocolName", "LO"),
+        Field("SeriesDescription", "LO"),
+        Field("SequenceName", "SH"),
+        Field("PhaseEncodingDirection", "CS", meaning="i, j or k, and - for backwards: BIDS"),
+        Field("TaskName", "LO", meaning="BIDS"),
+        Field("SamplingFrequency", "DS", "Hz", meaning="BIDS"),
+    )
+}
+"""What sidecars of images call as DICOM does, or BIDS."""
 _OLE, _ZIP = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04"
 _MEMBERS = (b"[Content_Types].xml", b"META-INF/manifest.xml", b"mimetypeapplication/vnd.oasis")
 
@@ -51,6 +73,19 @@ def _is_json(text: str) -> bool:
     return True
 
 
+def _told_by(text: str) -> dict[str, Value]:
+    """Return what the sidecar of an image tells of it, in DICOM's units: BIDS counts times in seconds."""
+    value = json.loads(text)
+    found: dict[str, Value] = {}
+    for key, field in _SIDECAR.items() if isinstance(value, dict) else ():
+        told = value.get(key)
+        if field.is_number and isinstance(told, int | float) and not isinstance(told, bool):
+            found[field.name] = round(told * 1000, 6) if field.unit == "ms" else told
+        elif not field.is_number and isinstance(told, str) and len(told) <= _LONGEST_VALUE:
+            found[field.name] = told
+    return found
+
+
 def _text(sample: Sample) -> tuple[str, bool]:
     whole = sample.size <= HEAD_BYTES
     return text_of(sample.head, whole), whole
@@ -62,7 +97,7 @@ class Table(Plain):
     name = "TABLE"
     labels = ("CSV", "TSV", "JSON")
     rank = BY_LOOKS
-    fields = (FORMAT, Field("NumberOfColumns", "US", meaning="columns of a table"))
+    fields = (FORMAT, Field("NumberOfColumns", "US", meaning="columns of a table"), *_SIDECAR.values())
 
     def recognise(self, sample: Sample) -> bool:
         """By its first lines having as many cells each; JSON that is small enough must be whole."""
@@ -76,6 +111,8 @@ class Table(Plain):
         head = file.read(_LARGEST_JSON + 1)
         whole = len(head) <= _LARGEST_JSON
         kind, columns = table_format(text_of(head, whole), whole)
+        if kind == "JSON" and whole:
+            return {"Format": kind, **_told_by(text_of(head, whole))}
         return {"Format": kind, **({"NumberOfColumns": columns} if columns else {})} if kind else {}
 
     def preview(self, file: BinaryIO, _look: Look) -> Preview | None:

@@ -142,4 +142,12 @@ class Plain:
         return None
 
 
+_SAME = {".zraw": ".raw", ".raw.gz": ".raw", ".gz": ".raw", ".dat": ".eeg", ".avg": ".eeg", ".seg": ".eeg"}
+
+
+def as_companion(ending: str) -> str:
+    """Return the ending by which a type calls its companions: samples may be packed, or called otherwise."""
+    return _SAME.get(ending, ending)
+
+
 FORMAT = Field("Format", "CS", meaning="which format of its kind, e.g. PNG, EDF+C, NIfTI-1")

@@ -40,8 +40,10 @@ class Cleaned(Protocol):
 class Cleaner(Protocol):
     """Cleans the files of one import, by one profile and one exam code."""
 
-    def clean(self, source: Path, target: BufferedRandom) -> Cleaned:
+    def clean(self, source: Path, target: BufferedRandom, *, stem: str = "") -> Cleaned:
         """Write the clean file to `target`.
+
+        `stem` is what the file, and those that a header names with it, will be called but for their endings.
 
         The same file gives the same bytes whenever it is cleaned again, so that a publish job can be repeated.
 

@@ -15,7 +15,8 @@ class Description:
 
     `identity` (16 bytes) tells files of a series apart, `series` (16 bytes) the series of an exam. `acquired` is in seconds
     since 1970 UTC. None where the file does not say. Files of one `group` belong together and are called alike but for their
-    extension, as the two halves of an image; b"" for a file on its own.
+    extension, as the two halves of an image; b"" for a file on its own. `is_fixed`: a header in the group names the others by
+    `number`, so that they can have no other.
     """
 
     file_type: str
@@ -27,6 +28,7 @@ class Description:
     number: int | None
     acquired: int | None
     group: bytes = b""
+    is_fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +79,14 @@ class Plan:
     """Where everything goes. `known` are archived already, byte for byte; `contradicting` are, with other bytes.
 
     `unordered` came late to a series and have numbers longer than the names in it: by name they would stand among the first.
+    `misnamed` are named in a header by a number that others in the series have.
     """
 
     series: tuple[PlannedSeries, ...]
     known: tuple[StoredFile, ...]
     contradicting: tuple[StoredFile, ...]
     unordered: tuple[StoredFile, ...] = ()
+    misnamed: tuple[StoredFile, ...] = ()
 
 
 def plan(files: Sequence[StoredFile], exam: Sequence[KnownSeries]) -> Plan:
@@ -100,10 +104,11 @@ def plan(files: Sequence[StoredFile], exam: Sequence[KnownSeries]) -> Plan:
     known: list[StoredFile] = []
     contradicting: list[StoredFile] = []
     unordered: list[StoredFile] = []
+    misnamed: list[StoredFile] = []
     for identity, members in sorted(by_series.items(), key=lambda item: _order_of_series(item[1])):
         series = known_series.get(identity)
         fresh = _fresh(members, series, known, contradicting)
-        named = _named(fresh, series, unordered)
+        named = _named(fresh, series, unordered, misnamed)
         if not named:
             continue
         first = named[0].stored.description
@@ -111,7 +116,7 @@ def plan(files: Sequence[StoredFile], exam: Sequence[KnownSeries]) -> Plan:
         taken_names.add(folded(name))
         moments = [file.stored.description.acquired for file in named if file.stored.description.acquired is not None]
         planned.append(PlannedSeries(series.row if series else None, name, first, min(moments, default=None), named))
-    return Plan(tuple(planned), tuple(known), tuple(contradicting), tuple(unordered))
+    return Plan(tuple(planned), tuple(known), tuple(contradicting), tuple(unordered), tuple(misnamed))
 
 
 def _fresh(
@@ -130,15 +135,20 @@ def _fresh(
     return fresh
 
 
-def _named(files: Sequence[StoredFile], series: KnownSeries | None, unordered: list[StoredFile]) -> tuple[PlannedFile, ...]:
-    """Return the files with their names; those that cannot have one in order go to the list."""
+def _named(
+    files: Sequence[StoredFile], series: KnownSeries | None, unordered: list[StoredFile], misnamed: list[StoredFile]
+) -> tuple[PlannedFile, ...]:
+    """Return the files with their names; those that cannot have one in order, or the one they must have, go to the lists."""
     taken = {number for _, number in series.files.values()} if series else set()
-    groups = _groups(files)
+    groups = sorted(_groups(files), key=lambda members: not members[0].description.is_fixed)  # whose number is told first
     numbers = number_files([members[0].description.number for members in groups], taken)
     digits = series.digits if series else max(FEWEST_DIGITS, len(str(max(numbers, default=0))))
     named: list[PlannedFile] = []
     for members, number in zip(groups, numbers, strict=True):
-        if len(str(number)) > digits:
+        wanted = {file.description.number for file in members if file.description.is_fixed}
+        if wanted and (wanted != {number} or digits != FEWEST_DIGITS):
+            misnamed += members
+        elif len(str(number)) > digits:
             unordered += members
         else:
             named += [PlannedFile(file, file_name(number, file.description.extension, digits)) for file in members]

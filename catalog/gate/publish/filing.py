@@ -28,6 +28,9 @@ from catalog.pure.errors import Unavailable
 from catalog.pure.filing import Plan, plan
 from catalog.store import RecordStore, records
 
+_MISNAMED = (
+    "a header names it by a number that other files of its series have already: bring the whole folder into an exam of its own"
+)
 _UNORDERED = (
     "its number has more digits than the names in its series have, so by name it would stand among the first: "
     "bring the whole series into an exam of its own"
@@ -65,6 +68,7 @@ class _Planned:
         return (
             dict.fromkeys((file.staged for file in self.images.contradicting), _CONTRADICTS)
             | dict.fromkeys((file.staged for file in self.images.unordered), _UNORDERED)
+            | dict.fromkeys((file.staged for file in self.images.misnamed), _MISNAMED)
             | dict.fromkeys(self.results.contradicting, _RESULT_CONTRADICTS)
         )
 

@@ -197,7 +197,7 @@ class Publisher:
             results.take(source, target, made, this.batch.exam_code)
             return partial(Stored, is_result=True)
         with this.tree.readable(file.file) as readable:
-            cleaned = cleaner.clean(readable, target)
+            cleaned = cleaner.clean(readable, target, stem=this.tree.stem(file.file))
         cleaned_by = partial(Stored, done=cleaned.summary(), rules=cleaned.by_rule())
         if is_dicom(cleaned.headers):
             dicom.describe(cleaned.headers)  # what cannot be filed is found out now, not when all are stored

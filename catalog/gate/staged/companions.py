@@ -15,10 +15,11 @@ import sqlalchemy as sa
 from catalog.database import Database
 from catalog.database.tables import staged_files
 from catalog.filetypes import FileType, Sample, file_types, recognise
-from catalog.filetypes.describing import Place, places
-from catalog.filetypes.model import BY_COMPANION
-from catalog.filetypes.sample import companions
+from catalog.filetypes.describing import Place, places, ranks
+from catalog.filetypes.model import BY_COMPANION, as_companion
+from catalog.filetypes.sample import companions, stem_of
 from catalog.gate.staged.area import Staging
+from catalog.pure.names import file_name
 
 _GRADIENTS = (".bval", ".bvec")
 """Of a diffusion image: text, so no file type of their own says that one needs the other."""
@@ -75,16 +76,27 @@ class Companions:
         """
         if file not in self._names:
             self._load()
-        ending = PurePath(self._names.get(file, "")).suffix.lower()
+        ending = as_companion(PurePath(self._names.get(file, "")).suffix.lower())
         kinds = [kind] if kind is not None else [each for each in file_types() if each.rank == BY_COMPANION]
         families = [*(each.companions for each in kinds), _GRADIENTS]
         wanted = next((set(family) for family in families if ending in family), set())
-        return sorted(wanted - set(self._beside(file)) - {ending})
+        return sorted(wanted - {as_companion(each) for each in self._beside(file)} - {ending})
 
     def places(self, files: Mapping[int, str], known_words: Callable[[str], str]) -> dict[int, Place]:
         """Return where files stood, by any number of theirs."""
         names = {number: self._staging.name_of(file) for number, file in files.items()}
-        return places(names, self._staging.digest, known_words)
+        if any(names.values()) and not self._names:
+            self._load()
+        return places(names, self._staging.digest, known_words, [name for name in self._names.values() if name])
+
+    def stem(self, file: str) -> str:
+        """Return what a file will be called but for its ending if a header, itself or beside it, names others; '' otherwise."""
+        if file not in self._names:
+            self._load()
+        if not self._names.get(file):
+            return ""
+        rank = ranks(name for name in self._names.values() if name).get(stem_of(self._names[file]), 0)
+        return file_name(rank, "") if rank else ""
 
     def _load(self) -> None:
         self._names = {file: self._staging.name_of(file) for file in self._files()}

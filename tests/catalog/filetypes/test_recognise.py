@@ -121,7 +121,7 @@ def test_a_type_that_reads_all_and_fails_hurts_nobody(
 
 
 def test_types_have_names_of_their_own_and_are_found_by_label() -> None:
-    assert {kind.name for kind in file_types()} == {kind for kind, _ in FILES.values()} | {"RAW", "RESULT"}
+    assert {kind.name for kind in file_types()} == {kind for kind, _ in FILES.values()} | {"RAW", "RESULT", "SNIRF", "NWB"}
     for label, name in {"PNG": "IMAGE", "CSV": "TABLE", "PARREC": "PAR_REC", "NIFTI": "NIFTI", "RAW": "RAW"}.items():
         found = named(label)
         assert found is not None
