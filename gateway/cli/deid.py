@@ -5,6 +5,7 @@ which is for the operator's own eyes, shows names and values.
 """
 
 import os
+import secrets
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from catalog import durable
-from catalog.pure.errors import Conflict, Invalid
+from catalog.pure.errors import ConfigError, Conflict, Invalid
 from gateway.cli.cleaning import Order, Outcome, Task, clean, over_processes, tasks
 from gateway.cli.common import configuration, json_option
 from gateway.cli.frame import FAILED
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from deid import Profile
     from deid.formats import FileCleaner
 
-_SHORTEST_KEY = 16
+_SHORTEST_KEY, _KEY_BYTES = 16, 32
+_HOW = "--new-key FILE makes one, as does `openssl rand -hex 32`"
 _WORTH_PROCESSES = 200  # starting one takes as long as cleaning that many small files
 
 
@@ -37,6 +39,7 @@ _WORTH_PROCESSES = 200  # starting one takes as long as cleaning that many small
 @click.option("--out", required=True, type=Path, metavar="DIR", help="A new or empty folder for the clean files.")
 @click.option("--study", default="study", metavar="CODE", help="The study: files of one study have pseudonyms in common.")
 @click.option("--key-file", type=Path, metavar="FILE", help="The key pseudonyms are made from; else the configuration's.")
+@click.option("--new-key", type=Path, metavar="FILE", help="Make such a key in a new file, and use it; keep it secret.")
 @click.option("--pixels-approved", is_flag=True, help="You looked at the images and listened to sound: they identify nobody.")
 @click.option("--attest", default="", metavar="REASON", help="Why DICOM files that a heuristic holds identify nobody.")
 @click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Processes that clean; else as many as there are cores.")
@@ -52,6 +55,7 @@ def deid(
     out: Path,
     study: str,
     key_file: Path | None,
+    new_key: Path | None,
     pixels_approved: bool,
     attest: str,
     jobs: int | None,
@@ -65,14 +69,19 @@ def deid(
     does not depend on it.
 
     \b
-    Example:
+    Examples:
+      archimed deid ./from-disc --exam-code E001 --out ./clean --new-key ./deid.key
       archimed deid ./from-disc --exam-code E001 --out ./clean --key-file ./deid.key --profile ./profile.toml
     """
     if with_diff and as_json:
         raise click.UsageError("--diff is for reading, --json for scripts: choose one")
     if with_diff and jobs is not None:
         raise click.UsageError("--diff is read file by file, --jobs is for many: choose one")
-    order = Order(_profile(profile).text, read_key(key_file), study, exam_code, pixels_approved, bool(attest.strip()), out)
+    if new_key is not None and key_file is not None:
+        raise click.UsageError("--new-key makes a key, --key-file uses one that is there: choose one")
+    used = _profile(profile).text
+    key = _make_key(new_key) if new_key is not None else read_key(_key_file(key_file))
+    order = Order(used, key, study, exam_code, pixels_approved, bool(attest.strip()), out)
     try:
         cleaner = order.cleaner()
     except ValueError as error:
@@ -105,19 +114,49 @@ def _profile(file: Path | None) -> "Profile":
         raise Invalid(f"the profile {file} cannot be used: {'; '.join(error.problems)}") from None
 
 
+def _key_file(named: Path | None) -> Path:
+    """Return the key's file: the one named, else the configuration's."""
+    if named is not None:
+        return named
+    try:
+        return configuration().deid.key_file
+    except ConfigError as error:
+        problem = str(error).splitlines()[0]
+        raise Invalid(
+            f"no key: name one by --key-file FILE, or have one made by --new-key FILE; no configuration names one ({problem})"
+        ) from None
+
+
+def _make_key(file: Path) -> bytes:
+    """Make a key in a file of its own, for its owner alone to read."""
+    key = secrets.token_bytes(_KEY_BYTES)
+    try:
+        with durable.create_file(file) as target:
+            target.write(key.hex().encode() + b"\n")
+            target.flush()
+            os.fchmod(target.fileno(), 0o400)
+            os.fsync(target.fileno())
+    except FileExistsError:
+        raise Conflict(f"{file} is there already; use it by --key-file, or name another") from None
+    except OSError as error:
+        raise Invalid(f"the key {file} cannot be made: {error.strerror}") from None
+    click.echo(
+        f"key {file} made; keep it secret, and keep it: with another key the same patient gets other pseudonyms", err=True
+    )
+    return key
+
+
 def read_key(file: Path | None) -> bytes:
     """Return the key; nothing of it is ever in a message."""
     found = file or configuration().deid.key_file
     try:
         key = bytes.fromhex(found.read_text("ascii"))
     except OSError as error:
-        raise Invalid(
-            f"the key {found} cannot be read: {error.strerror}; `openssl rand -hex 32` makes one, to be kept secret"
-        ) from None
+        raise Invalid(f"the key {found} cannot be read: {error.strerror}; {_HOW}") from None
     except ValueError:
-        raise Invalid(f"the key {found} is not hexadecimal text; `openssl rand -hex 32` makes one") from None
+        raise Invalid(f"the key {found} is not hexadecimal text; {_HOW}") from None
     if len(key) < _SHORTEST_KEY:
-        raise Invalid(f"the key {found} is shorter than {_SHORTEST_KEY} bytes; `openssl rand -hex 32` makes one")
+        raise Invalid(f"the key {found} is shorter than {_SHORTEST_KEY} bytes; {_HOW}")
     return key
 
 

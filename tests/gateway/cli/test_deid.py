@@ -137,6 +137,27 @@ def test_a_profile_is_used_and_a_bad_one_refused_with_every_problem(run: Run, ke
     assert not (tmp_path / "other").exists()
 
 
+def test_without_any_configuration_a_key_is_asked_for_or_made(
+    run: Run, patient: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARCHIMED_CONFIG", str(tmp_path / "there-is-none.toml"))
+    words = ("deid", patient, "--exam-code", "E001", "--out")
+    said = refused(run(*words, "clean"))
+    assert "--key-file" in said
+    assert "--new-key" in said
+    made = run(*words, "clean", "--new-key", "new.key", "--json")
+    assert made.returncode == 0
+    assert "keep it secret" in made.stderr
+    key = tmp_path / "new.key"
+    assert key.stat().st_mode & 0o777 == 0o400
+    assert len(bytes.fromhex(key.read_text())) == 32
+    assert key.read_text().strip() not in made.stdout + made.stderr
+    done(run(*words, "again", "--key-file", "new.key"))
+    assert (tmp_path / "again/00001.dcm").read_bytes() == (tmp_path / "clean/00001.dcm").read_bytes()
+    assert "is there already" in refused(run(*words, "third", "--new-key", "new.key"))
+    assert run(*words, "third", "--new-key", "b.key", "--key-file", "new.key").returncode == 2
+
+
 def test_refusals(run: Run, key: Path, patient: Path, tmp_path: Path) -> None:
     words = ("deid", patient, "--exam-code", "E001", "--out", "clean")
     assert "there is no configuration" in refused(run(*words, ARCHIMED_CONFIG=str(tmp_path / "none")))
