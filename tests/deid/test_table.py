@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from deid.rules import table
+import deid
+from deid.rules import explain, table
 
 REFERENCE = Path(os.environ.get("ARCHIMED_SHARED", Path(__file__).parents[3] / "shared")) / "reference/ps3.15-e1-1-2026c.json"
 # Differences that are meant, each with its reason. Empty: every row is the reference's.
@@ -66,3 +67,9 @@ def test_types_differ_by_sop_class() -> None:
     )
     assert enhanced[0x00080023] == "1"
     assert plain[0x00080023] == "2C"
+
+
+def test_the_page_of_what_stays_and_goes_is_made_from_the_rules() -> None:
+    """`python -m deid.rules.explain > docs/deidentification-table.md` brings it back into step."""
+    page = Path(__file__).parents[2] / "docs" / "deidentification-table.md"
+    assert page.read_text("utf-8") == explain.page(deid.load_profile(None))
