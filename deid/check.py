@@ -14,7 +14,7 @@ from deid.errors import Held
 from deid.mapping import STANDARD_ROOT, is_registered
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from deid.engine.nodes import Node, Syntax
     from deid.facts import Facts
@@ -24,6 +24,7 @@ _MARKS = "(0012,0064)["
 _OWN_WORDS = "archimed basic application confidentiality level profile retain longitudinal temporal information modified"
 _MOST_SEARCHES = 64
 _LONG = 6
+_BATCH, _OVERLAP = 1 << 20, 1 << 10
 
 
 class Check:
@@ -55,9 +56,11 @@ class Check:
 
     def clear_pixels(self, pieces: Sequence[bytes | memoryview], ledger: Ledger, known: Facts) -> bool:
         """Whether nothing removed lies in what holds compressed pictures together. Only long needles: most of it is noise."""
-        data = b"\0".join(pieces)
-        hits = self._search(ledger, known).hits(data.lower()) if data else []
-        return not any(len(needle.text) >= _LONG for _, _, needle in hits) and not leak.uid_hits(data, _old_uids(ledger))
+        search, uids = self._search(ledger, known), _old_uids(ledger)
+        return not any(
+            leak.uid_hits(data, uids) or any(len(needle.text) >= _LONG for _, _, needle in search.hits(data.lower()))
+            for data in _batches(pieces)
+        )
 
     def judge(self, header: list[Node], syntax: Syntax, ledger: Ledger, known: Facts, *, overruled: bool = False) -> None:
         """Raise `Held` for the first hit in the header that nothing excuses, with its tag path.
@@ -81,6 +84,21 @@ class Check:
                 if not overruled or held.certain:
                     raise held
                 overrule(held, ledger)
+
+
+def _batches(pieces: Sequence[bytes | memoryview]) -> Iterator[bytes]:
+    """Pieces joined to what is worth a search; of a long one only a part is copied at a time, each with the end of the last."""
+    batch, size = list[bytes](), 0
+    for piece in pieces:
+        for at in range(0, len(piece), _BATCH):
+            part = bytes(piece[max(0, at - _OVERLAP) : at + _BATCH])
+            batch.append(part)
+            size += len(part)
+            if size >= _BATCH:
+                yield b"\0".join(batch)
+                batch, size = [], 0
+    if batch:
+        yield b"\0".join(batch)
 
 
 def overrule(held: Held, ledger: Ledger) -> None:

@@ -166,7 +166,7 @@ class Cleaner:
         document = None if policy.standard(_DOCUMENT, "OB").by_hand else self._document(nodes, syntax)
         ledger = Ledger()
         values = self._values(known, ledger)
-        clean = Walk(policy, values, overruled=self._overruled).clean(nodes)
+        clean = Walk(policy, values, overruled=self._overruled, listened=self._pixels_approved).clean(nodes)
         for element in document or ():
             place(clean, element)
         syntax = self._mask_nodes(nodes, clean, known, syntax, ledger)

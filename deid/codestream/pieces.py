@@ -32,8 +32,8 @@ class Stream:
     def __init__(self, data: memoryview) -> None:
         self.data = data
         self.removed: list[Removed] = []
-        self.searched: list[Piece] = []
-        """What of the result has room for text: all but the samples, and of these what lies behind their last one."""
+        self._searched: list[Piece] = []
+        self._search: tuple[int, int] = (0, 0)
         self._pieces: list[Piece] = []
         self._open: tuple[int, int] | None = None
         self._rewritten = False
@@ -49,6 +49,12 @@ class Stream:
         self._close()
         return self._pieces
 
+    @property
+    def searched(self) -> Sequence[Piece]:
+        """What of the result has room for text: all but the samples, and of these what lies behind their last one."""
+        self._end_search()
+        return self._searched
+
     def clean(self) -> bytes:
         """The clean stream as one."""
         return b"".join(self.pieces)
@@ -57,7 +63,12 @@ class Stream:
         """Keep a span as it is. `samples`: a decoder reads it, and does not tell where it has enough."""
         if start == end:
             return
-        self.searched.append(self.data[max(start, end - _TAIL) if samples else start : end])
+        begin = max(start, end - _TAIL) if samples else start
+        if self._search[1] == begin:
+            self._search = (self._search[0], end)
+        else:
+            self._end_search()
+            self._search = (begin, end)
         if self._open is not None and self._open[1] == start:
             self._open = (self._open[0], end)
         else:
@@ -86,13 +97,13 @@ class Stream:
             return
         self._close()
         self._pieces.append(new)
-        self.searched.append(new[-_TAIL:])
+        self._searched.append(new[-_TAIL:])
         self._rewritten = True
 
     def take(self, inner: Stream) -> None:
         """Tell of what was found in a part of this stream that was walked on its own."""
         self.removed += inner.removed
-        self.searched += inner.searched
+        self._searched += inner.searched
 
     def note(self, what: str, start: int, end: int) -> None:
         """Tell of a removed part of a span that `replace` writes anew."""
@@ -102,6 +113,12 @@ class Stream:
         """The picture ends here: what follows goes, but zeros, which are padding (PS3.5 A.4)."""
         self.drop("bytes behind the picture", at, len(self.data))
         self._close()
+
+    def _end_search(self) -> None:
+        start, end = self._search
+        if start < end:
+            self._searched.append(self.data[start:end])
+        self._search = (end, end)
 
     def _close(self) -> None:
         if self._open is not None:

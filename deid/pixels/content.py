@@ -151,13 +151,13 @@ def encapsulated(data: memoryview, uid: str, shape: Shape, tables: tuple[bytes, 
         stream = codestream.strip(_walked_as(data, group, uid), _joined(data, group), size)
         found.removed += stream.removed
         found.searched += stream.searched
-        made.append(_Frame(group, stream))
+        made.append(_Frame(group, stream.pieces if stream.changed or not group else None))
     starts, lengths, pieces = _laid_out(data, made)
     right = _table(starts, table, video=video)
     wrong_tables = bool(tables) and not _fit(tables, starts, lengths)
-    if right == table and not wrong_tables and not any(frame.stream.changed for frame in made):
+    if right == table and not wrong_tables and not any(frame.pieces is not None for frame in made):
         return found
-    if right != table and not any(frame.stream.changed for frame in made):
+    if right != table and not any(frame.pieces is not None for frame in made):
         found.removed.append(Removed(_TABLE, bytes(table)))
     found.pieces = [_ITEM + len(right).to_bytes(4, "little") + right, *pieces]
     found.tables = _tables(starts, lengths) if wrong_tables else None
@@ -166,10 +166,10 @@ def encapsulated(data: memoryview, uid: str, shape: Shape, tables: tuple[bytes, 
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """The fragments of one frame, by where their values begin and end, and what its walk gave."""
+    """The fragments of one frame, by where their values begin and end, and what its walk gave if it changed."""
 
     fragments: Sequence[tuple[int, int]]
-    stream: codestream.Stream
+    pieces: Sequence[Piece] | None
 
 
 def items(data: memoryview) -> tuple[memoryview, list[tuple[int, int]]]:
@@ -254,9 +254,9 @@ def _laid_out(data: memoryview, frames: list[_Frame]) -> tuple[list[int], list[i
     pieces: list[Piece] = []
     for frame in frames:
         starts.append(at)
-        if frame.stream.changed or not frame.fragments:
-            length = sum(map(len, frame.stream.pieces))
-            pieces += [_ITEM + (length + length % 2).to_bytes(4, "little"), *frame.stream.pieces, b"\0" * (length % 2)]
+        if frame.pieces is not None:
+            length = sum(map(len, frame.pieces))
+            pieces += [_ITEM + (length + length % 2).to_bytes(4, "little"), *frame.pieces, b"\0" * (length % 2)]
             at += 8 + length + length % 2
         else:
             first, last = frame.fragments[0][0] - 8, frame.fragments[-1][1]

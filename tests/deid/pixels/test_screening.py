@@ -175,6 +175,17 @@ def test_a_voice_is_held_as_burned_in_text_is(
     assert (told is None) if why is None else (told is not None and why in told)
 
 
+def test_who_has_listened_knows_what_the_samples_are(mr: Dataset, saved: Callable[..., Path]) -> None:
+    path = saved(
+        waveform(mr, "1.2.840.10008.5.1.4.1.1.9.4.1", "AU", WaveformData=b"a spoken dictation, word by word".ljust(64, b"\0"))
+    )
+    assert "audio waveform" in str(deid.burned_in(deid.load_profile(None), path))
+    for engine in ("fast", "safe"):
+        with pytest.raises(deid.Held):
+            run(path, HEAD, engine)
+        assert run(path, HEAD, engine, approved=True)
+
+
 def test_sound_that_a_rule_removes_is_not_held(mr: Dataset, saved: Callable[..., Path]) -> None:
     path = saved(waveform(mr, "1.2.840.10008.5.1.4.1.1.9.4.1", "AU"))
     profile = deid.load_profile(HEAD + '[[rule]]\ntag = "WaveformSequence"\naction = "remove"\n')
