@@ -106,6 +106,12 @@ class Front:
         return answer(environ, start_response)
 
     def _answer(self, environ: Environ, exchange: Exchange) -> Answer:
+        coding = environ.get("HTTP_TRANSFER_ENCODING", "chunked").strip().lower()
+        if coding != "chunked":
+            # The server takes off the chunks alone: what is left would be taken for the body (RFC 9112, 6.1).
+            return answers.text(501, "a body may be sent in chunks, and not coded in another way")
+        if environ.get("SERVER_PROTOCOL") == "HTTP/1.1" and "HTTP_HOST" not in environ:
+            return answers.text(400, "a request names the host that it is for (RFC 9112, 3.2)")
         try:
             return self._dispatch(environ, exchange)
         except Unavailable as error:

@@ -42,7 +42,9 @@ class Files:
         decided = conditions.decided(request.environ, etag(node), node.mtime)
         if decided is not None:
             return Response(status=decided, headers=[("ETag", f'"{etag(node)}"'), *_FILE_HEADERS])
-        wanted = conditions.wanted_range(request.environ, etag(node), node.mtime, node.size)
+        wanted = None
+        if request.method != "HEAD":  # RFC 9110, 14.2
+            wanted = conditions.wanted_range(request.environ, etag(node), node.mtime, node.size)
         if wanted is conditions.BEHIND_THE_END:
             return Response(status=416, headers=[("Content-Range", f"bytes */{node.size}"), *_FILE_HEADERS])
         status, headers = _described(node, wanted)

@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from catalog.pure.nodes import Node
@@ -21,11 +22,15 @@ class Entry(NamedTuple):
 
 
 def multistatus(wanted: properties.Wanted, entries: Iterable[Entry]) -> Iterator[str]:
-    """Yield the answer to a PROPFIND, an element at a time."""
+    """Yield the answer to a PROPFIND of archived nodes, an element at a time."""
     yield properties.HEAD
     for href, node in entries:
-        yield wanted.response(href, node)
+        yield wanted.response(href, node, None if node.is_folder else partial(_more, node))
     yield properties.FOOT
+
+
+def _more(node: Node, tag: str) -> str | None:
+    return properties.checksums(f"SHA256:{node.digest.hex()}") if tag == properties.CHECKSUMS else None
 
 
 def page(title: str, above: str, entries: Iterable[Entry]) -> Iterator[str]:

@@ -32,6 +32,13 @@ _LEAN = ("resourcetype", "getcontentlength", "getlastmodified")
 _BEGIN = "<D:propstat><D:prop>"
 _OK = "</D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>"
 
+# Clients ask for thirty at most. Each is repeated for each file of a folder.
+MOST_PROPERTIES = 100
+_LONGEST_NAME = 256
+_DEEPEST = 64
+OWNCLOUD = "http://owncloud.org/ns"
+CHECKSUMS = f"{{{OWNCLOUD}}}checksums"
+
 HEAD = '<?xml version="1.0" encoding="utf-8"?>\n<D:multistatus xmlns:D="DAV:">'
 FOOT = "</D:multistatus>\n"
 FINITE_DEPTH = '<?xml version="1.0" encoding="utf-8"?>\n<D:error xmlns:D="DAV:"><D:propfind-finite-depth/></D:error>\n'
@@ -45,6 +52,11 @@ _http_date = lru_cache(maxsize=4096)(http_date)
 def etag(node: Node) -> str:
     """Return a file's entity tag without its quotes: the digest, as a file's bytes never change."""
     return node.digest.hex()
+
+
+def checksums(said: str) -> str:
+    """Return the element that tells a file's digests, `SHA1:<hex> MD5:<hex>`, as ownCloud does and rclone reads it."""
+    return f'<oc:checksums xmlns:oc="{OWNCLOUD}"><oc:checksum>{escape(said)}</oc:checksum></oc:checksums>'
 
 
 def _created(node: Node) -> str:
@@ -181,6 +193,8 @@ def patched(href: str, statuses: Mapping[str, str]) -> str:
 
 def _named(tags: list[str], *, lenient: bool) -> Wanted:
     unique = list(dict.fromkeys(tags))
+    if len(unique) > MOST_PROPERTIES or any(len(tag) > _LONGEST_NAME for tag in unique):
+        raise Invalid(f"a PROPFIND asks for {MOST_PROPERTIES} properties at most, with names of {_LONGEST_NAME} characters")
     return Wanted(_form(unique, _FOLDER, lenient=lenient), _form(unique, _FILE, lenient=lenient))
 
 
@@ -222,4 +236,10 @@ def parse_xml(body: bytes) -> Element:
         root: Element = fromstring(body)
     except (ParseError, DefusedXmlException, ValueError, LookupError):
         raise Invalid("the request's XML cannot be read") from None
+    below, depth = list(root), 1
+    while below:
+        depth += 1
+        if depth > _DEEPEST:
+            raise Invalid(f"the request's XML is nested more than {_DEEPEST} deep")
+        below = [child for element in below for child in element]
     return root

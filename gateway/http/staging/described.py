@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import TypeAlias
 from xml.etree.ElementTree import Element, tostring
-from xml.sax.saxutils import escape
 
 from werkzeug.wrappers import Response
 
@@ -25,9 +24,7 @@ from gateway.http.staging.request import StagingRequest
 
 _DAV = "{DAV:}"
 _WIN32 = "{urn:schemas-microsoft-com:}"
-_OWNCLOUD = "http://owncloud.org/ns"
-# Of files whose PUT named one that was right, as long as nobody changes them: rclone checks by them.
-_CHECKSUMS = f"{{{_OWNCLOUD}}}checksums"
+_QUOTA = frozenset({f"{_DAV}quota-available-bytes", f"{_DAV}quota-used-bytes"})
 _SECOND = 1_000_000_000
 _SECONDS = re.compile(r"[0-9]{1,11}")
 _MTIMES = frozenset({f"{_WIN32}Win32LastModifiedTime", f"{_DAV}lastmodified", f"{_DAV}getlastmodified"})
@@ -46,10 +43,9 @@ def property_lookup(request: StagingRequest) -> Lookup:
             return locking.discovery(request, place)
         if tag == f"{_DAV}supportedlock":
             return locking.SUPPORTED
-        if tag == f"{_DAV}quota-available-bytes":
-            left = request.inbox.left() if entry.is_folder else None
-            return None if left is None else f"<D:quota-available-bytes>{left}</D:quota-available-bytes>"
-        if tag == _CHECKSUMS:
+        if tag in _QUOTA:
+            return _quota(request, tag.removeprefix(_DAV)) if entry.is_folder else None
+        if tag == properties.CHECKSUMS:
             return _checksums(request, place, entry)
         if tag.startswith(_DAV):
             return None
@@ -75,7 +71,7 @@ def proppatch(request: StagingRequest) -> Response:
         statuses[tag] = properties.DONE
         if tag in _MTIMES and value is not None:
             mtime = _time(value.text or "")
-        elif tag.startswith(_DAV) or tag == _CHECKSUMS or entry.is_sealed:
+        elif tag.startswith(_DAV) or tag == properties.CHECKSUMS or entry.is_sealed:
             statuses[tag] = properties.FORBIDDEN
         elif value is None:
             kept.pop(tag, None)
@@ -108,10 +104,17 @@ def _dead(request: StagingRequest, place: Place) -> dict[str, str]:
 
 
 def _checksums(request: StagingRequest, place: Place, entry: Entry) -> str | None:
+    """Return the digests that a file's PUT named, as long as nobody changes it."""
     said = "" if entry.is_folder else request.inbox.digests(place)
-    if not said:
-        return None
-    return f'<oc:checksums xmlns:oc="{_OWNCLOUD}"><oc:checksum>{escape(said)}</oc:checksum></oc:checksums>'
+    return properties.checksums(said) if said else None
+
+
+def _quota(request: StagingRequest, name: str) -> str:
+    """Return how many bytes can still be brought, or how many there are (RFC 4331): of a quota, else of the disk."""
+    capacity, left = request.inbox.capacity(), request.inbox.left()
+    available = capacity.available * capacity.block if left is None else left
+    value = available if name == "quota-available-bytes" else max(0, capacity.blocks * capacity.block - available)
+    return f"<D:{name}>{value}</D:{name}>"
 
 
 def _written(value: Element) -> str:

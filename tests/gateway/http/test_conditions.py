@@ -123,11 +123,19 @@ def test_if_range(serving: Serving) -> None:
 
 
 def test_head_tells_what_get_would(serving: Serving) -> None:
-    for headers in ({}, {"Range": "bytes=1-2"}, {"Range": "bytes=9999-"}, {"If-None-Match": "*"}):
+    for headers in ({}, {"If-None-Match": "*"}, {"If-Match": "other"}):
         head, get = (serving.request(method, FILE, headers) for method in ("HEAD", "GET"))
         assert head.status == get.status
         assert {k: v for k, v in head.headers.items() if k != "Date"} == {k: v for k, v in get.headers.items() if k != "Date"}
         assert head.body == b""
+
+
+def test_head_knows_no_ranges(serving: Serving) -> None:
+    whole = serving.request("HEAD", FILE)
+    for header in ("bytes=1-2", "bytes=9999-"):
+        head = serving.request("HEAD", FILE, {"Range": header})
+        assert (head.status, head.headers["Content-Length"]) == (200, whole.headers["Content-Length"])
+        assert "Content-Range" not in head.headers
 
 
 def test_a_browser_neither_runs_nor_keeps_what_it_was_sent(serving: Serving) -> None:

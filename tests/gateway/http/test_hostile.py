@@ -81,6 +81,21 @@ def test_headers(serving: Serving, lines: list[str], expected: int) -> None:
     assert status(request(serving, *lines)) == expected
 
 
+@pytest.mark.parametrize("coding", ["gzip, chunked", "gzip", "chunked, gzip", "identity", "x-chunked"])
+def test_a_body_in_another_coding_is_refused(serving: Serving, coding: str) -> None:
+    head = f"PUT /staging/x/E1/a HTTP/1.1\r\nHost: x\r\nAuthorization: {serving.authorization}\r\n"
+    answer = serving.raw(head.encode() + f"Transfer-Encoding: {coding}\r\n\r\n".encode() + b"5\r\nhello\r\n0\r\n\r\n")
+    assert answer.startswith((b"HTTP/1.1 501 ", b"HTTP/1.1 400 ")), answer[:100]
+    if coding == "gzip, chunked":
+        assert answer.startswith(b"HTTP/1.1 501 ")
+
+
+def test_a_request_names_its_host(serving: Serving) -> None:
+    for version, expected in (("1.1", b"400"), ("1.0", b"401")):
+        assert serving.raw(f"GET /archive/ HTTP/{version}\r\n\r\n".encode()).split()[1] == expected
+    assert serving.raw(b"GET /archive/ HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n").split()[1] == b"401"
+
+
 @pytest.mark.parametrize(
     "secret", ["x" * 10_000, "x" * 12_000, "a\0b", "amt_" + "x" * 900, "amt_\0", "ä" * 400, "' or 1=1 --", "\r\n", "%s%n"]
 )

@@ -1,6 +1,7 @@
 """PROPFIND: which properties, of which nodes, how much of it, and what of malformed requests."""
 
 import gzip
+import hashlib
 import time
 from urllib.parse import quote, unquote
 from xml.etree.ElementTree import Element, fromstring
@@ -95,6 +96,31 @@ def test_depth_one(serving: Serving) -> None:
     hrefs = [response.findtext(f"{DAV}href") for response in responses]
     assert hrefs == [f"/archive/{SERIES}/", *(f"/archive/{SERIES}/{name}" for name in sorted(SLICES))]
     assert len(fromstring(find(serving, FILE, depth="1").body)) == 1
+
+
+def test_a_files_digest_is_told_to_who_asks_for_it(serving: Serving) -> None:
+    body = asks('<D:prop><x:checksums xmlns:x="http://owncloud.org/ns"/></D:prop>')
+    digest = hashlib.sha256(SLICES["00007.dcm"]).hexdigest()
+    assert f"<oc:checksum>SHA256:{digest}</oc:checksum>" in find(serving, FILE, body).text
+    folder = find(serving, f"/archive/{SERIES}/", body, depth="1")
+    assert folder.text.count("<oc:checksum>") == len(SLICES)
+    assert "checksum" not in find(serving, FILE).text
+
+
+@pytest.mark.parametrize("method", ["PROPFIND", "PROPPATCH"])
+def test_xml_is_nested_to_a_depth(serving: Serving, method: str) -> None:
+    deep = b"<a>" * 9_000 + b"</a>" * 9_000
+    around = (b'<D:propertyupdate xmlns:D="DAV:"><D:set><D:prop>', b"</D:prop></D:set></D:propertyupdate>")
+    body = asks(f"<D:prop>{deep.decode()}</D:prop>") if method == "PROPFIND" else around[0] + deep + around[1]
+    reply = serving.request(method, FILE, {"Depth": "0"}, body)
+    assert (reply.status, "nested more than" in reply.text) == (400, True)
+
+
+def test_so_many_properties_are_asked_for_and_no_more(serving: Serving) -> None:
+    for count, status in ((100, 207), (101, 400)):
+        body = asks("<D:prop>" + "".join(f"<p{number}/>" for number in range(count)) + "</D:prop>")
+        assert find(serving, FILE, body).status == status
+    assert find(serving, FILE, asks(f"<D:prop><{'p' * 300}/></D:prop>")).status == 400
 
 
 def test_the_root_leads_to_the_archive_and_to_staging(serving: Serving) -> None:

@@ -213,8 +213,13 @@ def test_a_quota_is_kept_with_and_without_a_length(small: Callable[[int], Servin
         assert content(serving, FOLDER + "/b") is None
         assert content(serving) == BODY
         assert left_over(serving) == []
-        available = serving.request("PROPFIND", FOLDER, {"Depth": "0"}, b'<D:propfind xmlns:D="DAV:"><D:prop><D:quota-available-bytes/></D:prop></D:propfind>')  # fmt: skip # noqa: E501
-        assert b"<D:quota-available-bytes>" in available.body
+        asked = b'<D:propfind xmlns:D="DAV:"><D:prop><D:quota-available-bytes/><D:quota-used-bytes/></D:prop></D:propfind>'
+        told = serving.request("PROPFIND", FOLDER, {"Depth": "0"}, asked).text
+        available, used = (
+            int(told.partition(f"<D:quota-{which}-bytes>")[2].partition("<")[0]) for which in ("available", "used")
+        )
+        assert available == 1_000_000 - len(BODY)
+        assert abs(used - len(BODY)) < 8192  # the size is told in blocks
 
 
 def test_slow_senders_leave_threads_to_others(small: Callable[[int], Serving]) -> None:
