@@ -55,7 +55,7 @@ class FileCleaner:
             subject=who,
             scheme=scheme,
         )
-        self._context = Context(profile, Mapping(key, study, who, scheme=scheme), study, exam_code, pixels_approved)
+        self._context = Context(profile, Mapping(key, study, who, scheme=scheme), study, exam_code, pixels_approved, overruled)
 
     def map_uid(self, old: str) -> str:
         """The UID that stands for `old` in this study."""

@@ -53,6 +53,7 @@ class TargetError(Exception):
 class Context:
     """One exam of one study. `pixels_approved`: a named human has looked at the images.
 
+    `overruled`: a named human has recorded why what a heuristic finds identifies nobody; what is certain is held all the same.
     `stem`: what the file, and those that belong to it, will be called but for their endings: headers name their images by it.
     """
 
@@ -61,6 +62,7 @@ class Context:
     study: str
     exam: str
     pixels_approved: bool = False
+    overruled: bool = False
     stem: str = "00001"
 
     def attests(self, *file_types: str) -> bool:
@@ -103,6 +105,12 @@ class Work:
         """Record what was done to a place."""
         print_ = self.context.mapping.fingerprint(bytes(old)) if old else ""
         self._ledger.actions.append((path, action, rule, print_))
+
+    def doubt(self, reason: str, place: str | None = None, *, certain: bool = False) -> None:
+        """Hold the file for what a heuristic found; where a named human overruled it, the report says what passed."""
+        if certain or not self.context.overruled:
+            raise Held(reason, place, certain=certain)
+        self.note(place or "file", "K", f"overruled: {reason}")
 
     def text(self, path: str, old: bytes, rule: str = "text") -> bytes:
         """Free text with only words that are known to be safe."""
@@ -189,11 +197,11 @@ class Work:
             if isinstance(data, bytes):
                 if hits := whole.hits(data.lower()):
                     needle = hits[0][2]
-                    raise Held(f"a removed {needle.kind} is still in the file", path, certain=leak.certain(needle, "UT"))
+                    self.doubt(f"a removed {needle.kind} is still in the file", path, certain=leak.certain(needle, "UT"))
                 if leak.uid_hits(data, frozenset(self._ledger.uids)):
                     raise Held("a removed UID is still in the file", path, certain=True)
             elif found := next((hits for block in _blocks(data) if (hits := long.hits(block))), None):
-                raise Held("a removed value is still in the file", path, certain=leak.certain(found[0][2], "UT"))
+                self.doubt("a removed value is still in the file", path, certain=leak.certain(found[0][2], "UT"))
 
     def finish(self, target: BinaryIO, ending: str, headers: dict[str, str | int | float]) -> Report:
         """Check and write."""

@@ -26,6 +26,7 @@ _GUESSED_FROM = 1 << 16
 _SPACES = "\t\r\n\f\v\x1a\x85"
 _BINARY = re.compile(rb"[\0-\x08\x0e-\x19\x1c-\x1f\x7f]")
 _RUN = re.compile(rb"[\x20-\x7e\x80-\xff\t]{5,}")
+_ASCII_RUN = re.compile(rb"[\x20-\x7e\t]{5,}")
 _WIDE_RUN = re.compile(rb"(?:[\x20-\x7e\xa0-\xff]\0){5,}")
 
 
@@ -124,7 +125,8 @@ def shown(text: str) -> str:
 
 def runs(data: bytes) -> str:
     """The stretches of bytes that can be read, a line each, also of two bytes a sign: for what is no text as a whole."""
-    narrow = [found[0].decode("latin-1") for found in _RUN.finditer(data) if _reads_like_text(found[0])]
+    narrow = [found[0].decode("latin-1") for found in _ASCII_RUN.finditer(data)]
+    narrow += [found[0].decode("latin-1") for found in _RUN.finditer(data) if _reads_like_text(found[0])]
     wide = [found[0].decode("utf-16-le", "replace") for found in _WIDE_RUN.finditer(data)]
     return "\n".join([*narrow, *wide])
 

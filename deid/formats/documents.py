@@ -36,7 +36,7 @@ class Document:
             raise Held("an Office file of the old kind: its properties cannot be looked through; save it anew")
         work = Work(context)
         if is_pdf:
-            pdf.judge(data, context)
+            pdf.judge(data, work)
             work.keep(data)
             return work.finish(target, ".pdf", {"FileType": kind})
         ending, new = office.clean(source, work)

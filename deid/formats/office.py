@@ -57,7 +57,7 @@ def clean(source: Path, work: Work) -> tuple[str, bytes]:
     if len(parts) != sum(not member.is_dir() for member in members):
         raise Unreadable("an Office file that has two parts of one name")
     package = _Package(parts)
-    package.judge()
+    package.judge(work)
     return package.ending(), _written(parts, [member.filename for member in members if not member.is_dir()], work)
 
 
@@ -91,7 +91,7 @@ class _Package:
         kind = self._parts.get("mimetype", b"").decode("latin-1").rpartition(".")[2]
         return next((ending for folder, ending in _ENDINGS if folder in folders), _OPEN_DOCUMENT.get(kind, ".odt"))
 
-    def judge(self) -> None:
+    def judge(self, work: Work) -> None:
         """Hold the file if something in it looks like an identity, or cannot be looked through."""
         other = [
             name for name in self._parts if name not in self._trees and name != "mimetype" and not name.endswith(".bin.rels")
@@ -107,7 +107,7 @@ class _Package:
             if any(local(key) in _AUTHORS and value for each in tree.iter() for key, value in each.attrib.items()):
                 raise Held("an Office file with comments or revisions of people: save it without them", "comments")
             found += self._sheet(tree) if local(tree.tag) == "worksheet" else _document(tree)
-        hold(found)
+        hold(found, work)
 
     def _sheet(self, tree: ET.Element) -> list[Finding]:
         """A worksheet's cells, row by row, with the texts that they share and dates that are numbers."""

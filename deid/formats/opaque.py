@@ -23,12 +23,12 @@ _BLOCK, _OVERLAP = 1 << 22, 1 << 10
 
 def clean(source: Path, target: BinaryIO, context: Context) -> Report:
     """Pass one file, or hold it for what can be read in it."""
+    data, work = mapped(source), Work(context)
     if not context.attests("RAW"):
         raise Unreadable("a file of an unknown type: somebody who knows what is in it must vouch for it")
-    data, work = mapped(source), Work(context)
     for at in range(0, len(data), _BLOCK):
         text = runs(bytes(data[at : at + _BLOCK + _OVERLAP]))
         if text:
-            hold([each.placed(0) for each in findings(text, tables=False)])
+            hold([each.placed(0) for each in findings(text, tables=False)], work)
     work.keep(data)
     return work.finish(target, ".raw", {"FileType": "RAW"})

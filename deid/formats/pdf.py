@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from pypdf.generic import PdfObject
 
-    from deid.formats.base import Context
+    from deid.formats.base import Work
 
 _STREAM, _STREAM_END = re.compile(rb"(?<!end)stream\r?\n"), re.compile(rb"\r?\n?endstream")
 _LARGEST, _MOST_OBJECTS, _MOST_PAGES = 1 << 26, 200_000, 2_000
@@ -39,7 +39,7 @@ _WIDE_MARKS = (b"\xfe\xff", b"\xff\xfe")
 _APPLICATION = frozenset({*range(0xE1, 0xEE), 0xEF, 0xFE})
 
 
-def judge(data: memoryview, context: Context) -> None:
+def judge(data: memoryview, work: Work) -> None:
     """Hold a PDF in which something looks like an identity, or which nobody can look through."""
     raw = bytes(data)
     if re.search(rb"/Encrypt\b", raw):
@@ -52,9 +52,9 @@ def judge(data: memoryview, context: Context) -> None:
     said += [part.decode("latin-1") for part in _inflated(raw)]
     outside = re.sub(rb"stream\r?\n.*?endstream", b"\n", raw, flags=re.DOTALL)
     said.append(outside.decode("latin-1"))
-    if pictures and not context.pixels_approved:
+    if pictures and not work.context.pixels_approved:
         raise Held("a PDF with pictures, which may show a name: somebody must look at it", "pictures")
-    hold([each.placed(0) for part in said for each in findings(_letters(part), tables=False)])
+    hold([each.placed(0) for part in said for each in findings(_letters(part), tables=False)], work)
 
 
 def _letters(part: str) -> str:

@@ -57,4 +57,4 @@ def looks_like_dicom(source: Path) -> bool:
     """Whether a file begins as DICOM does, also without its prefix: it names its patient, broken or not."""
     with source.open("rb") as stream:
         head = stream.read(_PREFIX_END)
-    return head[128:] == b"DICM" or head[:4] in _BEGINNINGS or head[:2] in _GROUPS or not head
+    return head[128:] == b"DICM" or head[:4] in _BEGINNINGS or head[:2] in _GROUPS

@@ -113,7 +113,7 @@ class Sidecar:
         if list(in_line(name)):
             if self._unknown == "drop":
                 return "key"
-            raise Held("a key that looks like an identity", "key")
+            self._work.doubt("a key that looks like an identity", "key")
         return name
 
     def _scalar(self, key: str, value: str | float, means: Meaning) -> Any:
@@ -179,7 +179,7 @@ class Sidecar:
         if means is Meaning.TERM or self._unknown == "drop":
             return self._work.text(path, value.encode(), "text of a key").decode("ascii") or GONE
         if suspicious:
-            raise Held(suspicious[0], "a key that says nothing")
+            self._work.doubt(suspicious[0], "a key that says nothing")
         if self._unknown == "keep":
             return value
         raise Held("a JSON file with text of unknown words under keys that say nothing: the profile must attest JSON for it")

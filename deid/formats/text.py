@@ -66,7 +66,7 @@ class Text:
             markup_kind = markup.kind_of(texts[0].text)
             if markup_kind:
                 ending = markup_kind
-            hold([finding for text in texts for finding in _all_findings(text)])
+            hold([finding for text in texts for finding in _all_findings(text)], work)
         work.write("text", raw)
         return work.finish(target, ending, {"FileType": kind})
 
@@ -82,20 +82,12 @@ def _all_findings(text: Decoded) -> list[Finding]:
     return findings(markup.readable(text.text) or text.text)
 
 
-def hold(found: Sequence[Finding]) -> None:
+def hold(found: Sequence[Finding], work: Work) -> None:
     """Hold a file by what was found in it: the first place, and how much more there is."""
     unique = sorted(dict.fromkeys(found), key=lambda each: each.line)
     if unique:
         more = f", and {len(unique) - 1} more of the kind" if len(unique) > 1 else ""
-        raise Held(f"{unique[0].what}{more}", f"line {unique[0].line}" if unique[0].line else None)
-
-
-def judge(text: str, place: str = "") -> None:
-    """Hold a text in which something looks like an identity; says where, not what."""
-    try:
-        hold(findings(text))
-    except Held as held:
-        raise Held(held.reason, f"{place} {held.tag_path}" if place else held.tag_path) from None
+        work.doubt(f"{unique[0].what}{more}", f"line {unique[0].line}" if unique[0].line else None)
 
 
 def kind_of(text: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import struct
+from bisect import bisect_right
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,11 @@ _DATE = re.compile(rb"(?<![\d.])(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3
 _SPELLED = re.compile(rb"(?<![\d.])(?:19|20)\d\d([-./])(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?!\d)")
 _WORDS = re.compile(r"[^\W_]+")
 _SHORTEST, _LONG = 3, 6
+_ASSIGNED = re.compile(rb"^[ \t]*([A-Za-z_][\w.\[\]]*)[ \t]*=[ \t]*([-+0-9.eE]+)[ \t]*(?:#.*)?$", re.MULTILINE)
+_DATED = re.compile(rb"(?i)date|time|birth")
+_SAYS_NOTHING = frozenset(
+    {"true", "false", "yes", "no", "on", "off", "n/a", "na", "nan", "anonymous", "anonymized", "anonymised"}
+)
 
 
 @cache
@@ -172,7 +178,7 @@ class _Identities:
                 self._learn(key, value)
 
     def _learn(self, key: bytes, value: bytes) -> None:
-        if value.strip(b" x*^") and value not in self._values and not _UID.fullmatch(value):
+        if _names(value) and value not in self._values and not _UID.fullmatch(value):
             kind = "date" if _DATE.fullmatch(value) else "name" if _is("person", key) else "code"
             self._work.identity("header", kind, value, "identity of the header")
             self.also(value)
@@ -209,7 +215,9 @@ class _Identities:
         done = _UID.sub(self._uid, bytes(new))  # first: a UID holds dates and serial numbers
         if self._pattern is not None:
             done = self._pattern.sub(lambda m: b"x" * len(m[0]), done)
-        done = _SPELLED.sub(lambda m: b"1900" + m[1] + b"01" + m[1] + b"01", _DATE.sub(b"19000101", done))
+        numbers = _Spans(done)
+        done = _DATE.sub(lambda m: m[0] if m.start() in numbers else b"19000101", done)
+        done = _SPELLED.sub(lambda m: b"1900" + m[1] + b"01" + m[1] + b"01", done)
         self._work.note(path, "C", "written over at equal length")
         return done
 
@@ -251,6 +259,27 @@ class _Identities:
 
 def _digit(digit: str, *, first: bool) -> bytes:
     return b"1" if first and digit == "0" else digit.encode()
+
+
+class _Spans:
+    """Where in a header numbers stand under names that speak of no date: one of eight digits is a parameter like others."""
+
+    def __init__(self, header: bytes) -> None:
+        found = [m.span(2) for m in _NUMBER.finditer(header) if not _DATED.search(m[1])]
+        found += [m.span(2) for m in _ASSIGNED.finditer(header) if not _DATED.search(m[1])]
+        self._spans = sorted(found)
+
+    def __contains__(self, at: object) -> bool:
+        if not isinstance(at, int):
+            return False
+        index = bisect_right(self._spans, (at, 1 << 62)) - 1
+        return index >= 0 and self._spans[index][0] <= at < self._spans[index][1]
+
+
+def _names(value: bytes) -> bool:
+    """Whether a value says something of somebody: no switch, no sign of what was taken out before."""
+    text = value.decode("latin-1").strip(" xX*^-_0.").casefold()
+    return bool(text) and text not in _SAYS_NOTHING and text not in leak.PLACEHOLDERS
 
 
 def _is_term(value: bytes) -> bool:

@@ -79,7 +79,7 @@ def _orders(kind: str, nodes: Sequence[Node], work: Work) -> Orders:
     for number, node in enumerate(nodes, 1):
         place = f"object {number}"
         if kind in ("ISMRMRD", "MAT"):
-            judging.judge(node, place, word=word, vouched=vouched, own=node.path in texts)
+            judging.judge(node, place, work, word=word, vouched=vouched, own=node.path in texts)
         if node.path not in edits.gone:
             _left(_after(node, edits), work, place)
     for path, name in edits.drop:

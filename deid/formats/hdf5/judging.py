@@ -6,13 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 from deid.errors import Held
-from deid.formats import text
 from deid.formats.hdf5.header import listed
+from deid.formats.looks import findings
 from deid.formats.mat import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from deid.formats.base import Work
     from deid.formats.hdf5.nodes import Node
 
 PATH = "H5PATH"  # where MATLAB found an object once: goes
@@ -43,11 +44,11 @@ _MATLAB = frozenset(
 )
 
 
-def judge(node: Node, place: str, *, word: str, vouched: bool, own: bool) -> None:
+def judge(node: Node, place: str, work: Work, *, word: str, vouched: bool, own: bool) -> None:
     """Hold an object that says more than is known. `own`: its texts were cleaned; `word`: the type that a profile attests."""
     texts = () if own else node.texts or ()
     if vouched:
-        _look_through([*texts, *(each for a in node.attributes if a.name != PATH for each in a.texts or ())], place)
+        _look_through([*texts, *(each for a in node.attributes if a.name != PATH for each in a.texts or ())], place, work)
         return
     if not all(is_plain(name, listed("names")) for name in _names(node)):
         raise Held(f"an HDF5 file with names that are no plain terms: the profile must attest {word} for it", place)
@@ -78,8 +79,6 @@ def _is_kept(name: str, texts: tuple[str, ...] | None) -> bool:
     return name in ("MATLAB_fields", PATH) or not any(texts or ())
 
 
-def _look_through(said: Iterable[str], place: str) -> None:
-    try:
-        text.judge("\n".join(said))
-    except Held as held:
-        raise Held(held.reason, place) from None
+def _look_through(said: Iterable[str], place: str, work: Work) -> None:
+    for each in findings("\n".join(said), tables=False):
+        work.doubt(each.what, place)

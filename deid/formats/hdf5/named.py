@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deid.errors import Held
 from deid.formats.dating import moved
 from deid.formats.looks import in_line
 from deid.formats.meaning import Meaning, meaning
@@ -142,4 +141,4 @@ class _Object:
     def _looked(self, lines: Iterable[str]) -> None:
         for line in lines:
             for what in in_line(line):
-                raise Held(what, self._place)
+                self._work.doubt(what, self._place)

@@ -99,6 +99,14 @@ def test_a_sign_of_an_older_encoding_far_behind(clean: Clean, tmp_path: Path) ->
         clean(tmp_path / "a", attesting("CSV"))
 
 
+def test_a_named_human_overrules_a_heuristic_and_the_report_says_what_passed(clean: Clean, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("score,surname\n1,Braun\n2,Schwarz\n")
+    _, report = clean(tmp_path / "a", attesting("CSV"), overruled=True)
+    assert {action.rule for action in report.actions} >= {"overruled: a column called like an identity"}
+    with pytest.raises(Held, match="must attest CSV"):
+        clean(tmp_path / "a", overruled=False)
+
+
 @pytest.mark.parametrize(("text", "ending"), [("0 1000 1000 2000\n", ".bval"), ("0 1 0\n0 0 -1\n0 0.5 0\n", ".bvec")])
 def test_gradients_need_nobodys_word(clean: Clean, tmp_path: Path, text: str, ending: str) -> None:
     (tmp_path / "a").write_text(text)

@@ -139,3 +139,21 @@ def test_cut_short(clean: Clean, tmp_path: Path, cut: int) -> None:
     (tmp_path / "meas.dat").write_bytes(many(header() + SAMPLES + bytes(264))[:cut])
     with pytest.raises(Unreadable):
         clean(tmp_path / "meas.dat")
+
+
+def test_switches_and_numbers_are_no_identities(clean: Clean, tmp_path: Path) -> None:
+    more = """<XProtocol> {
+  <ParamString."tPatientNameShown">  { "true"  }
+  <ParamString."PerformingPhysician">  { "xxxxxxx"  }
+  <ParamString."OperatorsName">  { "anonymous"  }
+  <ParamBool."bOn">  { "true"  }
+  <ParamLong."lCounter">  { 20100115  }
+  <ParamDouble."dSomething">  { <Precision> 6  19991231.000000  }
+}
+"""
+    yaps = '\nlOther = 20100115\nsPhysImaging.bTrue = "true"\nlDate = 20100115\n'
+    (tmp_path / "meas.dat").write_bytes(header(Phoenix=more, Spice=yaps, Padding="x" * 12000) + SAMPLES)
+    data, _ = clean(tmp_path / "meas.dat")
+    for kept in ('<ParamBool."bOn">  { "true"  }', "{ 20100115  }", "19991231.000000", "lOther = 20100115", 'bTrue = "true"'):
+        assert kept.encode() in data
+    assert b"lDate = 19000101" in data
