@@ -44,6 +44,7 @@ _BESIDE: Sequence[Beside] = ()
 STAGING_CONTENT = ("received/*/[0-9]*", "drops/*", "partials/*/*", "batches/*.json", "orphans/*")
 _SWEEP_SECONDS = 600
 _NOTE_SECONDS = 5
+_RETRY_SECONDS = 6 * 3600
 
 
 def database_url(config: Config) -> str:
@@ -224,10 +225,15 @@ def make_worker(
         limits: how much may wait at the gate, which archives unpack into.
     """
     from catalog.gate.report import bring_up_to_date
-    from catalog.jobs import Chore, Queue, Worker, worker_name
+    from catalog.jobs import Chore, JobKind, Queue, Worker, requeue_failed, worker_name
 
     queue = Queue(database, worker_name())
     by_the_clock = (
+        Chore(
+            "trying failed jobs again",
+            lambda: requeue_failed(database, (JobKind.CHECK, JobKind.ERASE), _RETRY_SECONDS),
+            _SWEEP_SECONDS,
+        ),
         Chore("sealing quiet batches", deadlines.seal_quiet),
         Chore("erasing rejected batches", deadlines.expire_rejected),
         Chore("reports of batches", lambda: bring_up_to_date(database, staging), _SWEEP_SECONDS),

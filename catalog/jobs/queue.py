@@ -3,23 +3,30 @@
 May live here: queueing, claiming, leases. Not: what a job does.
 """
 
+import functools
+import hashlib
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
 from catalog import clock
-from catalog.database import Database
-from catalog.database.tables import jobs
-from catalog.pure.errors import Conflict
+from catalog.database import Database, Row
+from catalog.database.tables import jobs, studies
+from catalog.pure.errors import Conflict, NotFound
 from catalog.pure.jobs import JobEvent, JobState, after, before
 
 LEASE_SECONDS = 60
+MOST_DEATHS = 3
+"""A job whose worker died so often with it, without coming further, is not begun again."""
 _LONGEST_PAUSE = 600
+_WAIT_SECONDS = 15
 
 Stop = Callable[[], None]
 """Called between the steps of a job; raises when the job should be given back."""
@@ -44,6 +51,25 @@ class Job:
     study_id: int | None
     attempts: int
     correction_id: int = 0
+    deaths: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JobInfo:
+    """A job as a list shows it; columns as `catalog.database.tables.jobs` describes them, `study` a code, '' if none."""
+
+    id: int
+    kind: JobKind
+    state: JobState
+    batch: int | None
+    correction: int | None
+    study: str
+    attempts: int
+    done: int
+    error: str
+    created: int
+    not_before: int
+    ended: int | None
 
 
 def enqueue(
@@ -56,7 +82,7 @@ def enqueue(
     """Queue a job in the caller's transaction and return its number."""
     values = {
         "kind": kind, "batch_id": batch_id, "correction_id": correction_id, "study_id": study_id, "state": JobState.QUEUED,
-        "attempts": 0, "not_before": 0, "lease": 0, "worker": "", "done": 0, "error": "", "created": clock.now(),
+        "attempts": 0, "deaths": 0, "not_before": 0, "lease": 0, "worker": "", "done": 0, "error": "", "created": clock.now(),
     }  # fmt: skip
     return int(connection.execute(jobs.insert().values(values).returning(jobs.c.id)).scalar_one())
 
@@ -72,14 +98,54 @@ def cancel(connection: sa.Connection, batch_id: int) -> None:
 
 def waiting_jobs(database: Database) -> tuple[int, int | None]:
     """Return how many jobs wait that could run now, and when the oldest of them was queued."""
-    due = sa.and_(jobs.c.state == JobState.QUEUED, jobs.c.not_before <= clock.now())
+    due = _is_due(jobs, clock.now())
     row = database.row(sa.select(sa.func.count(), sa.func.min(jobs.c.created)).where(due))
     return (row[0], row[1]) if row is not None else (0, None)
 
 
+def list_jobs(database: Database, states: Collection[JobState] = (), limit: int | None = None) -> list[JobInfo]:
+    """Return jobs in the order in which they were queued: the newest `limit`, those in some states or in any."""
+    statement = _INFO.order_by(jobs.c.id.desc()).limit(limit)
+    if states:
+        statement = statement.where(jobs.c.state.in_(states))
+    return [_info(row) for row in reversed(database.rows(statement))]
+
+
+def show_job(database: Database, number: int) -> JobInfo:
+    """Return one job.
+
+    Raises:
+        NotFound: there is none of that number.
+    """
+    row = database.row(_INFO.where(jobs.c.id == number))
+    if row is None:
+        raise NotFound(f"there is no job {number}; see `archimed job list --all`")
+    return _info(row)
+
+
+def requeue(connection: sa.Connection, which: sa.ColumnElement[bool]) -> int:
+    """Let failed jobs run again, and those that wait for their next attempt run now; return how many."""
+    states = (*before(JobEvent.REQUEUE), JobState.QUEUED)
+    values = {
+        "state": after(JobEvent.REQUEUE), "attempts": 0, "deaths": 0, "not_before": 0, "ended": None, "lease": 0, "worker": "",
+    }  # fmt: skip
+    return connection.execute(jobs.update().where(which, jobs.c.state.in_(states)).values(values)).rowcount
+
+
+def requeue_failed(database: Database, kinds: Collection[JobKind], after_seconds: int) -> None:
+    """Let jobs of some kinds run again that failed long ago, unless they ended their workers."""
+    which = sa.and_(
+        jobs.c.kind.in_(kinds), jobs.c.state == JobState.FAILED, jobs.c.ended <= clock.now() - after_seconds,
+        jobs.c.deaths < MOST_DEATHS,
+    )  # fmt: skip
+    if database.row(sa.select(jobs.c.id).where(which).limit(1)) is not None:
+        with database.write() as connection:
+            requeue(connection, which)
+
+
 def worker_name() -> str:
     """Return a name for this process that no other process has or will have on this machine since it booted."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
+    return f"{_machine()}:{os.getpid()}:{_started(os.getpid())}"
 
 
 class Queue:
@@ -107,17 +173,12 @@ class Queue:
         self._release_dead()
         other = jobs.alias()
         same_study_runs = sa.exists().where(
-            other.c.study_id == jobs.c.study_id, other.c.state == JobState.RUNNING, other.c.lease > now, other.c.id != jobs.c.id
-        )
+            other.c.study_id == jobs.c.study_id, other.c.state == JobState.RUNNING, ~_is_lost(other, now),
+            other.c.id != jobs.c.id,
+        )  # fmt: skip
         ready = (
             sa.select(jobs.c.id)
-            .where(
-                sa.or_(
-                    sa.and_(jobs.c.state == JobState.QUEUED, jobs.c.not_before <= now),
-                    sa.and_(jobs.c.state == JobState.RUNNING, jobs.c.lease <= now),
-                ),
-                ~same_study_runs,
-            )
+            .where(sa.or_(_is_due(jobs, now), sa.and_(jobs.c.state == JobState.RUNNING, _is_lost(jobs, now))), ~same_study_runs)
             .order_by(jobs.c.id)
             .limit(1)
         )
@@ -135,13 +196,28 @@ class Queue:
                 jobs.update()
                 .where(jobs.c.id == ready.scalar_subquery())
                 .values(
-                    state=after(JobEvent.CLAIM), attempts=jobs.c.attempts + 1, worker=self._worker, lease=now + LEASE_SECONDS
+                    state=after(JobEvent.CLAIM), attempts=jobs.c.attempts + 1, worker=self._worker, lease=now + LEASE_SECONDS,
+                    deaths=jobs.c.deaths + sa.case((jobs.c.state == JobState.RUNNING, 1), else_=0),
                 )
-                .returning(jobs.c.id, jobs.c.kind, jobs.c.batch_id, jobs.c.correction_id, jobs.c.study_id, jobs.c.attempts)
-            ).first()
+                .returning(*_HELD)
+            ).first()  # fmt: skip
+        return _held(row) if row is not None else None
+
+    def take(self, connection: sa.Connection, number: int) -> Job:
+        """Take one job, whoever holds it, in the caller's transaction; who runs it stops at its next step, without a trace.
+
+        Raises:
+            Conflict: it is done or failed already, or was never there.
+        """
+        row = connection.execute(
+            jobs.update()
+            .where(jobs.c.id == number, jobs.c.state.in_(before(JobEvent.CLAIM)))
+            .values(state=after(JobEvent.CLAIM), worker=self._worker, lease=clock.now() + LEASE_SECONDS)
+            .returning(*_HELD)
+        ).first()
         if row is None:
-            return None
-        return Job(row.id, JobKind(row.kind), row.batch_id or 0, row.study_id, row.attempts, row.correction_id or 0)
+            raise Conflict(f"job {number} does not wait and does not run")
+        return _held(row)
 
     def renew(self, job: Job) -> None:
         """Hold the job for another lease."""
@@ -154,7 +230,8 @@ class Queue:
         Raises:
             Conflict: another worker took the job over; the caller must stop without a trace.
         """
-        self._change(connection, job, {"done": done, "lease": clock.now() + LEASE_SECONDS})
+        deaths = sa.case((jobs.c.done < done, 0), else_=jobs.c.deaths)
+        self._change(connection, job, {"done": done, "deaths": deaths, "lease": clock.now() + LEASE_SECONDS})
 
     def finish(self, connection: sa.Connection, job: Job) -> None:
         """Mark the job done in the caller's transaction.
@@ -166,13 +243,16 @@ class Queue:
 
     def retry_later(self, job: Job, error: str) -> None:
         """Give the job back; it may run again after a pause that doubles with each attempt."""
-        pause = min(2**job.attempts, _LONGEST_PAUSE)
+        self._give_back(job, error, min(2**job.attempts, _LONGEST_PAUSE), {})
+
+    def wait(self, job: Job, error: str) -> None:
+        """Give the job back until what it needs is there again: however long that takes, it counts as no attempt."""
+        self._give_back(job, error, _WAIT_SECONDS, {"attempts": jobs.c.attempts - 1})
+
+    def _give_back(self, job: Job, error: str, pause: int, more: Mapping[str, Any]) -> None:
+        values = {"state": after(JobEvent.RETRY), "lease": 0, "worker": "", "error": error, "not_before": clock.now() + pause}
         with self._database.write() as connection:
-            connection.execute(
-                self._mine(job).values(
-                    state=after(JobEvent.RETRY), lease=0, worker="", error=error, not_before=clock.now() + pause
-                )
-            )
+            connection.execute(self._mine(job).values({**values, **more}))
 
     def give_up(self, connection: sa.Connection, job: Job, error: str) -> None:
         """Mark the job failed for good in the caller's transaction.
@@ -206,8 +286,48 @@ class Queue:
                     connection.execute(
                         jobs.update()
                         .where(jobs.c.id == row.id, jobs.c.worker == row.worker, jobs.c.state == JobState.RUNNING)
-                        .values(state=after(JobEvent.RELEASE), lease=0, worker="")
+                        .values(state=after(JobEvent.RELEASE), lease=0, worker="", deaths=jobs.c.deaths + 1)
                     )
+
+
+_HELD = (
+    jobs.c.id, jobs.c.kind, jobs.c.batch_id, jobs.c.correction_id, jobs.c.study_id, jobs.c.attempts, jobs.c.deaths,
+)  # fmt: skip
+_INFO = sa.select(jobs, studies.c.code).select_from(jobs.outerjoin(studies, studies.c.id == jobs.c.study_id))
+
+
+def _held(row: Row) -> Job:
+    batch, correction = row.batch_id or 0, row.correction_id or 0
+    return Job(row.id, JobKind(row.kind), batch, row.study_id, row.attempts, correction, row.deaths)
+
+
+def _info(row: Row) -> JobInfo:
+    return JobInfo(
+        row.id, JobKind(row.kind), JobState(row.state), row.batch_id, row.correction_id, row.code or "", row.attempts, row.done,
+        row.error, row.created, row.not_before, row.ended,
+    )  # fmt: skip
+
+
+def _is_due(table: sa.FromClause, now: int) -> sa.ColumnElement[bool]:
+    """Whether a job waits and may run; a time further off than any pause was set by a clock that was wrong."""
+    due = sa.or_(table.c.not_before <= now, table.c.not_before > now + _LONGEST_PAUSE)
+    return sa.and_(table.c.state == JobState.QUEUED, due)
+
+
+def _is_lost(table: sa.FromClause, now: int) -> sa.ColumnElement[bool]:
+    """Whether a running job's lease ran out; one longer than any lease was set by a clock that was wrong."""
+    return sa.or_(table.c.lease <= now, table.c.lease > now + 2 * LEASE_SECONDS)
+
+
+@functools.cache
+def _machine() -> str:
+    """Return what tells this machine, or this container of it, from all others: machines may share a host name."""
+    ids = [socket.gethostname()]
+    with suppress(OSError):
+        ids.append(Path("/etc/machine-id").read_text())
+    with suppress(OSError):  # a sandbox may hide it
+        ids.append(str(Path("/proc/self/ns/pid").readlink()))
+    return hashlib.blake2b("|".join(ids).encode(), digest_size=8).hexdigest()
 
 
 def _started(pid: int) -> str:
@@ -216,8 +336,9 @@ def _started(pid: int) -> str:
 
 
 def _is_dead(worker: str) -> bool:
-    host, pid, started = worker.rsplit(":", 2)
-    if host != socket.gethostname():
+    """Whether a worker is known to be gone: one of another machine or container is not, before its lease has run out."""
+    machine, pid, started = worker.rsplit(":", 2)
+    if machine != _machine():
         return False
     try:
         return _started(int(pid)) != started

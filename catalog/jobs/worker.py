@@ -15,8 +15,8 @@ import sqlalchemy as sa
 
 from catalog.database import Database
 from catalog.faults import place_of
-from catalog.jobs.queue import LEASE_SECONDS, Job, JobKind, Queue, Stop
-from catalog.pure.errors import ArchimedError, Conflict, Invalid, Unavailable
+from catalog.jobs.queue import LEASE_SECONDS, MOST_DEATHS, Job, JobKind, Queue, Stop
+from catalog.pure.errors import ArchimedError, Conflict, Damaged, Invalid, OutOfSpace, Unavailable
 
 _log = logging.getLogger(__name__)
 
@@ -165,15 +165,22 @@ class Worker:
 
         what = f"batch {job.batch_id}" if job.batch_id else f"correction {job.correction_id}"
         where = f"job {job.id} ({job.kind} {what})"
+        if job.deaths >= MOST_DEATHS:
+            reason = f"it ended the program {job.deaths} times; look at the log, then `archimed job retry {job.id}`"
+            self._failed(job, where, reason, again=False)
+            return
         try:
             self._handlers[job.kind].run(job, between_files)
         except _StoppedError:
             self._queue.release(job)
         except Conflict:
             _log.warning("%s was taken over by another worker", where)
+        except (OutOfSpace, Unavailable) as error:
+            _log.warning("%s waits: %s", where, error)
+            self._queue.wait(job, str(error))
         except ArchimedError as error:
-            # A value that cannot be used stays so however often it is tried.
-            self._failed(job, where, str(error), again=not isinstance(error, Invalid))
+            # What cannot be used or is gone stays so however often it is tried.
+            self._failed(job, where, str(error), again=not isinstance(error, Invalid | Damaged))
         except Exception as error:  # noqa: BLE001 - a fault of the program must not end the worker, nor lose the batch
             self._failed(job, where, f"a fault of the program ({place_of(error)})")
         else:
@@ -186,6 +193,17 @@ class Worker:
             return
         _log.error("%s failed for good: %s", where, reason)
         with self._database.write() as connection:
+            self._queue.give_up(connection, job, reason)
+            self._handlers[job.kind].give_up(connection, job, reason)
+
+    def cancel(self, number: int, reason: str) -> None:
+        """Give up a job that waits or runs; what it was about is left in order, as when it fails for good.
+
+        Raises:
+            Conflict: it is done or failed already.
+        """
+        with self._database.write() as connection:
+            job = self._queue.take(connection, number)
             self._queue.give_up(connection, job, reason)
             self._handlers[job.kind].give_up(connection, job, reason)
 

@@ -5,6 +5,7 @@
        +--retry, release-+  |--claim----> running: another worker takes over when the lease ran out
 
     queued, running --cancel--> done
+    failed --requeue--> queued
 
 Only states and events may live here. Leases, pauses and who may claim what are the queue's.
 """
@@ -30,6 +31,7 @@ class JobEvent(StrEnum):
     RELEASE = "release"
     GIVE_UP = "give_up"
     CANCEL = "cancel"
+    REQUEUE = "requeue"
 
 
 _WAITS = frozenset({JobState.QUEUED, JobState.RUNNING})
@@ -42,6 +44,7 @@ _EVENTS: dict[JobEvent, tuple[frozenset[JobState], JobState]] = {
     JobEvent.RELEASE: (_RUNS, JobState.QUEUED),
     JobEvent.GIVE_UP: (_RUNS, JobState.FAILED),
     JobEvent.CANCEL: (_WAITS, JobState.DONE),
+    JobEvent.REQUEUE: (frozenset({JobState.FAILED}), JobState.QUEUED),
 }
 
 UNFINISHED = _WAITS

@@ -38,6 +38,7 @@ _COMMANDS = {
     "mount": ("mount", "Mount the archive as a read-only folder."),
     "mount-staging": ("mount_staging", "Mount the folder to bring files into."),
     "serve": ("serve", "Serve WebDAV, receive DICOM, check and publish."),
+    "job": ("job", "Look at the work that waits, runs and failed."),
     "verify": ("verify", "Compare every object of the store with its digest and with the catalogue."),
     "repair": ("verify", "Put good copies in the place of damaged objects."),
     "doctor": ("doctor", "Look this machine over and say what to mend."),

@@ -191,6 +191,13 @@ jobs = Table(
     ),
     Column("state", String(16), nullable=False, comment="queued, running, done or failed"),
     Column("attempts", Integer, nullable=False, comment="how often it was begun"),
+    Column(
+        "deaths",
+        Integer,
+        nullable=False,
+        server_default=text("0"),
+        comment="how often its worker died with it since it last came further than before",
+    ),
     Column("not_before", BigInteger, nullable=False, comment="time before which it is not begun (again)"),
     Column("lease", BigInteger, nullable=False, comment="time until which its worker holds it while running; 0 otherwise"),
     Column("worker", String(64), nullable=False, comment="which worker runs it; '' if none"),

@@ -106,7 +106,7 @@ class Checker:
         self._write(job, examiner, findings)
 
     def give_up(self, connection: sa.Connection, job: Job, reason: str) -> None:
-        """Leave the batch sealed: sealing it once more checks it again."""
+        """Leave the batch sealed: it is checked again when the job is tried again, by itself or by `archimed job retry`."""
 
     def _batch(self, batch_id: int) -> _Batch:
         row = self._database.row(

@@ -4,6 +4,7 @@ The folder is closed first, then the catalogue says so: a crash between the two 
 that the next look for quiet batches seals.
 """
 
+import logging
 import time
 
 import sqlalchemy as sa
@@ -16,8 +17,10 @@ from catalog.gate.staged.area import Staging
 from catalog.gate.staged.drop_folder import DropFolder, StockedFile
 from catalog.pure.batches import Event, State, transition
 from catalog.pure.drops import is_quiet
-from catalog.pure.errors import Refused
+from catalog.pure.errors import ArchimedError, Damaged, Refused
 from catalog.pure.staged_files import FileState
+
+_log = logging.getLogger(__name__)
 
 _ROWS_AT_ONCE = 1000
 # The kernel lets go of a file a moment after its program closed it.
@@ -50,8 +53,11 @@ def seal_quiet(database: Database, staging: Staging, quiet_seconds: float) -> No
     columns = batches.c
     statement = sa.select(columns.id, columns.drop_folder).where(columns.state == State.OPEN, columns.drop_folder.is_not(None))
     for row in database.rows(statement):
-        if _is_quiet(staging.drop(row.drop_folder), quiet_seconds):
-            _seal(database, staging, row.id)
+        try:
+            if _is_quiet(staging.drop(row.drop_folder), quiet_seconds):
+                _seal(database, staging, row.id, row.drop_folder)
+        except ArchimedError as error:  # one folder that is damaged must not keep all others open
+            _log.warning("batch %d cannot be sealed: %s", row.id, error)
 
 
 def _is_quiet(drop: DropFolder, quiet_seconds: float) -> bool:
@@ -62,11 +68,13 @@ def _is_quiet(drop: DropFolder, quiet_seconds: float) -> bool:
     return is_quiet(last, now, quiet_seconds) and (not drop.is_open or drop.has_files())
 
 
-def _seal(database: Database, staging: Staging, batch: int) -> None:
-    try:
-        counted = close_to_writers(database, staging, batch, wait_seconds=0.0)
-    except Refused:
-        return  # a file is still open, however long nothing was written to it
+def _seal(database: Database, staging: Staging, batch: int, key: str) -> None:
+    counted: dict[str, int] = {}
+    if staging.drop(key).path.is_dir():  # else its check says that it is gone
+        try:
+            counted = close_to_writers(database, staging, batch, wait_seconds=0.0)
+        except Refused:
+            return  # a file is still open, however long nothing was written to it
     after, effects = transition(State.OPEN, Event.SEAL)
     with database.write() as connection:
         sealed = connection.execute(
@@ -80,12 +88,20 @@ def take_stock(database: Database, staging: Staging, batch: int) -> None:
     """Make a row for each file of a sealed dropped batch; harmless when that is done, or the batch was received.
 
     A file's row says nothing of its name: the name stays in staging.
+
+    Raises:
+        Damaged: the batch's folder is gone.
+        OutOfSpace, Unavailable: it can be called again.
     """
     key = database.row(sa.select(batches.c.drop_folder).where(batches.c.id == batch))
     known = database.row(sa.select(staged_files.c.id).where(staged_files.c.batch_id == batch).limit(1))
     if key is None or key.drop_folder is None or known is not None:
         return
     drop = staging.drop(key.drop_folder)
+    if not drop.path.is_dir():
+        raise Damaged(
+            "the batch's folder is gone from staging, with its files; bring it back from a backup, or reject the batch"
+        )
     drop.forget_stock()  # numbers of an attempt that died, or from before the batch was opened again
     staging.forget_names(key.drop_folder)
     stock = drop.take_stock()

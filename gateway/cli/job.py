@@ -1,0 +1,115 @@
+"""`archimed job`: the work that waits, runs and failed."""
+
+from dataclasses import asdict
+
+import click
+import sqlalchemy as sa
+
+from catalog.audit import record
+from catalog.database import Database
+from catalog.database.tables import jobs
+from catalog.jobs import JobInfo, list_jobs, requeue, show_job
+from catalog.pure.errors import Refused
+from catalog.pure.jobs import UNFINISHED, JobState
+from gateway.cli.administering import actor, catalogue
+from gateway.cli.common import configuration, json_option
+from gateway.cli.output import Record, moment, print_record, print_records
+from gateway.wiring import open_worker
+
+_COLUMNS = ("id", "kind", "state", "batch", "study", "attempts", "done", "created", "error")
+
+
+@click.group()
+def job() -> None:
+    """Look at the work that waits, runs and failed; let it be tried again, or give it up.
+
+    \b
+    Example:
+      archimed job list --state failed
+    """
+
+
+@job.command("list")
+@click.option(
+    "--state", "states", multiple=True, type=click.Choice([state.value for state in JobState]), help="Only jobs in this state."
+)
+@click.option("--all", "everything", is_flag=True, help="Also jobs that are done.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="The newest N.")
+@json_option
+def list_(states: tuple[JobState, ...], everything: bool, limit: int | None, as_json: bool) -> None:
+    """List jobs, newest last: those that are not done, if nothing else is asked for.
+
+    \b
+    Example:
+      archimed job list --all --limit 20
+    """
+    wanted = states or (() if everything else (*UNFINISHED, JobState.FAILED))
+    with catalogue() as database:
+        found = list_jobs(database, [JobState(state) for state in wanted], limit)
+    print_records([_record(info) for info in found], _COLUMNS, as_json=as_json)
+
+
+@job.command()
+@click.argument("number", type=int, metavar="JOB")
+@json_option
+def show(number: int, as_json: bool) -> None:
+    """Show one job.
+
+    \b
+    Example:
+      archimed job show 17
+    """
+    with catalogue() as database:
+        print_record(_record(show_job(database, number)), as_json=as_json)
+
+
+@job.command()
+@click.argument("number", type=int, metavar="JOB")
+def retry(number: int) -> None:
+    """Let a failed job run again, or one that waits for its next attempt run now.
+
+    \b
+    Example:
+      archimed job retry 17
+    """
+    with catalogue() as database:
+        info = show_job(database, number)
+        with database.write() as connection:
+            if not requeue(connection, jobs.c.id == number):
+                raise Refused(f"job {number} is {info.state}; only one that failed or waits can be tried again")
+            _note(connection, info, "job.retry", "")
+        click.echo(f"job {number} runs as soon as a worker is free")
+
+
+@job.command()
+@click.argument("number", type=int, metavar="JOB")
+@click.option("--reason", default="given up by an administrator", metavar="TEXT", help="Why; it is shown with the batch.")
+def cancel(number: int, reason: str) -> None:
+    """Give up a job that waits or runs; its batch or correction is left as when the job fails for good.
+
+    \b
+    Example:
+      archimed job cancel 17 --reason "the disk is being replaced"
+    """
+    config = configuration()
+    with catalogue() as database:
+        info = show_job(database, number)
+        open_worker(config, database).cancel(number, reason)
+        _audit(database, info, reason)
+        click.echo(f"job {number} is given up")
+
+
+def _record(info: JobInfo) -> Record:
+    times = {"created": moment(info.created), "not_before": moment(info.not_before or None), "ended": moment(info.ended)}
+    return {**asdict(info), "kind": str(info.kind), "state": str(info.state), **times}
+
+
+def _audit(database: Database, info: JobInfo, reason: str) -> None:
+    with database.write() as connection:
+        _note(connection, info, "job.cancel", reason)
+
+
+def _note(connection: sa.Connection, info: JobInfo, action: str, reason: str) -> None:
+    by = actor("")
+    detail = {"kind": str(info.kind), "batch": info.batch, **({"reason": reason} if reason else {})}
+    record(connection, actor=by.name, action=action, study=info.study, subject=f"job {info.id}", detail=detail)
