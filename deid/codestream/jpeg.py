@@ -48,7 +48,7 @@ def strip(data: memoryview) -> Stream:
         if marker in _APPLICATION:
             _application(stream, marker, start, end, kept)
         elif not marker:
-            stream.keep(start, end, samples=True)
+            stream.keep_coded(start, end)
         elif marker == EOI or _is_whole(marker, bytes(data[start + 4 : end])):
             stream.keep(start, end)
         else:

@@ -82,7 +82,7 @@ def _tile_part(stream: Stream, at: int, end: int) -> int:
     stop = at + length if length else _last(data, samples, end)
     if stop < samples + 2 or stop > end:
         raise Malformed("a JPEG 2000 stream cut short within its samples")
-    stream.keep(samples, stop, samples=True)
+    stream.keep_coded(samples, stop)
     return stop
 
 

@@ -21,7 +21,7 @@ def strip(data: memoryview) -> Stream:
     if bytes(data[:12]) == _CONTAINER:
         boxes.strip_xl(stream)
     elif bytes(data[:2]) == b"\xff\x0a":
-        stream.keep(0, len(data))
+        stream.keep_coded(0, len(data))
     else:
         raise Malformed("a JPEG XL stream that does not begin as one")
     return stream

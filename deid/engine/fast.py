@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from deid.engine.nodes import (
     ITEM,
     ITEM_END,
+    LUTS,
     SEQUENCE_END,
     UNDEFINED,
     Element,
     Writer,
     item_path,
+    lut_bytes,
     replaced,
     tag_text,
 )
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 _DOCUMENT = 0x00420011
 _OVERLAY_BITS = 0x60000100
 _OFFSET_TABLES = (0x7FE00001, 0x7FE00002)
+_MEASURED = OTHER_PIXELS | LUTS.keys()
 _SAMPLES = frozenset({0x54001010, 0x60003000, 0x50003000})  # waveform, overlay, curve: the safe engine tells their size
 # Marks that take the place of what the file said: who it is about, and what masking changed (see `deid.pixels`).
 _REPLACED = frozenset({0x00100010, 0x00100020, 0x00280004, 0x00280006, 0x00280301, 0x00282110})
@@ -81,6 +84,7 @@ class _Level:
 
     pieces: list[Piece]
     start: int
+    begin: int
     changed: bool = False
     means: int = 0  # the attribute of the same meaning, in a content item
     unit: str = ""
@@ -117,7 +121,7 @@ class Engine:
 
     def clean(self) -> Clean:
         """The whole data set."""
-        level = _Level([], self._opened.start)
+        level = _Level([], self._opened.start, self._opened.start)
         bulk: list[int] = []
         marks = iter(self._marks.items())
         mark = next(marks, None)
@@ -247,7 +251,7 @@ class Engine:
         """(where the item's elements end, its pieces or None if nothing changed)."""
         if depth > DEEPEST:
             raise NotFast
-        level = _Level([], at, means=means)
+        level = _Level([], at, at, means=means)
         coded = self._coded(at, end, length)
         last, stay = 0, self._stay
         while at < end:
@@ -332,12 +336,12 @@ class Engine:
             self._flush(level, at)
             level.start, level.changed = value + length, True
             return False
-        if verdict.action != "X" and (tag & 0xFF00FFFF in _SAMPLES or (depth and (tag == PIXELS or tag in OTHER_PIXELS))):
-            raise NotFast
+        if verdict.action != "X":
+            self._require_size(level, at, tag, length, depth)
         wanted = not depth and self._wanted(tag)
         marked = not depth and tag in self._marks
         if verdict.action == "K" and verdict.vr != "AS" and not marked and self._fits(verdict.vr, value, length):
-            if not tag >> 16 & 1 and tag not in OTHER_PIXELS and len(self._stay) < MOST_SEEN:
+            if not tag >> 16 & 1 and tag not in _MEASURED and len(self._stay) < MOST_SEEN:
                 self._stay.add((tag, vr))
             if not wanted:
                 return True
@@ -356,6 +360,22 @@ class Engine:
         if wanted and new is not None:
             self._nodes.append(Element(tag, vr, new))
         return new is not None
+
+    def _require_size(self, level: _Level, at: int, tag: int, length: int, depth: int) -> None:
+        """`NotFast` for bulk data that may be longer than its description, or is described by what was not read here."""
+        if tag & 0xFF00FFFF in _SAMPLES or (depth and (tag == PIXELS or tag in OTHER_PIXELS)):
+            raise NotFast
+        if tag in LUTS and not self._lut_fits(level.begin, at, tag, length):
+            raise NotFast
+
+    def _lut_fits(self, at: int, end: int, tag: int, length: int) -> bool:
+        """Whether a table is no longer than its description, which stands before it in the data set, says."""
+        while at < end:
+            found, vr, value, size = self._headers.element(at, end)
+            if found == LUTS[tag]:
+                return length <= lut_bytes(bytes(self._data[value : value + size]), little=True)
+            at = self._headers.skip(value, size, end) if vr == "SQ" else value + size
+        return False
 
     def _put(self, level: _Level, span: tuple[int, int], tag: int, vr: str, new: bytes | None, old: bytes) -> None:
         """Replace the element that lies in `span`."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 UNDEFINED = 0xFFFFFFFF
 LONG_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})
 _NUL_PADDED = frozenset({"UI", "OB", "UN", "OW"})
+LUTS = {0x00281201: 0x00281101, 0x00281202: 0x00281102, 0x00281203: 0x00281103, 0x00281204: 0x00281104, 0x00283006: 0x00283002}
+"""Tables of a picture's colours and values, each with what describes it: entries, the first, bits (PS3.3 C.7.6.3.1.5)."""
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 
 
@@ -177,3 +179,10 @@ class Writer:
         start = self._at
         body()
         self.chunks[place] = header(self._at - start)
+
+
+def lut_bytes(descriptor: bytes, *, little: bool) -> int:
+    """The most bytes a table can have that is described so; 0 if that is no description."""
+    if len(descriptor) != 6:
+        return 0
+    return 2 * (int.from_bytes(descriptor[:2], "little" if little else "big") or 1 << 16)

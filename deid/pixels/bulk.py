@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from deid.codestream import Malformed, Piece, Removed
 from deid.engine.fast import Pixels
-from deid.engine.nodes import Element, Sequence, find, item_path, place, tag_text
+from deid.engine.nodes import LUTS, Element, Sequence, find, item_path, lut_bytes, place, tag_text
 from deid.engine.scan import NotFast
 from deid.pixels import content
 
@@ -107,6 +107,7 @@ def trim(
         if isinstance(node, Element):
             _pixels(clean, node, done)
     _repeating(clean, syntax, done)
+    _luts(clean, syntax, done)
     _inner(clean, syntax, decode, done, "")
     return done
 
@@ -139,9 +140,21 @@ def _inner(clean: list[Node], syntax: Syntax, decode: Callable[[bytes], str], do
                     inside.drop(item.nodes, picture, error.reason)
             _repeating(item.nodes, syntax, inside)
             _waveform(item.nodes, syntax, inside)
+            _luts(item.nodes, syntax, inside)
             done.removed += inside.removed
             done.searched += inside.searched
             _inner(item.nodes, syntax, decode, done, path)
+
+
+def _luts(nodes: list[Node], syntax: Syntax, done: Trimmer) -> None:
+    """Cut tables of colours and values."""
+    for node in [each for each in nodes if each.tag in LUTS and isinstance(each, Element)]:
+        about = find(nodes, LUTS[node.tag])
+        size = lut_bytes(about.value, little=syntax.little) if isinstance(about, Element) else 0
+        if size:
+            done.shorten(nodes, node, size)
+        else:
+            done.drop(nodes, node, "of no size that it tells")
 
 
 def _waveform(nodes: list[Node], syntax: Syntax, done: Trimmer) -> None:

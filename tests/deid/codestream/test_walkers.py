@@ -115,6 +115,19 @@ def test_colours_stay_as_they_were_meant() -> None:
         walked(syntax, frame[:20] + adobe + adobe[:-1] + b"\0" + frame[20:], samples)
 
 
+@pytest.mark.parametrize("name", ["baseline", "jpeg 2000", "jpeg-ls"])
+def test_a_text_behind_the_last_sample_is_seen(name: str) -> None:
+    """Decoders have enough samples before it and skip it."""
+    syntax, frame, samples = STREAMS[name]
+    end = frame.rstrip(b"\0").rindex(b"\xff\xd9")
+    wound = bytearray(frame[:end] + b"Zqxmarkovic^Anna 12.03.1957" + frame[end:])
+    if name == "jpeg 2000":
+        tile = wound.index(b"\xff\x90\0\x0a")
+        wound[tile + 6 : tile + 10] = (int.from_bytes(wound[tile + 6 : tile + 10], "big") + 27).to_bytes(4, "big")
+    with pytest.raises(Malformed, match="behind the samples"):
+        walked(syntax, bytes(wound), samples)
+
+
 def test_segments_of_another_size_than_they_tell_are_refused() -> None:
     syntax, frame, samples = STREAMS["baseline"]
     at = frame.index(b"\xff\xdb")

@@ -203,6 +203,26 @@ def test_frames_that_nothing_tells_apart_are_held(mr: Dataset, saved: Callable[.
     refused(saved(ds, JPEGBaseline8Bit), "cannot be told apart")
 
 
+def test_tables_of_colours_and_values_are_as_long_as_they_say(
+    picture: Callable[..., Dataset], saved: Callable[..., Path]
+) -> None:
+    ds = picture("PALETTE COLOR")
+    ds.Modality = "OP"
+    table = ds.GreenPaletteColorLookupTableData
+    ds.GreenPaletteColorLookupTableData = table + NAME + b"\0"
+    lut = Dataset()
+    lut.LUTDescriptor, lut.ModalityLUTType = [16, 0, 16], "US"
+    lut.add_new(0x00283006, "OW", bytes(range(32)) + NAME + b"\0")
+    ds.ModalityLUTSequence = Sequence([lut])
+    new, report = both(saved(ds))
+    assert new.GreenPaletteColorLookupTableData == table
+    assert bytes(new.ModalityLUTSequence[0].LUTData) == bytes(range(32))
+    assert {"(0028,1202)", "(0028,3000)[1].(0028,3006)"} <= {action.path for action in report.actions}
+    ds.GreenPaletteColorLookupTableData = table
+    lut.add_new(0x00283006, "OW", bytes(range(32)))
+    assert run(saved(ds), HEAD)[1].engine == "fast"
+
+
 KEEP = HEAD + '[[rule]]\ntag = "(60xx,xxxx)"\naction = "keep"\n[[rule]]\ntag = "IconImageSequence"\naction = "keep"\n'
 
 
