@@ -10,7 +10,8 @@ import pyfuse3
 from archimedfs import session
 from archimedfs.calling import Caller
 from archimedfs.user_roots import Shown, UserRoot, UserRoots
-from catalog.pure.errors import NotFound
+from catalog.pure.errors import NotFound, TooLong
+from catalog.pure.names import MAX_NAME_BYTES
 
 ROOT_UID = 0
 
@@ -67,7 +68,10 @@ def decoded(name: bytes) -> str:
 
     Raises:
         NotFound: it is no UTF-8, so nothing has that name.
+        TooLong: it is longer than the file system says that names are.
     """
+    if len(name) > MAX_NAME_BYTES:
+        raise TooLong("the name is too long")
     try:
         return name.decode()
     except UnicodeDecodeError:

@@ -30,14 +30,23 @@ class Accounts(Protocol):
         ...
 
 
-def unix_account(login: str) -> Account | None:
-    """Return the Unix user as this machine knows it."""
-    try:
-        entry = pwd.getpwnam(login)
-    except KeyError:
-        return None
-    # A directory service may fold names: then it is somebody else's.
-    return Account(entry.pw_uid, entry.pw_gid) if entry.pw_name == login else None
+def unix_accounts(pattern: str = "{login}") -> Accounts:
+    """Return what finds Unix users as this machine knows them.
+
+    Args:
+        pattern: what the Unix user of a login is called, such as `CLINIC\\{login}` where winbind puts a domain before it.
+    """
+
+    def account(login: str) -> Account | None:
+        name = pattern.replace("{login}", login)
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            return None
+        # A directory service may fold names: then it is somebody else's.
+        return Account(entry.pw_uid, entry.pw_gid) if entry.pw_name == name else None
+
+    return account
 
 
 class Lease:

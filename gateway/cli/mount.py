@@ -33,7 +33,7 @@ def mount(**options: Any) -> None:
 def _serve(wanted: Wanted, manager: "Manager", on_ready: Callable[[], None]) -> None:
     # Late: nothing that makes threads may be loaded before the fork.
     from archimedfs.mounting import mount_for_all, mount_for_one
-    from archimedfs.user_roots import unix_account
+    from archimedfs.user_roots import unix_accounts
     from catalog.audit import Keeper
     from gateway.wiring import open_archive, open_database
 
@@ -44,11 +44,12 @@ def _serve(wanted: Wanted, manager: "Manager", on_ready: Callable[[], None]) -> 
         archive = open_archive(wanted.config, database, keeper)
         keeper.start()
         where = wanted.mountpoint
+        accounts = unix_accounts(wanted.config.mounts.unix_user)
         if wanted.login is None:
-            mount_for_all(archive, database, where, accounts=unix_account, on_ready=on_ready, manager=manager)
+            mount_for_all(archive, database, where, accounts=accounts, on_ready=on_ready, manager=manager)
             return
         user = principal(database, wanted.login)
-        owner = owner_of(user.login, allow_other=wanted.allow_other)
+        owner = owner_of(user.login, accounts, allow_other=wanted.allow_other)
         reader = user.login if wanted.allow_other else unix_login()
         mount_for_one(
             archive, database, where, user=user, owner=owner, actor="" if reader == user.login else reader,

@@ -35,7 +35,7 @@ def mount_staging(**options: Any) -> None:
 def _serve(wanted: Wanted, manager: "Manager", on_ready: Callable[[], None]) -> None:
     # Late: nothing that makes threads may be loaded before the fork.
     from archimedfs.mounting import mount_staging_for_all, mount_staging_for_one
-    from archimedfs.user_roots import unix_account
+    from archimedfs.user_roots import unix_accounts
     from gateway.wiring import open_database, open_inboxes
 
     marks.require(wanted.config.staging.path, "the staging folder")
@@ -43,11 +43,12 @@ def _serve(wanted: Wanted, manager: "Manager", on_ready: Callable[[], None]) -> 
     try:
         inboxes = open_inboxes(wanted.config, database)
         where = wanted.mountpoint
+        accounts = unix_accounts(wanted.config.mounts.unix_user)
         if wanted.login is None:
-            mount_staging_for_all(inboxes, database, where, accounts=unix_account, on_ready=on_ready, manager=manager)
+            mount_staging_for_all(inboxes, database, where, accounts=accounts, on_ready=on_ready, manager=manager)
             return
         user = principal(database, wanted.login)
-        owner = owner_of(user.login, allow_other=wanted.allow_other)
+        owner = owner_of(user.login, accounts, allow_other=wanted.allow_other)
         mount_staging_for_one(
             inboxes, database, where, user=user, owner=owner, allow_other=wanted.allow_other, on_ready=on_ready, manager=manager
         )

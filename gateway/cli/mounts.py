@@ -19,7 +19,7 @@ from gateway.supervisor.notify import ALIVE, READY, alive_seconds, notify
 
 if TYPE_CHECKING:
     from archimedfs.handover import Manager
-    from archimedfs.user_roots import Account
+    from archimedfs.user_roots import Account, Accounts
 
 _MOUNTED = b"ready"
 
@@ -99,15 +99,15 @@ def run(
     click.echo(f"mounted {where} for {who}; unmount with: fusermount3 -u {where}")
 
 
-def owner_of(login: str, *, allow_other: bool) -> "Account":
+def owner_of(login: str, accounts: "Accounts", *, allow_other: bool) -> "Account":
     """Return the Unix user to whom a user's tree belongs: who mounts, or who is let in.
 
     Raises:
         Refused: there is no such Unix user.
     """
-    from archimedfs.user_roots import Account, unix_account
+    from archimedfs.user_roots import Account
 
-    owner = unix_account(login) if allow_other else Account(os.getuid(), os.getgid())
+    owner = accounts(login) if allow_other else Account(os.getuid(), os.getgid())
     if owner is None:
         raise Refused(f"there is no Unix user {login} on this machine to let in; mount without --allow-other")
     return owner

@@ -135,10 +135,14 @@ class Deid:
 
 @dataclass(frozen=True, slots=True)
 class Mounts:
-    """`[mounts]`: where this machine's services mount for all users; what `/readyz` and `archimed doctor` look after."""
+    """`[mounts]`: where this machine's services mount for all users; what `/readyz` and `archimed doctor` look after.
+
+    `unix_user` is what the Unix user of a login is called: `CLINIC\\{login}` where winbind puts a domain before it.
+    """
 
     archive: Annotated[Path | None, values.path] = None
     staging: Annotated[Path | None, values.path] = None
+    unix_user: Annotated[str, values.unix_user] = "{login}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,14 @@ def ae_title(value: object, _folder: Path) -> str:
         raise ValueError(str(error)) from None
 
 
+def unix_user(value: object, _folder: Path) -> str:
+    """Read the name of a Unix user in which {login} stands for a login."""
+    found = _of_type(value, str)
+    if found.count("{login}") != 1 or re.search(r"[{}:/\s]", found.replace("{login}", "")):
+        raise ValueError("a name with {login} in it is needed, such as CLINIC\\{login}")
+    return found
+
+
 def whole(smallest: int, largest: int) -> Reader[int]:
     """Return a reader of a whole number in that range."""
 

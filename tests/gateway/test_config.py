@@ -174,6 +174,9 @@ def test_every_fault_at_once(write) -> None:
         ('[auth.ldap.roles]\n"cn=x" = "boss"', "the roles are limited, standard, power, administrator"),
         ('[auth.ldap.roles]\nx = "limited"', "distinguished name"),
         (f'[http]\nsocket = "/run/{"x" * 120}"', r"\[http\] socket: a path of 107 bytes at most"),
+        ("[mounts]\nunix_user = 'CLINIC'", r"\[mounts\] unix_user: a name with \{login\} in it is needed"),
+        ("[mounts]\nunix_user = '{login}{login}'", r"\[mounts\] unix_user: "),
+        ("[mounts]\nunix_user = '{login}/x'", r"\[mounts\] unix_user: "),
         ('[http]\nhost = " "', r"\[http\] host: 1 to 255 printable ASCII"),
         ('[catalog]\nurl = "mysql://x"', r"\[catalog\] url: a URL that begins with sqlite:/// or postgresql\+psycopg://"),
         ('[catalog]\nurl = "postgresql+psycopg://host/"', "database's name is missing"),
@@ -185,6 +188,11 @@ def test_every_fault_at_once(write) -> None:
 def test_what_it_says(write, text: str | bytes, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         write(text)
+
+
+def test_a_domain_before_unix_users(write) -> None:
+    assert write("[mounts]\nunix_user = 'CLINIC\\{login}'").mounts.unix_user == "CLINIC\\{login}"
+    assert write("").mounts.unix_user == "{login}"
 
 
 def test_a_password_in_the_url_is_refused_and_not_repeated(write) -> None:
