@@ -216,6 +216,26 @@ PLACES |= {
 }
 
 
+def _palette(ds: Dataset) -> None:
+    ds.RedPaletteColorLookupTableDescriptor = [16, 0, 16]
+    ds.RedPaletteColorLookupTableData = bytes(range(32)) + MARK.encode() + b"\0"
+
+
+def _lut(*, described: bool = True) -> Sequence:
+    lut = _item(ModalityLUTType="US")
+    if described:
+        lut[0].LUTDescriptor = [16, 0, 16]
+    lut[0].add_new(0x00283006, "OW", bytes(range(32)) + MARK.encode() + b"\0")
+    return lut
+
+
+def _waveform() -> Sequence:
+    group = _item(NumberOfWaveformChannels=1, NumberOfWaveformSamples=16, WaveformBitsAllocated=16, SamplingFrequency="500")
+    group[0].WaveformSampleInterpretation = "SS"
+    group[0].add_new(0x54001010, "OW", bytes(range(32)) + MARK.encode() + b"\0")
+    return group
+
+
 def _picture() -> Sequence:
     icon = _item(Rows=1, Columns=12, BitsAllocated=8, SamplesPerPixel=1)
     icon[0].add_new(0x7FE00010, "OW", MARK.encode() + b"\0")
@@ -226,3 +246,15 @@ def _with_private() -> Sequence:
     inner = _item(ReferencedSOPClassUID="1.2.840.10008.5.1.4.1.1.4", ReferencedSOPInstanceUID="1.2.3.4.5")
     _private(inner[0], "LO", MARK)
     return inner
+
+
+PLACES |= {
+    "behind the pixels": lambda ds: setattr(ds, "PixelData", ds.PixelData + MARK.encode() + b"\0"),
+    "behind a palette": _palette,
+    "behind a modality LUT": lambda ds: setattr(ds, "ModalityLUTSequence", _lut()),
+    "behind a VOI LUT": lambda ds: setattr(ds, "VOILUTSequence", _lut()),
+    "a table of no description": lambda ds: setattr(ds, "VOILUTSequence", _lut(described=False)),
+    "behind a waveform": lambda ds: setattr(ds, "WaveformSequence", _waveform()),
+    "offset table of native pixels": _add(0x7FE00001, "OV", (MARK + "!" * 5).encode()),
+    "lengths of native frames": _add(0x7FE00002, "OV", (MARK + "!" * 5).encode()),
+}
