@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,10 @@ def test_a_file_counts_from_where_it_began(tmp_path: Path) -> None:
 
         def count(self, size: int) -> None:
             counted.append(size)
+
+        def close(self) -> None:
+            with suppress(OSError):  # it is closed once more, as an open file allows
+                os.close(self.fd)
 
     sent = ArchivedFile(Counting(), Counting.fd, lambda: ended.append(1))  # type: ignore[arg-type]  # what it needs of an open file
     sent.seek(4)
