@@ -90,7 +90,9 @@ def serve(folder: Path, port: int) -> None:
     from catalog.database.tables import sources
     from catalog.gate.receive.intake import Intake
     from catalog.gate.staged.area import Staging
-    from gateway.dicom import Settings, Sources, run
+    from catalog.store.local import LocalStore
+    from catalog.view import Archive
+    from gateway.dicom import KnownPeers, Settings, run
     from gateway.wiring import open_dicom_services
 
     folder.mkdir()
@@ -101,7 +103,8 @@ def serve(folder: Path, port: int) -> None:
         connection.execute(sources.insert().values(name="MR1", name_key="mr1", ae_title="MR1", host="", created=0))
     listener = socket.create_server(("127.0.0.1", port), backlog=64)
     intake = Intake(database, staging)
-    run(open_dicom_services(intake), Sources(intake), listener, Settings(ae_title="ARCHIMED"), lambda: None)
+    services = open_dicom_services(intake, database, Archive(database, LocalStore(folder / "store")), "ARCHIMED")
+    run(services, KnownPeers(intake, database), listener, Settings(ae_title="ARCHIMED"), lambda: None)
 
 
 def measure(name: str, associations: int, files: int, where: Path) -> float:

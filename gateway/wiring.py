@@ -115,11 +115,24 @@ def open_intake(config: Config, database: Database) -> Intake:
     return Intake(database, open_staging(config), open_generations(config, database).require_one_age)
 
 
-def open_dicom_services(intake: Intake) -> "list[Service]":
-    """Open what DICOM associations are for in this process, a line for each service."""
-    from gateway.dicom import Echo, Store  # late: only who serves DICOM needs it
+def open_dicom_services(intake: Intake, database: Database, archive: Archive, own_title: str) -> "list[Service]":
+    """Open what DICOM associations are for in this process, a line for each service.
 
-    return [Echo(), Store(intake)]
+    Args:
+        intake: where files go.
+        database: the catalogue.
+        archive: what is read.
+        own_title: our AE title.
+    """
+    from gateway.dicom import Echo, Find, Get, Move, Store  # late: only who serves DICOM needs it
+
+    return [
+        Echo(),
+        Store(intake),
+        Find(database, archive, own_title),
+        Get(database, archive),
+        Move(database, archive, own_title),
+    ]
 
 
 def open_inboxes(config: Config, database: Database) -> Inboxes:

@@ -1,9 +1,18 @@
-"""What an administrator decides: studies, users, grants, sources, tokens.
+"""What an administrator decides: studies, users, grants, sources, DICOM nodes, tokens.
 
 Each change is one write transaction that holds the change, its audit entry and, where a face must hear of it, its announcement.
 Nothing here knows a face; refusals are the errors of `catalog.pure.errors`.
 """
 
+from catalog.administration.nodes import (
+    DicomNode,
+    add_node,
+    calling_node,
+    destination,
+    list_nodes,
+    own_login,
+    remove_node,
+)
 from catalog.administration.sources import Source, add_source, list_sources, remove_source, set_reviewers
 from catalog.administration.studies import Study, StudyDetails, create_study, list_studies, show_study
 from catalog.administration.tokens import Scope, Token, create_token, list_tokens, revoke_token, token_digest
@@ -22,7 +31,9 @@ from catalog.administration.users import (
 from catalog.audit import Actor
 
 __all__ = [
-    "Actor", "Grant", "Scope", "Source", "Study", "StudyDetails", "Token", "User", "add_grant", "add_source", "add_user",
-    "create_study", "create_token", "list_grants", "list_sources", "list_studies", "list_tokens", "list_users", "principal",
-    "remove_grant", "remove_source", "remove_user", "revoke_token", "set_reviewers", "set_role", "show_study", "token_digest",
+    "Actor", "DicomNode", "Grant", "Scope", "Source", "Study", "StudyDetails", "Token", "User", "add_grant", "add_node",
+    "add_source", "add_user", "calling_node", "create_study", "create_token", "destination", "list_grants",
+    "list_nodes", "list_sources", "list_studies", "list_tokens", "list_users", "own_login", "principal", "remove_grant",
+    "remove_node", "remove_source", "remove_user", "revoke_token", "set_reviewers", "set_role", "show_study",
+    "token_digest",
 ]  # fmt: skip

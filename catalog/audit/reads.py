@@ -24,6 +24,7 @@ class Face(StrEnum):
 
     MOUNT = "mount"
     WEBDAV = "webdav"
+    DICOM = "dicom"
     CLI = "cli"
     PYTHON = "python"  # the library, used by a program of its own
 

@@ -58,7 +58,7 @@ def read(path: Path, use: Callable[[FileDataset], _Found]) -> _Found:
     if size == 0:
         raise Unreadable("the file is empty (0 bytes)")
     # Not mapped into memory: a bad block would then be a signal that kills the process, not an error.
-    with path.open("rb") as file, _quietly():
+    with path.open("rb") as file, quietly():
         reader = _BoundedReader(file, size)
         try:
             with _explained(reader):
@@ -114,7 +114,7 @@ def _reason(error: BaseException, reader: "_BoundedReader") -> str:
 
 
 @contextlib.contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Read what pydicom would complain of: odd values are the reviewer's business, and its warnings quote them."""
     with warnings.catch_warnings(), config.disable_value_validation():
         warnings.simplefilter("ignore")

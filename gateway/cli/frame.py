@@ -27,6 +27,7 @@ _COMMANDS = {
     "user": ("user", "Add, change and remove users."),
     "grant": ("grant", "Say who may see which study."),
     "source": ("source", "Name the scanners and centres that may send."),
+    "node": ("node", "Name the DICOM nodes that may query and retrieve, or be sent to."),
     "token": ("token", "Make and revoke passwords for WebDAV."),
     "staging": ("staging", "Look at what waits at the gate and decide on it."),
     "result": ("result", "Bring back what a program made of archived series."),

@@ -74,8 +74,9 @@ def _http(config: Config) -> Part:
 
 
 def _dicom(config: Config) -> Part:
+    from catalog.audit import Keeper
     from gateway import dicom
-    from gateway.wiring import open_database, open_dicom_services, open_intake
+    from gateway.wiring import open_archive, open_database, open_dicom_services, open_intake
 
     listener = listen(config.dicom.host, config.dicom.port, "[dicom] port")
     settings = dicom.Settings(
@@ -86,11 +87,15 @@ def _dicom(config: Config) -> Part:
     )
 
     def run(ready: Callable[[], None], alive: Callable[[], None]) -> None:
-        intake = open_intake(config, open_database(config))
+        database = open_database(config)
+        intake, keeper = open_intake(config, database), Keeper(database)
+        keeper.start()
+        services = open_dicom_services(intake, database, open_archive(config, database, keeper), config.dicom.ae_title)
         try:
-            dicom.run(open_dicom_services(intake), dicom.Sources(intake), listener, settings, ready, alive)
+            dicom.run(services, dicom.KnownPeers(intake, database), listener, settings, ready, alive)
         finally:
             intake.close()
+            keeper.stop()
 
     return Part("dicom", run, listener)
 

@@ -5,6 +5,11 @@
     services     the seam between the two
     echo         C-ECHO
     storing      C-STORE: whatever known sources send, as received, into the gate's staging
+    find         C-FIND: what nodes are granted
+    retrieve     C-GET and C-MOVE of it
+    requestor    associations that we ask for, to send files
+    identifiers  queries as data sets
+    heads        heads of stored files
     peers        who is at the other end
     negotiation  association requests and answers (pynetdicom's PDU classes)
     pdu          cutting PDUs out of a byte stream
@@ -19,8 +24,10 @@ May live here: the protocol. Not: what a file means, where it lies, who may see 
 """
 
 from gateway.dicom.echo import Echo
-from gateway.dicom.peers import Sources
+from gateway.dicom.find import Find
+from gateway.dicom.peers import KnownPeers
 from gateway.dicom.receiver import Receiver, Settings, run
+from gateway.dicom.retrieve import Get, Move
 from gateway.dicom.storing import Store
 
-__all__ = ["Echo", "Receiver", "Settings", "Sources", "Store", "run"]
+__all__ = ["Echo", "Find", "Get", "KnownPeers", "Move", "Receiver", "Settings", "Store", "run"]

@@ -6,17 +6,18 @@ serves its command field. Log lines name the peer as the archive knows it, nothi
 
 import contextlib
 import logging
+import select
 import socket
 import struct
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from catalog.pure.errors import ArchimedError
 from gateway.dicom import command as commands
 from gateway.dicom import negotiation, pdu
-from gateway.dicom.command import Command, Status
+from gateway.dicom.command import Command, Counters, Status
 from gateway.dicom.negotiation import Context, Proposed, Rejection, Request, Roles
 from gateway.dicom.pdu import Aborted, Fragment, PeerError, Released
 from gateway.dicom.peers import Peer, Peers
@@ -71,7 +72,10 @@ class Association:
         self._busy = self._stopping = False
         self._contexts: dict[int, Context] = {}
         self._sessions: dict[int, Session] = {}  # by command field
+        self._stream = pdu.Stream(())
         self._longest = 0
+        self._sub_operation = 0  # number of the last request of ours
+        self._cancelled: set[int] = set()
         self._command = bytearray()
         self._command_context: int | None = None
         self._operation: Operation | None = None
@@ -171,7 +175,7 @@ class Association:
         return negotiation.accepted(proposed, taken, choose)
 
     def _converse(self) -> None:
-        stream = pdu.Stream(self._contexts)
+        self._stream = stream = pdu.Stream(self._contexts)
         while True:
             stream.received(self._receive(stream.space()))
             for event in stream.events():
@@ -226,6 +230,8 @@ class Association:
             return
         command = commands.parse(self._command)
         self._command.clear()
+        if command.is_response:
+            raise PeerError("a response came where nothing was asked", PeerError.UNEXPECTED_PARAMETER)
         if command.field == commands.C_CANCEL_RQ:
             self._done()  # what it means is answered already
             return
@@ -241,14 +247,73 @@ class Association:
     def _finish(self, operation: Operation) -> None:
         operation.finish(self)
         self._operation = None
+        self._cancelled.clear()
         self._done()
 
-    def respond(self, command: Command, status: Status) -> None:
-        """Send a response without a data set; see `services.Replies`."""
+    def respond(self, command: Command, status: Status, *, identifier: bytes = b"", counters: Counters | None = None) -> None:
+        """Send a response; see `services.Replies`."""
+        context = self._context_of_request()
+        answer = commands.response(command, status, has_identifier=bool(identifier), counters=counters)
+        data = pdu.command_pdus(context, answer, self._longest)
+        if identifier:
+            data += b"".join(pdu.data_pdus(context, [identifier], self._longest))
+        self._connection.sendall(data)
+
+    def is_cancelled(self, command: Command) -> bool:
+        """Whether a request is cancelled; see `services.Replies`."""
+        while self._next_command(wait=False) is not None:
+            raise PeerError("a response came where nothing was asked", PeerError.UNEXPECTED_PARAMETER)
+        return command.message in self._cancelled or self._stopping
+
+    def store(self, context: int, sop_class: str, sop_instance: str, data: Iterable[bytes]) -> int:
+        """Send a file and return how it is answered; see `services.Replies`."""
+        self._sub_operation = self._sub_operation % 0xFFFF + 1
+        request = commands.store_request(self._sub_operation, sop_class, sop_instance)
+        self._connection.sendall(pdu.command_pdus(context, request, self._longest))
+        for unit in pdu.data_pdus(context, data, self._longest):
+            self._connection.sendall(unit)
+        answer = self._next_command(wait=True)
+        if answer is None or answer.message != self._sub_operation:
+            raise PeerError("a response came where nothing was asked", PeerError.UNEXPECTED_PARAMETER)
+        return answer.status
+
+    def _context_of_request(self) -> int:
         if self._command_context is None:
             raise RuntimeError("a response belongs to a request that is under way")
-        answer = commands.response(command, status)
-        self._connection.sendall(pdu.command_pdus(self._command_context, answer, self._longest))
+        return self._command_context
+
+    def _next_command(self, *, wait: bool) -> Command | None:
+        """Return the next response that comes while a request of the peer is under way; None: none is there yet.
+
+        Cancels are noted. Whoever iterates over the stream's events further out goes on behind what was read here.
+        """
+        command = bytearray()
+        while True:
+            for event in self._stream.events():
+                if not isinstance(event, Fragment):
+                    raise PeerError("it ended the association within a request")
+                if not event.command:
+                    raise PeerError("a data set came without its command", PeerError.UNEXPECTED_PDU)
+                command += event.data
+                if len(command) > commands.LONGEST:
+                    raise PeerError("a command set does not end", PeerError.INVALID_PARAMETER)
+                if not event.last:
+                    continue
+                found = commands.parse(command)
+                command.clear()
+                if found.is_response:
+                    return found
+                if found.field != commands.C_CANCEL_RQ:
+                    raise PeerError("messages are mixed up", PeerError.UNEXPECTED_PDU)
+                self._cancelled.add(found.message)
+            if not wait and not command and not self._is_readable():
+                return None
+            self._stream.received(self._receive(self._stream.space()))
+
+    def _is_readable(self) -> bool:
+        poll = select.poll()
+        poll.register(self._connection, select.POLLIN)
+        return bool(poll.poll(0))
 
     def _done(self) -> None:
         """A message is dealt with: the moment to stop if we shall."""

@@ -8,6 +8,7 @@ Asynchronous operations and user identity are not answered, which the standard r
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Flag
+from typing import Any
 
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_ASSOCIATE_RQ
@@ -28,9 +29,11 @@ IMPLEMENTATION_UID = "2.25.10891154314071600052501891694950519874"
 IMPLEMENTATION_VERSION = "ARCHIMED_1"
 
 VERIFICATION = "1.2.840.10008.1.1"
+UNCOMPRESSED = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
+"""The transfer syntaxes that data sets of ours are written in, the better one first."""
 
 _INFERIOR = (ImplicitVRLittleEndian, ExplicitVRBigEndian)
-_APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 _ACCEPTED, _ABSTRACT_SYNTAX_NOT_SUPPORTED, _TRANSFER_SYNTAXES_NOT_SUPPORTED = 0, 3, 4
 
 
@@ -113,7 +116,7 @@ def parse(pdu: bytes) -> Request:
         return Request(
             calling=check_ae_title(request.calling_ae_title),
             called=check_ae_title(request.called_ae_title),
-            understood=bool(request.protocol_version & 1) and request.application_context_name == _APPLICATION_CONTEXT,
+            understood=bool(request.protocol_version & 1) and request.application_context_name == APPLICATION_CONTEXT,
             proposed=tuple(proposed.values()),
             longest=(user.maximum_length or 0) if user else 0,
         )
@@ -169,9 +172,16 @@ def accept(request: Request, contexts: Iterable[Context]) -> bytes:
     """Return the A-ASSOCIATE-AC for a request, with what was decided of each of its contexts."""
     contexts = tuple(contexts)
     answer = A_ASSOCIATE()
-    answer.application_context_name = _APPLICATION_CONTEXT
+    answer.application_context_name = APPLICATION_CONTEXT
     answer.calling_ae_title, answer.called_ae_title = request.calling, request.called
     answer.presentation_context_definition_results_list = [_result(context) for context in contexts]
+    named = {context.sop_class: context for context in contexts if context.accepted and context.names_roles}
+    answer.user_information = [*user_information(), *map(_role, named.values())]
+    return A_ASSOCIATE_AC(answer).encode()
+
+
+def user_information() -> list[Any]:
+    """Return what we say of ourselves in every association (PS3.7 D.3.3)."""
     longest, implementation, version = (
         MaximumLengthNotification(),
         ImplementationClassUIDNotification(),
@@ -180,9 +190,7 @@ def accept(request: Request, contexts: Iterable[Context]) -> bytes:
     longest.maximum_length_received = MAX_PDU
     implementation.implementation_class_uid = UID(IMPLEMENTATION_UID)
     version.implementation_version_name = IMPLEMENTATION_VERSION
-    named = {context.sop_class: context for context in contexts if context.accepted and context.names_roles}
-    answer.user_information = [longest, implementation, version, *map(_role, named.values())]
-    return A_ASSOCIATE_AC(answer).encode()
+    return [longest, implementation, version]
 
 
 def _role(context: Context) -> SCP_SCU_RoleSelectionNegotiation:

@@ -5,7 +5,7 @@ only error is `PeerError`, and memory stays at the one buffer made at the start.
 """
 
 import struct
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import NamedTuple
 
 from catalog.pure.errors import ArchimedError
@@ -60,10 +60,12 @@ class Stream:
 
     Args:
         contexts: presentation context numbers that were accepted.
+        requestor: whether we asked for the association, so that a release may be answered.
     """
 
-    def __init__(self, contexts: Container[int]) -> None:
+    def __init__(self, contexts: Container[int], *, requestor: bool = False) -> None:
         self._contexts = contexts
+        self._requestor = requestor
         self._buffer = memoryview(bytearray(_BUFFER))
         self._start = self._end = 0
         self._pdu = 0  # bytes of the current P-DATA-TF that are still to come
@@ -120,8 +122,10 @@ class Stream:
             self._start += _HEADER.size
             self._pdu = length
             return None
-        if kind in (RELEASE_RQ, ABORT) and length == _SHORT:
-            return Released() if kind == RELEASE_RQ else Aborted()
+        if kind in (RELEASE_RQ, RELEASE_RP, ABORT) and length == _SHORT:
+            if kind == RELEASE_RP and not self._requestor:
+                raise PeerError("a data unit came that has no place here", PeerError.UNEXPECTED_PDU)
+            return Aborted() if kind == ABORT else Released()
         if ASSOCIATE_RQ <= kind <= ABORT:
             raise PeerError("a data unit came that has no place here", PeerError.UNEXPECTED_PDU)
         raise PeerError("a data unit is of no known type", PeerError.UNRECOGNISED_PDU)
@@ -161,6 +165,33 @@ def command_pdus(context: int, command: bytes, longest: int) -> bytes:
         control = 3 if start + room >= len(command) else 1
         pieces += [_HEADER.pack(P_DATA, len(piece) + _PDV.size), _PDV.pack(len(piece) + 2, context, control), piece]
     return b"".join(pieces)
+
+
+def data_pdus(context: int, pieces: Iterable[bytes], longest: int) -> Iterator[bytes]:
+    """Yield a data set as P-DATA-TF PDUs.
+
+    Args:
+        context: the presentation context's number.
+        pieces: the data set, in pieces as long as they come; none of them empty.
+        longest: longest PDU the peer takes, counted after the header; 0 for any.
+    """
+    room = max((min(longest, MAX_PDU) if longest else MAX_PDU) - _PDV.size, 2)
+    held = b""
+    for piece in pieces:
+        held = held + piece if held else piece
+        while len(held) > room:
+            yield _data_pdu(context, held[:room], last=False)
+            held = held[room:]
+    yield _data_pdu(context, held, last=True)
+
+
+def _data_pdu(context: int, data: bytes, *, last: bool) -> bytes:
+    return b"".join((_HEADER.pack(P_DATA, len(data) + _PDV.size), _PDV.pack(len(data) + 2, context, 2 if last else 0), data))
+
+
+def release_request() -> bytes:
+    """Return an A-RELEASE-RQ."""
+    return _HEADER.pack(RELEASE_RQ, _SHORT) + bytes(4)
 
 
 def release_reply() -> bytes:

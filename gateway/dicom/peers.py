@@ -1,26 +1,32 @@
 """Who is at the other end of an association, as far as the archive knows.
 
-An AE title is no credential: anybody may claim one. What a peer may do is bound to its address too, where one is given.
+An AE title is no credential: anybody may claim one. What a peer may do is bound to its address too, where one is given, and a
+node that asks always has one.
 """
 
 from dataclasses import dataclass
 from typing import Protocol
 
+from catalog.administration import DicomNode, calling_node
+from catalog.database import Database
 from catalog.gate.receive.intake import Intake, SourceRef
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A peer that is known: its AE title and address, and what it may be; `source`: it may send."""
+    """A peer that is known: its AE title and address, and what it may be; `source`: it may send, `node`: it may ask."""
 
     title: str
     address: str
     source: SourceRef | None = None
+    node: DicomNode | None = None
 
     @property
     def name(self) -> str:
         """What log lines call it."""
-        return self.source.name if self.source is not None else "an unknown source"
+        if self.source is not None:
+            return self.source.name
+        return self.node.name if self.node is not None else "an unknown peer"
 
 
 class Peers(Protocol):
@@ -37,16 +43,19 @@ class Peers(Protocol):
         """Note for the audit that somebody unknown was refused."""
 
 
-class Sources:
-    """The sources of the catalogue as peers."""
+class KnownPeers:
+    """The sources and nodes of the catalogue; one peer may be both."""
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(self, intake: Intake, database: Database) -> None:
         self._intake = intake
+        self._database = database
 
     def find(self, title: str, address: str) -> Peer | None:
         """Return a known peer; see `Peers`."""
         source = self._intake.source_for(title, address)
-        return Peer(title, address, source) if source is not None else None
+        node = calling_node(self._database, title, address)
+        self._database.drop_reader()  # the thread is an association's, which may never ask again
+        return Peer(title, address, source, node) if source is not None or node is not None else None
 
     def refuse(self, title: str, address: str) -> None:
         """Note a refusal; see `Peers`."""

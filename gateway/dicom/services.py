@@ -8,22 +8,36 @@ May live here: the seam. Not: a service.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from gateway.dicom.command import Command, Status
+from gateway.dicom.command import Command, Counters, Status
 from gateway.dicom.negotiation import Context, Proposed, Roles
 from gateway.dicom.peers import Peer
 
 
 class Replies(Protocol):
-    """How an operation answers its request."""
+    """How an operation answers its request, and what it may do on the association meanwhile."""
 
-    def respond(self, command: Command, status: Status) -> None:
-        """Send a response without a data set.
+    def respond(self, command: Command, status: Status, *, identifier: bytes = b"", counters: Counters | None = None) -> None:
+        """Send a response, with an identifier if there is one, encoded as its presentation context has it.
 
         Raises:
             OSError: the peer is gone.
+        """
+
+    def is_cancelled(self, command: Command) -> bool:
+        """Whether the peer has cancelled a request by now (C-CANCEL), or we are about to stop.
+
+        Raises:
+            PeerError, OSError: the peer broke the protocol, or is gone.
+        """
+
+    def store(self, context: int, sop_class: str, sop_instance: str, data: Iterable[bytes]) -> int:
+        """Send a file on this association (a sub-operation of a C-GET) and return the status that it is answered with.
+
+        Raises:
+            PeerError, OSError: the peer broke the protocol, or is gone.
         """
 
 

@@ -5,7 +5,17 @@ form (`catalog.pure.names.folded`) under which names are unique. Nothing here ma
 date, original UID or original file name (docs/laws.md, law 6). What a reviewer must see of a staged file lies in the staging folder.
 """
 
-from catalog.database.tables.administration import grants, profiles, source_reviewers, sources, studies, tokens, users
+from catalog.database.tables.administration import (
+    dicom_node_studies,
+    dicom_nodes,
+    grants,
+    profiles,
+    source_reviewers,
+    sources,
+    studies,
+    tokens,
+    users,
+)
 from catalog.database.tables.archive import (
     exams,
     fields,
@@ -27,6 +37,8 @@ __all__ = [
     "batches",
     "changes",
     "corrections",
+    "dicom_node_studies",
+    "dicom_nodes",
     "exams",
     "fields",
     "files",

@@ -6,7 +6,9 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
+    SmallInteger,
     String,
     Table,
     Text,
@@ -108,4 +110,32 @@ tokens = Table(
     Column("expires", BigInteger, nullable=True, comment="time from which it is refused; null: never"),
     comment="secrets that stand for a user over HTTP, stored hashed",
     sqlite_autoincrement=True,
+)
+
+dicom_nodes = Table(
+    "dicom_nodes",
+    metadata,
+    row_id("the DICOM node"),
+    Column("name", String(64), nullable=False, comment="name for people, e.g. WORKSTATION1"),
+    Column("name_key", key(64), nullable=False, unique=True, comment="folded name"),
+    Column("ae_title", String(16), nullable=False, unique=True, comment="AE title, without padding: how a C-MOVE names it"),
+    Column("host", String(255), nullable=False, comment="IP address it calls from and is called at"),
+    Column("port", Integer, nullable=False, comment="TCP port it is called at"),
+    Column(
+        "user_id", Id, ForeignKey("users.id", ondelete="SET NULL"), nullable=True,
+        comment="as whom it asks: what this user is granted it sees; null: it may only be sent to",
+    ),
+    Column("own_user", SmallInteger, nullable=False, comment="1: that user was made for it, and goes with it; else 0"),
+    Column("confined", SmallInteger, nullable=False, comment="1: it sees the studies in dicom_node_studies alone; else 0"),
+    Column("created", BigInteger, nullable=False, comment="time of `node add`"),
+    comment="DICOM peers that may ask, or be sent to",
+    sqlite_autoincrement=True,
+)  # fmt: skip
+
+dicom_node_studies = Table(
+    "dicom_node_studies",
+    metadata,
+    Column("node_id", Id, ForeignKey("dicom_nodes.id", ondelete="CASCADE"), primary_key=True, comment="the DICOM node"),
+    Column("study_id", Id, ForeignKey("studies.id"), primary_key=True, comment="a study it is confined to"),
+    comment="which of its user's studies a confined DICOM node sees",
 )

@@ -12,7 +12,9 @@ from catalog.database import Database, migrate
 from catalog.database.tables import audit, sources, staged_files
 from catalog.gate.receive.intake import Intake
 from catalog.gate.staged.area import Staging
-from gateway.dicom import Receiver, Settings, Sources
+from catalog.store.local import LocalStore
+from catalog.view import Archive
+from gateway.dicom import KnownPeers, Receiver, Settings
 from gateway.wiring import open_dicom_services
 from tests.gateway.dicom.peer import Peer
 
@@ -61,9 +63,11 @@ class Door(Place):
     def __init__(self, folder: Path, settings: Settings, staging: Path | None = None) -> None:
         super().__init__(folder, staging)
         self.intake = Intake(self.database, self.staging)
+        archive = Archive(self.database, LocalStore(folder / "store"))
+        services = open_dicom_services(self.intake, self.database, archive, settings.ae_title)
         listener = listen()
         self.port: int = listener.getsockname()[1]
-        self.receiver = Receiver(open_dicom_services(self.intake), Sources(self.intake), listener, settings)
+        self.receiver = Receiver(services, KnownPeers(self.intake, self.database), listener, settings)
         self.thread = threading.Thread(target=self.receiver.serve)
         self.thread.start()
 

@@ -7,21 +7,20 @@ from pathlib import Path
 from catalog.database import Database
 from catalog.gate.receive.intake import Intake
 from catalog.gate.staged.area import Staging
-from gateway.dicom import Settings, Sources, run
+from catalog.store.local import LocalStore
+from catalog.view import Archive
+from gateway.dicom import KnownPeers, Settings, run
 from gateway.wiring import open_dicom_services
 
 
 def main() -> None:
     url, staging, port = sys.argv[1:]
     listener = socket.create_server(("127.0.0.1", int(port)), backlog=64)
-    intake = Intake(Database(url), Staging(Path(staging)))
-    run(
-        open_dicom_services(intake),
-        Sources(intake),
-        listener,
-        Settings(ae_title="ARCHIMED"),
-        lambda: print("ready", flush=True),
-    )
+    database = Database(url)
+    intake = Intake(database, Staging(Path(staging)))
+    archive = Archive(database, LocalStore(Path(staging).parent / "store"))
+    services, settings = open_dicom_services(intake, database, archive, "ARCHIMED"), Settings(ae_title="ARCHIMED")
+    run(services, KnownPeers(intake, database), listener, settings, lambda: print("ready", flush=True))
 
 
 if __name__ == "__main__":
