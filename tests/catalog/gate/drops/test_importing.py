@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalog.gate.drops import importing
@@ -225,6 +225,7 @@ def _is_there(inbox: Inbox, place: tuple[str, ...]) -> bool:
         return False
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
 @given(kinds=st.lists(st.sampled_from(["file", "folder", "link", "dangling", "pipe"]), max_size=12), data=st.data())
 def test_a_tree_is_what_its_regular_files_are(
     kinds: list[str], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
