@@ -4,11 +4,12 @@ import re
 
 import pytest
 
+from catalog import administration
 from catalog.administration import Scope
 from catalog.pure.batches import State
 from gateway.http.desk.part import is_own
-from tests.catalog.gate.conftest import STUDY, Gate
-from tests.gateway.http.desk.conftest import Browser
+from tests.catalog.gate.conftest import ROOT, STUDY, Gate
+from tests.gateway.http.desk.conftest import Browser, told
 from tests.gateway.http.serving import basic, new_token
 from tests.synthetic import image
 
@@ -105,6 +106,25 @@ def test_names_that_are_no_text_are_shown(gate: Gate, browser: Browser) -> None:
     batch = gate.checked(image()).id
     gate.staging.write_about(batch, {"patients": [{"name": "M\udce4x", "id": "", "birth_date": "", "sex": "", "files": 1}]})
     assert "M\ufffdx" in browser.get(f"batches/{batch}").text
+
+
+def test_what_one_brought_without_a_grant_is_a_receipt(gate: Gate, browser: Browser) -> None:
+    batch = gate.bring(image(description="a series of a study"), exam="E077")
+    gate.review.seal(batch)
+    gate.work()
+    assert "E077" in browser.get("?show=all").text
+    administration.remove_grant(gate.database, ROOT, "ada", STUDY)
+    page = browser.get("?show=all")
+    assert told(page).count("nothing that you may see") == 1
+    assert f'<th scope="row">{batch}</th>' in page.text
+    for secret in ("E077", STUDY, f"batches/{batch}", "series"):
+        assert secret not in page.text, secret
+    for path in ("", "/progress", "/images/1"):
+        assert browser.get(f"batches/{batch}{path}").status_code == 404
+    for what in ("seal", "accept", "reject", "recheck", "restore", "reopen"):
+        answer = browser.post(f"batches/{batch}/{what}", {"seen": "x", "study": STUDY, "exam": "E1", "reason": "mine"})
+        assert answer.status_code == 404, what
+    assert gate.review.info(batch).state is State.CHECKED
 
 
 def test_a_large_body_is_refused(gate: Gate, browser: Browser) -> None:
