@@ -18,7 +18,7 @@ from pypdf.generic import ArrayObject, ByteStringObject, DictionaryObject, Indir
 from deid.errors import Held, Unreadable
 from deid.formats.decoding import runs
 from deid.formats.looks import findings
-from deid.formats.raster import segments
+from deid.formats.raster import walked
 from deid.formats.text import hold
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ _PROPERTIES = frozenset(
 _FILES = frozenset({"/EmbeddedFile", "/EF", "/EmbeddedFiles", "/Filespec", "/JS", "/JavaScript", "/RichMedia", "/PieceInfo"})
 _COMMENTS = frozenset({"/Contents", "/T", "/RC", "/Subj", "/V", "/DV", "/TU"})
 _WIDE_MARKS = (b"\xfe\xff", b"\xff\xfe")
-_APPLICATION = frozenset({*range(0xE1, 0xEE), 0xEF, 0xFE})
 
 
 def judge(data: memoryview, work: Work) -> None:
@@ -156,10 +155,10 @@ class _Objects:
 
     def _picture(self, data: bytes, packed: str) -> None:
         try:
-            parts = [marker for marker, _, _ in segments(memoryview(data))] if packed == "/DCTDecode" else []
+            removed = walked(memoryview(data)).removed if packed == "/DCTDecode" else []
         except Unreadable:
             raise Held("a PDF with a damaged picture", "pictures") from None
-        if not _APPLICATION.isdisjoint(parts):
+        if any(what.startswith(("APP", "COM", "JPG")) and what not in ("APP0", "APP14") for what, _ in removed):
             raise Held("a PDF with a picture that carries properties or comments: save it without them", "pictures")
 
 

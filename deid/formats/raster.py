@@ -5,19 +5,20 @@ A picture may show a name: it is held until a named human has looked at it, or t
 
 from __future__ import annotations
 
-import re
 import struct
 import zlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from deid.codestream import Malformed, jpeg
 from deid.errors import Held, Unreadable
 from deid.formats.base import Context, Work, mapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
     from typing import BinaryIO
 
+    from deid.codestream import Stream
     from deid.report import Report
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -26,12 +27,6 @@ _ANIMATED = frozenset({b"acTL", b"fcTL", b"fdAT"})
 _LENGTHS: Final = {b"IHDR": 13, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"pHYs": 9, b"IEND": 0}
 _MOST: Final = {b"PLTE": 768, b"tRNS": 256, b"sBIT": 4, b"bKGD": 6, b"hIST": 512, b"acTL": 8, b"fcTL": 26}
 _BLOCK = 1 << 20
-_TABLES = frozenset({0xDB, 0xC4, 0xCC, 0xDD, *range(0xC0, 0xD0)}) - {0xC8}  # DQT, DHT, DAC, DRI, the frames
-_SOS, _EOI, _APP0, _ADOBE = 0xDA, 0xD9, 0xE0, 0xEE
-_DQT, _DHT, _DAC, _DRI = 0xDB, 0xC4, 0xCC, 0xDD
-_JFIF_FIXED, _ADOBE_FIXED = 14, 12
-_MARKER = re.compile(rb"\xff[^\0\xff\xd0-\xd7]", re.DOTALL)
-Segment = tuple[int, int, int]
 
 
 def looked_at(context: Context, file_type: str) -> None:
@@ -177,7 +172,7 @@ _TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME", b"iCCP", b"sPLT
 
 
 class Jpeg:
-    """Cleans JPEG files: tables, frames and scans stay, application data and comments go."""
+    """Cleans JPEG files: tables, frames and scans stay, application data and comments go (`codestream.jpeg`)."""
 
     def recognise(self, head: bytes, source: Path) -> bool:
         """By the first marker and the beginning of the next."""
@@ -186,74 +181,21 @@ class Jpeg:
     def clean(self, source: Path, target: BinaryIO, context: Context) -> Report:
         """Clean one picture."""
         looked_at(context, "JPEG")
-        data, work = mapped(source), Work(context)
-        work.keep(data[:2])
-        end = 2
-        for marker, start, end in segments(data):
-            if (marker in _TABLES and is_exact(marker, bytes(data[start + 4 : end]))) or marker in (_SOS, _EOI):
-                work.keep(data[start:end])
-            elif fixed := _fixed(marker, bytes(data[start:end])):
-                work.write(f"segment {marker:02X}", fixed)
+        work = Work(context)
+        stream = walked(mapped(source))
+        for what, data in stream.removed:
+            work.note(what, "X", "not needed for the picture", data)
+        for piece in stream.pieces:
+            if isinstance(piece, bytes):
+                work.write("segment", piece)
             else:
-                work.note(f"segment {marker:02X}", "X", "not needed for the picture", data[start:end])
-        if end < len(data):
-            work.note("tail", "X", "bytes behind the picture", data[end:])
+                work.keep(piece)
         return work.finish(target, ".jpg", {"FileType": "JPEG"})
 
 
-def is_exact(marker: int, body: bytes) -> bool:
-    """Whether a table or a frame's header is as long as what it holds: a decoder skips what lies behind."""
-    if marker == _DQT:
-        return _counted(body, lambda at: 1 + (128 if body[at] >> 4 else 64))
-    if marker == _DHT:
-        return _counted(body, lambda at: 17 + sum(body[at + 1 : at + 17]))
-    if marker in (_DAC, _DRI):
-        return len(body) == 2 or (marker == _DAC and not len(body) % 2 and len(body) <= 64)
-    return len(body) >= 6 and len(body) == 6 + 3 * body[5]
-
-
-def _counted(body: bytes, length: Callable[[int], int]) -> bool:
-    at = 0
-    while at < len(body):
-        at += length(at)
-    return at == len(body)
-
-
-def _fixed(marker: int, segment: bytes) -> bytes:
-    """JFIF without its thumbnail, and Adobe's word on colours: without it a picture shows in wrong ones."""
-    body = segment[4:]
-    if marker == _APP0 and body.startswith(b"JFIF\0") and len(body) >= _JFIF_FIXED:
-        return b"\xff\xe0\0\x10" + body[: _JFIF_FIXED - 2] + b"\0\0"
-    if marker == _ADOBE and body.startswith(b"Adobe") and len(body) == _ADOBE_FIXED:
-        return segment
-    return b""
-
-
-def segments(data: memoryview) -> Iterator[Segment]:
-    """(marker, start, end) of everything between a JPEG's first marker and its last; a scan goes with its samples."""
-    at = 2
-    while True:
-        while at + 1 < len(data) and data[at] == data[at + 1] == 0xFF:  # fill bytes
-            at += 1
-        if at + 2 > len(data) or data[at] != 0xFF:
-            raise Unreadable("a JPEG cut short")
-        marker = data[at + 1]
-        if marker == _EOI:
-            yield marker, at, at + 2
-            return
-        length = int.from_bytes(data[at + 2 : at + 4], "big")
-        end = at + 2 + length
-        if length < 2 or end > len(data):
-            raise Unreadable("a JPEG cut short within a segment")
-        if marker == _SOS:
-            end = _after_samples(data, end)
-        yield marker, at, end
-        at = end
-
-
-def _after_samples(data: memoryview, at: int) -> int:
-    """Where entropy-coded samples end: at the first marker that is neither a stuffed byte nor a restart."""
-    found = _MARKER.search(data, at)
-    if found is None:
-        raise Unreadable("a JPEG cut short within its samples")
-    return found.start()
+def walked(data: memoryview) -> Stream:
+    """A JPEG stream, or the tables of one, without what is no picture. `Unreadable` if it is not built as its standard says."""
+    try:
+        return jpeg.strip(data)
+    except Malformed as error:
+        raise Unreadable(error.reason) from None

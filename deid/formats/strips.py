@@ -10,9 +10,8 @@ import zlib
 from typing import Protocol
 
 from deid.errors import Held, Unreadable
-from deid.formats.raster import segments
 
-_NONE, _LZW, _JPEG, _DEFLATE, _OLD_DEFLATE, _PACKBITS, _LZMA = 1, 5, 7, 8, 32946, 32773, 34925
+_NONE, _LZW, _DEFLATE, _OLD_DEFLATE, _PACKBITS, _LZMA = 1, 5, 8, 32946, 32773, 34925
 _BLOCK = 1 << 20
 _CLEAR, _END_CODE, _FIRST, _MOST_CODES = 256, 257, 258, 4097
 _NARROWEST, _EDGES = 9, (511, 1023, 2047)  # bits of a code, and from how many codes on they are one more
@@ -29,8 +28,6 @@ def used(data: memoryview, compression: int, wanted: int) -> int:
         return _of_stream(data, zlib.decompressobj(), wanted)
     if compression == _LZMA:
         return _of_stream(data, lzma.LZMADecompressor(), wanted)
-    if compression == _JPEG:
-        return max(end for _, _, end in segments(data))
     if compression == _PACKBITS:
         return _of_packbits(bytes(data), wanted)
     if compression == _LZW:

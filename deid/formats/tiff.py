@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from deid.errors import Held, Unreadable
 from deid.formats import strips
 from deid.formats.base import Context, Work, mapped
-from deid.formats.raster import is_exact, looked_at, segments
+from deid.formats.raster import looked_at, walked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,9 +37,7 @@ _WIDTH, _LENGTH, _BITS, _PHOTOMETRIC, _SAMPLES_PER_PIXEL, _ROWS_PER_STRIP, _PLAN
 _TILE_WIDTH, _TILE_LENGTH, _TILE_OFFSETS, _YCBCR, _SEPARATE = 322, 323, 324, 6, 2
 _READ = frozenset({_SUB_IFDS, _COMPRESSION, *(tag for pair in _PLACES for tag in pair)})
 _READ |= {_WIDTH, _LENGTH, _BITS, _PHOTOMETRIC, _SAMPLES_PER_PIXEL, _ROWS_PER_STRIP, _PLANAR, _TILE_WIDTH, _TILE_LENGTH}
-_EOI, _TABLE_MARKERS = 0xD9, frozenset({0xDB, 0xC4, 0xCC, 0xDD})
 _OLD_JPEG, _NEW_JPEG = 6, 7
-_APPLICATION = frozenset({*range(0xE1, 0xEE), 0xEF, 0xFE})
 _MOST_IFDS, _MOST_ENTRIES, _MOST_VALUES = 10_000, 4096, 1 << 24
 
 
@@ -203,13 +201,24 @@ class _Reader:
     ) -> None:
         """Keep what of a strip or tile is picture; what lies behind becomes zeros."""
         piece = self._data[start : start + size]
-        if compression == _NEW_JPEG and any(marker in _APPLICATION for marker, _, _ in segments(piece)):
-            raise Held("a TIFF with comments within its JPEG pixels")
+        if compression == _NEW_JPEG:
+            self._jpeg(start, size, piece)
+            return
         used = strips.used(piece, compression, _wanted(values, index, tiled=tiled))
         if used < size:
             self._work.note("strip", "X", "bytes behind the pixels", piece[used:])
             self._picture.anew[start + used] = bytes(size - used)
         self._picture.regions.append((start, start + used))
+
+    def _jpeg(self, start: int, size: int, piece: memoryview) -> None:
+        """Keep a strip of JPEG; zeros behind its end make it as long as it was."""
+        stream = walked(piece)
+        for what, data in stream.removed:
+            self._work.note(f"strip: {what}", "X", "not needed for the picture", data)
+        if stream.changed:
+            self._picture.anew[start] = stream.clean().ljust(size, b"\0")
+        else:
+            self._picture.regions.append((start, start + size))
 
 
 def _wanted(values: dict[int, tuple[int, ...]], index: int, *, tiled: bool) -> int:
@@ -233,11 +242,7 @@ def _wanted(values: dict[int, tuple[int, ...]], index: int, *, tiled: bool) -> i
 
 def jpeg_tables(data: memoryview) -> bytes:
     """Tables without comments and application data; nothing behind their end."""
-    kept = [b"\xff\xd8"]
-    for marker, start, end in segments(data):
-        if marker == _EOI or (marker in _TABLE_MARKERS and is_exact(marker, bytes(data[start + 4 : end]))):
-            kept.append(bytes(data[start:end]))
-    return b"".join(kept)
+    return walked(data).clean()
 
 
 def _value(data: memoryview, place: int, size: int, inline: int) -> bytes:

@@ -96,7 +96,7 @@ def test_jpeg(clean: Clean, tmp_path: Path, options: dict[str, object]) -> None:
     with Image.open(io.BytesIO(data)) as opened:
         assert not opened.getexif()
         assert "comment" not in opened.info
-    assert {"segment E1", "segment E2", "segment ED", "segment FE", "tail"} <= {action.path for action in report.actions}
+    assert {"APP1", "APP2", "APP13", "COM", "bytes behind the picture"} <= {action.path for action in report.actions}
 
 
 def test_jpeg_keeps_what_tells_its_colours(clean: Clean, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_tiff_of_many_pages(clean: Clean, tmp_path: Path) -> None:
             assert np.array_equal(np.asarray(after), np.asarray(before))
 
 
-def test_tiff_with_a_comment_in_its_jpeg_is_held(clean: Clean, tmp_path: Path) -> None:
+def test_a_comment_in_the_jpeg_of_a_tiff_goes(clean: Clean, tmp_path: Path) -> None:
     PICTURE.save(tmp_path / "a.tif", compression="jpeg")
     data = (tmp_path / "a.tif").read_bytes()
     with Image.open(io.BytesIO(data)) as opened:
@@ -153,8 +153,7 @@ def test_tiff_with_a_comment_in_its_jpeg_is_held(clean: Clean, tmp_path: Path) -
         assert entry is not None
         struct.pack_into("<I", moved, entry.end(), value)
     (tmp_path / "a.tif").write_bytes(moved)
-    with pytest.raises(Held, match="comments within"):
-        clean(tmp_path / "a.tif", pixels_approved=True)
+    assert np.array_equal(pixels(clean(tmp_path / "a.tif", pixels_approved=True)[0]), pixels(data))
 
 
 @pytest.mark.parametrize(("make", "name", "kind"), [(png, "a.png", "PNG"), (jpeg, "a.jpg", "JPEG"), (tiff, "a.tif", "TIFF")])
@@ -231,11 +230,12 @@ def test_comments_in_the_tables_that_a_tiffs_tiles_share_go(clean: Clean, tmp_pa
 
 
 @pytest.mark.parametrize("marker", [0xDB, 0xC4, 0xC0])
-def test_what_lies_behind_a_jpegs_tables_does_not_stay(clean: Clean, tmp_path: Path, marker: int) -> None:
+def test_a_jpeg_with_something_behind_its_tables_is_refused(clean: Clean, tmp_path: Path, marker: int) -> None:
     PICTURE.save(tmp_path / "a.jpg")
     data = (tmp_path / "a.jpg").read_bytes()
     at = data.index(bytes([0xFF, marker]))
     length = int.from_bytes(data[at + 2 : at + 4], "big")
     longer = data[at : at + 2] + (length + len(MARK)).to_bytes(2, "big") + data[at + 4 : at + 2 + length] + MARK
     (tmp_path / "a.jpg").write_bytes(data[:at] + longer + data[at + 2 + length :])
-    clean(tmp_path / "a.jpg", pixels_approved=True)
+    with pytest.raises(Unreadable, match="another size or kind"):
+        clean(tmp_path / "a.jpg", pixels_approved=True)
