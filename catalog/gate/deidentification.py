@@ -40,10 +40,11 @@ class Cleaned(Protocol):
 class Cleaner(Protocol):
     """Cleans the files of one import, by one profile and one exam code."""
 
-    def clean(self, source: Path, target: BufferedRandom, *, stem: str = "") -> Cleaned:
+    def clean(self, source: Path, target: BufferedRandom, *, stem: str = "", renamed: tuple[str, str] | None = None) -> Cleaned:
         """Write the clean file to `target`.
 
-        `stem` is what the file, and those that a header names with it, will be called but for their endings.
+        `stem` is what the file, and those that a header names with it, will be called but for their endings; `renamed` the
+        label of the subject in a BIDS dataset, and the one that stands for it.
 
         The same file gives the same bytes whenever it is cleaned again, so that a publish job can be repeated.
 

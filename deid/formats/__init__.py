@@ -78,14 +78,15 @@ class FileCleaner:
             handler.clean(source, out, self._context)
         return out.getvalue()
 
-    def clean(self, source: Path, target: BinaryIO, *, stem: str = "00001") -> Report:
+    def clean(self, source: Path, target: BinaryIO, *, stem: str = "00001", renamed: tuple[str, str] | None = None) -> Report:
         """Write the clean file to `target`.
 
-        `stem`: what it and the files that belong to it will be called, but for their endings.
+        `stem`: what it and the files that belong to it will be called, but for their endings. `renamed`: in a BIDS dataset,
+        the label of the subject and the one that stands for it.
 
         Raises `Unreadable` or `Held`: then nothing was written. An `OSError` is the target's alone.
         """
-        context = replace(self._context, stem=stem)
+        context = replace(self._context, stem=stem, renamed=renamed)
         try:
             handler = recognised(source)
             if handler is not None:

@@ -54,6 +54,7 @@ class Context:
     """One exam of one study. `pixels_approved`: a named human has looked at the images.
 
     `overruled`: a named human has recorded why what a heuristic finds identifies nobody; what is certain is held all the same.
+    `renamed`: in a BIDS dataset, the subject's label and the one that stands for it.
     `stem`: what the file, and those that belong to it, will be called but for their endings: headers name their images by it.
     """
 
@@ -64,6 +65,7 @@ class Context:
     pixels_approved: bool = False
     overruled: bool = False
     stem: str = "00001"
+    renamed: tuple[str, str] | None = None
 
     def attests(self, *file_types: str) -> bool:
         """Whether the profile's author vouches that files of one of these types identify nobody."""

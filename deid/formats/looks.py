@@ -143,7 +143,7 @@ def in_rows(rows: Sequence[Row]) -> Iterator[Finding]:
 def _identifies(name: str, values: Iterable[str], *, devices: bool) -> bool:
     if not meaning(name.strip()).identifies or len(name) > _LONGEST_CELL:
         return False
-    return not (devices and words_of(name) == ["name"] and all(map(_is_label, values)))
+    return not (devices and words_of(name) == ["name"] and all(map(is_label, values)))
 
 
 _ELECTRODE = re.compile(
@@ -151,7 +151,7 @@ _ELECTRODE = re.compile(
 )
 
 
-def _is_label(value: str) -> bool:
+def is_label(value: str) -> bool:
     """Whether a value names a channel: an electrode of the 10-20 system, a numbered sensor, known words."""
     return (
         value.casefold() in _NOTHING

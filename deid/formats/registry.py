@@ -28,6 +28,7 @@ def handlers() -> tuple[Handler, ...]:
     from deid.formats.itk import MetaImage, Nrrd
     from deid.formats.mat import Mat
     from deid.formats.nifti import Nifti
+    from deid.formats.packed import Gzip
     from deid.formats.parrec import ParRec
     from deid.formats.raster import Jpeg, Png
     from deid.formats.spectra import Rda, Spar
@@ -39,7 +40,7 @@ def handlers() -> tuple[Handler, ...]:
     site = [entry.load()() for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name)]
     shipped = (
         Nifti(), Edf(), Png(), Jpeg(), Tiff(), Mat(), Hdf5(), Document(), ParRec(), BrainVision(), MetaImage(), Nrrd(), Mgh(),
-        Gifti(), Rda(), Spar(), Mesh(), Twix(), Text(),
+        Gifti(), Rda(), Spar(), Mesh(), Twix(), Text(), Gzip(),
     )  # fmt: skip
     return (*site, *shipped)
 

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from deid.errors import Held, Unreadable
-from deid.formats import markup, sidecar
+from deid.formats import bids, markup, sidecar
 from deid.formats.base import Context, Work, mapped
 from deid.formats.decoding import Decoded, decoded, readings
 from deid.formats.looks import Finding, findings
@@ -56,8 +56,15 @@ class Text:
         kind = kind_of(texts[0].text)
         work = Work(context)
         ending = _ENDINGS[kind]
+        text = texts[0].text
         if kind == "JSON":
-            raw = sidecar.clean(texts[0].text, raw, work)
+            unknown: sidecar.Unknown | None = "drop" if context.renamed else None
+            raw = bids.dataset_description(text, work) or sidecar.clean(text, raw, work, unknown=unknown)
+            raw = bids.renamed(raw.decode("utf-8", "replace"), work).encode() if context.renamed else raw
+        elif kind == "TSV" and (bids.is_table(text) or bids.is_numbers(text)):
+            raw = raw if bids.is_numbers(text) else bids.clean_table(text, work).encode("utf-8", "replace")
+        elif kind == "TEXT" and context.renamed and not markup.kind_of(text):
+            raw = _known_words(text, work)
         elif is_gradients(texts[0].text):
             ending = ".bvec" if len(texts[0].text.split("\n")) > 2 else ".bval"
         else:
@@ -69,6 +76,12 @@ class Text:
             hold([finding for text in texts for finding in _all_findings(text)], work)
         work.write("text", raw)
         return work.finish(target, ending, {"FileType": kind})
+
+
+def _known_words(text: str, work: Work) -> bytes:
+    """A text of a dataset (README, CHANGES) with only known words; an empty one would be no README."""
+    lines = [work.text(f"line {number}", line.encode()) for number, line in enumerate(text.splitlines(), 1)]
+    return b"\n".join(lines).strip() + b"\n" if any(lines) else b"dataset\n"
 
 
 def _looks_decodable(tail: bytes, head: bytes) -> bool:

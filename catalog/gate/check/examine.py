@@ -14,7 +14,7 @@ from typing import Any
 from catalog.filetypes.dicom import DicomFacts, Index, read_facts
 from catalog.filetypes.part10 import NotDicom
 from catalog.gate.batches import StagedFile
-from catalog.gate.deidentification import Cleaner
+from catalog.gate.deidentification import NO_EXAM_YET, Cleaner
 from catalog.gate.staged.area import Staging
 from catalog.gate.staged.companions import Companions
 from catalog.pure.checks import CheckedFile, sidecars
@@ -181,7 +181,8 @@ class Examiner:
             return ""
         try:
             with self._staging.scratch() as target, self._tree.readable(file) as path:
-                cleaner.clean(path, target)
+                naming = self._tree.naming(file, self._exam or NO_EXAM_YET)
+                cleaner.clean(path, target, stem=naming.stem, renamed=naming.renamed)
         except (Held, Unreadable) as error:
             return str(error)
         return ""

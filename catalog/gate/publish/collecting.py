@@ -50,7 +50,7 @@ def collect(
     for file, stored in all_stored(database, batch.id):
         counts.add(file.series, stored)
         if stored.is_result:
-            found.brought.append(_result_file(staging, file, stored, batch.labels.get(file.series)))
+            found.brought.append(_result_file(staging, tree, batch.exam_code, file, stored, batch.labels.get(file.series)))
             continue
         filed = Filed(stored.headers, stored.ending, stored.digest)
         if is_dicom(filed.headers):
@@ -93,8 +93,10 @@ class _Counts:
         ]
 
 
-def _result_file(staging: Staging, file: StagedFile, stored: Stored, label: str | None) -> ResultFile:
-    made = result_path(staging.name_of(file.file))
+def _result_file(
+    staging: Staging, tree: Companions, exam: str, file: StagedFile, stored: Stored, label: str | None
+) -> ResultFile:
+    made = result_path(staging.name_of(file.file)) or tree.place_in_dataset(file.file, exam)
     if made is None:
         raise Unavailable("the staging folder has lost the names of a batch's files")
     made = made if label is None else replace(made, label=label)

@@ -197,8 +197,11 @@ class Publisher:
             results.take(source, target, made, this.batch.exam_code)
             return partial(Stored, is_result=True)
         with this.tree.readable(file.file) as readable:
-            cleaned = cleaner.clean(readable, target, stem=this.tree.stem(file.file))
+            naming = this.tree.naming(file.file, this.batch.exam_code)
+            cleaned = cleaner.clean(readable, target, stem=naming.stem, renamed=naming.renamed)
         cleaned_by = partial(Stored, done=cleaned.summary(), rules=cleaned.by_rule())
+        if naming.renamed is not None:
+            return partial(cleaned_by, is_result=True)
         if is_dicom(cleaned.headers):
             dicom.describe(cleaned.headers)  # what cannot be filed is found out now, not when all are stored
             return partial(cleaned_by, headers=dict(cleaned.headers))

@@ -8,6 +8,7 @@ published.
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 import sqlalchemy as sa
@@ -19,10 +20,24 @@ from catalog.filetypes.describing import Place, places, ranks
 from catalog.filetypes.model import BY_COMPANION, as_companion
 from catalog.filetypes.sample import companions, stem_of
 from catalog.gate.staged.area import Staging
+from catalog.pure.datasets import Dataset, dataset_of
 from catalog.pure.names import file_name
+from catalog.pure.results import ResultPath
 
 _GRADIENTS = (".bval", ".bvec")
 """Of a diffusion image: text, so no file type of their own says that one needs the other."""
+
+
+_UNKNOWN = object()
+_ANYBODYS = frozenset({".raw", ".eeg", ".gz"})  # endings that programs of all kinds use
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """What a file will be called but for its ending, '' if that does not matter, and the subject's labels in a BIDS dataset."""
+
+    stem: str = ""
+    renamed: tuple[str, str] | None = None
 
 
 class Companions:
@@ -39,6 +54,7 @@ class Companions:
         self._files = files
         self._names: dict[str, str] = {}
         self._companions: dict[str, dict[str, Path]] = {}
+        self._dataset: object = _UNKNOWN
 
     @classmethod
     def of(cls, database: Database, staging: Staging, batch_id: int) -> "Companions":
@@ -76,7 +92,11 @@ class Companions:
         """
         if file not in self._names:
             self._load()
-        ending = as_companion(PurePath(self._names.get(file, "")).suffix.lower())
+        name = self._names.get(file, "").lower()
+        ending = ".raw" if name.endswith(".raw.gz") else as_companion(PurePath(name).suffix) if kind is not None else ""
+        ending = ending or PurePath(name).suffix
+        if kind is None and ending in _ANYBODYS:
+            return []
         kinds = [kind] if kind is not None else [each for each in file_types() if each.rank == BY_COMPANION]
         families = [*(each.companions for each in kinds), _GRADIENTS]
         wanted = next((set(family) for family in families if ending in family), set())
@@ -98,8 +118,30 @@ class Companions:
         rank = ranks(name for name in self._names.values() if name).get(stem_of(self._names[file]), 0)
         return file_name(rank, "") if rank else ""
 
+    def dataset(self) -> Dataset | None:
+        """Return the BIDS dataset that the batch holds; None if it holds none of one subject."""
+        if not self._names:
+            self._load()
+        if self._dataset is _UNKNOWN:
+            self._dataset = dataset_of(name for name in self._names.values() if name)
+        found = self._dataset
+        return found if isinstance(found, Dataset) and found.subject else None
+
+    def place_in_dataset(self, file: str, exam: str) -> ResultPath | None:
+        """Return where a file stands in the batch's BIDS dataset; None if it is of none."""
+        dataset = self.dataset()
+        return dataset.place(self._names.get(file, ""), exam) if dataset is not None and self._names.get(file) else None
+
+    def naming(self, file: str, exam: str) -> Naming:
+        """Return what a file that names others must know when it is cleaned."""
+        placed, dataset = self.place_in_dataset(file, exam), self.dataset()
+        if placed is None or dataset is None:
+            return Naming(self.stem(file))
+        return Naming(PurePath(stem_of(placed.parts[-1])).name, dataset.renamed(exam))
+
     def _load(self) -> None:
         self._names = {file: self._staging.name_of(file) for file in self._files()}
+        self._dataset = _UNKNOWN
         self._companions = companions({name: self._staging.path(file) for file, name in self._names.items() if name})
 
     def _beside(self, file: str) -> Mapping[str, Path]:

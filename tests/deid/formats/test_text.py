@@ -23,7 +23,7 @@ NAME = MARK.decode()
 TABLE = "onset,duration,trial_type\n1.5,2,left\n4.25,2,right\n"
 PLAIN = {
     "CSV": TABLE,
-    "TSV": TABLE.replace(",", "\t"),
+    "TSV": "score\tcolour\n1\tbeige\n2\tmauve\n",
     "JSON": '{"Stimulus": "a face"}',
     "TEXT": "seen: a face\nthen a house\n",
 }

@@ -93,3 +93,45 @@ def test_a_header_without_its_samples_is_held(gate: Gate, inbox: Inbox) -> None:
     publish(gate)
     assert set(tree(gate)) == {"000_NIFTI_mr"}
     assert len(held(gate)) == 2
+
+
+def bids(label: str = "01") -> dict[str, bytes]:
+    sub = f"sub-{label}"
+    image = FILES["nifti of 4 dimensions, gzipped"][1]
+    rest = f"{sub}/func/{sub}_task-rest"
+    return {
+        "dataset_description.json": json.dumps({"Name": NAME, "BIDSVersion": "1.8.0", "Authors": [NAME]}).encode(),
+        "README": f"3T scanner, T1 and rest, of {NAME}\n".encode(),
+        "participants.tsv": f"participant_id\tage\tsex\n{sub}\t34\tF\nsub-99\t35\tM\n".encode(),
+        f"{sub}/{sub}_scans.tsv": f"filename\tacq_time\nanat/{sub}_T1w.nii.gz\t2023-11-13T13:45:30\n".encode(),
+        f"{sub}/anat/{sub}_T1w.nii.gz": image,
+        f"{sub}/anat/{sub}_T1w.json": b'{"EchoTime": 0.003}',
+        f"{rest}_bold.nii.gz": image,
+        f"{rest}_bold.json": b'{"TaskName": "rest", "RepetitionTime": 2}',
+        f"{rest}_events.tsv": b"onset\tduration\ttrial_type\n1\t2\tfaces\n",
+        f"{rest}_physio.tsv.gz": gzip.compress(b"0.1\t0.2\n0.3\t0.4\n"),
+        f"{sub}/fmap/{sub}_phasediff.json": json.dumps({"IntendedFor": f"func/{sub}_task-rest_bold.nii.gz"}).encode(),
+        f"{sub}/dwi/{sub}_dwi.bval": b"0 1000\n",
+        f"{sub}/eeg/{sub}_task-rest_eeg.vhdr": VHDR.encode(),
+        f"{sub}/eeg/{sub}_task-rest_eeg.vmrk": VMRK.encode(),
+        f"{sub}/eeg/{sub}_task-rest_eeg.eeg": bytes(400),
+    }
+
+
+def test_a_bids_tree_comes_in_as_one_thing_and_keeps_names_and_places(gate: Gate, inbox: Inbox) -> None:
+    for name, content in bids().items():
+        put(inbox, f"study/{name}", content)
+    publish(gate)
+    assert held(gate) == []
+    assert gate.names(EXAM) == ["000_RESULT_bids"]
+    root = f"{EXAM}/000_RESULT_bids"
+    for name in bids("E001"):
+        assert NAME.encode() not in gate.read(f"{root}/{name}")
+        assert b"sub-01" not in gate.read(f"{root}/{name}")
+    assert gate.read(f"{root}/participants.tsv") == b"participant_id\tage\tsex\nsub-E001\t34\tF\n"
+    scans = gate.read(f"{root}/sub-E001/sub-E001_scans.tsv")
+    assert b"anat/sub-E001_T1w.nii.gz\t" in scans
+    assert b"2023" not in scans
+    assert json.loads(gate.read(f"{root}/dataset_description.json"))["BIDSVersion"] == "1.8.0"
+    assert b"DataFile=sub-E001_task-rest_eeg.eeg" in gate.read(f"{root}/sub-E001/eeg/sub-E001_task-rest_eeg.vhdr")
+    assert gzip.decompress(gate.read(f"{root}/sub-E001/func/sub-E001_task-rest_physio.tsv.gz")) == b"0.1\t0.2\n0.3\t0.4\n"
