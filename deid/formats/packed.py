@@ -12,8 +12,10 @@ from deid.errors import Held, Unreadable
 from deid.formats.base import Context, Work, mapped
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import BinaryIO
 
+    from deid.formats.base import Handler
     from deid.report import Report
 
 _GZIP = b"\x1f\x8b"
@@ -21,7 +23,13 @@ _LARGEST = 1 << 30
 
 
 class Gzip:
-    """Cleans what is packed. Asked last: formats that are packed as a rule have handlers of their own."""
+    """Cleans what is packed. Asked last: formats that are packed as a rule have handlers of their own.
+
+    `handler_of` tells the handler of what was unpacked.
+    """
+
+    def __init__(self, handler_of: Callable[[Path], Handler | None]) -> None:
+        self._handler_of = handler_of
 
     def recognise(self, head: bytes, source: Path) -> bool:
         """By the signature."""
@@ -29,12 +37,10 @@ class Gzip:
 
     def clean(self, source: Path, target: BinaryIO, context: Context) -> Report:
         """Clean one file. What it unpacks to is written to no disk."""
-        from deid.formats.registry import recognised  # late: it names this handler
-
         with os.fdopen(os.memfd_create("packed"), "wb") as stream:
             _unpack(mapped(source), stream)
             inner = Path(f"/proc/self/fd/{stream.fileno()}")
-            handler = recognised(inner)
+            handler = self._handler_of(inner)
             if handler is None or isinstance(handler, Gzip):
                 raise Unreadable("a packed file of an unknown type: unpack it")
             clean = io.BytesIO()

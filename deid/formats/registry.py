@@ -40,7 +40,7 @@ def handlers() -> tuple[Handler, ...]:
     site = [entry.load()() for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name)]
     shipped = (
         Nifti(), Edf(), Png(), Jpeg(), Tiff(), Mat(), Hdf5(), Document(), ParRec(), BrainVision(), MetaImage(), Nrrd(), Mgh(),
-        Gifti(), Rda(), Spar(), Mesh(), Twix(), Text(), Gzip(),
+        Gifti(), Rda(), Spar(), Mesh(), Twix(), Text(), Gzip(recognised),
     )  # fmt: skip
     return (*site, *shipped)
 
