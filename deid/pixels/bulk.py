@@ -1,6 +1,6 @@
 """Bulk data of a clean data set, at any depth: none is longer than what describes it says, so that nothing hides behind it.
 
-Pixel data of the image itself, pictures in sequences (icons that a profile keeps), overlays, curves and waveforms. What
+Pixel data of the image itself, icons that a profile keeps, overlays, curves, waveforms, tables of colours and values. What
 describes its size in no way, or is too short: of the image and of a waveform that is for a human, of others it goes.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PIXELS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 OFFSETS, LENGTHS = 0x7FE00001, 0x7FE00002
-_REPEATING = 0xFF00FFFF
+_REPEATING, _ICON = 0xFF00FFFF, 0x00880200
 _OVERLAY, _CURVE = 0x60003000, 0x50003000
 _WAVEFORM, _WAVE_BITS, _CHANNELS, _WAVE_SAMPLES = 0x54001010, 0x54001004, 0x003A0005, 0x003A0010
 _CURVE_WIDTHS = {0: 2, 1: 2, 2: 4, 3: 8, 4: 4}  # of a value: US, SS, FL, FD, SL (PS3.3-2004 C.10.2)
@@ -134,6 +134,9 @@ def _inner(clean: list[Node], syntax: Syntax, decode: Callable[[bytes], str], do
             path = item_path(prefix, node.tag, index)
             inside = Trimmer(item.nodes, syntax, decode, path)
             for picture in [each for each in item.nodes if each.tag in PIXELS and isinstance(each, Element)]:
+                if node.tag != _ICON:
+                    inside.drop(item.nodes, picture, "a picture where none should be")
+                    continue
                 try:
                     _pixels(item.nodes, picture, inside)
                 except Malformed as error:

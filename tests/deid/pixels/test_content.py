@@ -241,6 +241,8 @@ def test_kept_overlays_icons_and_waveforms_are_as_long_as_they_say(
     bare.BitsAllocated = 8
     bare.PixelData = b"\1" + NAME
     ds.IconImageSequence = Sequence([icon, bare])
+    ds.ReferencedImageSequence = Sequence([Dataset()])
+    ds.ReferencedImageSequence[0].update({each.tag: each for each in icon})
     group = Dataset()
     group.NumberOfWaveformChannels, group.NumberOfWaveformSamples, group.WaveformBitsAllocated = 2, 5, 16
     group.WaveformSampleInterpretation, group.SamplingFrequency = "SS", "500"
@@ -250,4 +252,5 @@ def test_kept_overlays_icons_and_waveforms_are_as_long_as_they_say(
     assert bytes(new[0x60003000].value) == bytes(range(9)) + b"\0"
     assert bytes(new.IconImageSequence[0].PixelData) == bytes(range(16))
     assert "PixelData" not in new.IconImageSequence[1]
+    assert "PixelData" not in new.ReferencedImageSequence[0]
     assert bytes(new.WaveformSequence[0].WaveformData) == bytes(range(20))
