@@ -19,6 +19,7 @@ _PARTIAL = re.compile(rb"(\d{4})(\d{2})?")
 _DT = re.compile(rb"(\d{4})(\d{2})?(\d{2})?((?:\d{2}(?:\d{2}(?:\d{2}(?:\.\d*)?)?)?)?)((?:[+-]\d{4})?)")
 _ISO = re.compile(rb"(\d{4})([-/.]?)(\d{2})\2(\d{2})[T ]+([\d:]+)((?:[.,]\d*)?) ?(Z|[+-]\d{2}:?\d{2})?")
 _TM = re.compile(rb"(\d{1,6})(?:[.,](\d*))?")
+_WHOLE_TIME = re.compile(rb"(?:[01]\d|2[0-3])(?:[0-5]\d(?:[0-5]\d(?:\.\d{1,6})?)?)?")
 _COLONS = re.compile(rb"T?(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:[.,:](\d*))?)?(?:Z|[+-]\d{2}:?\d{2})?")
 _MOST_DIGITS = 6
 
@@ -35,6 +36,9 @@ def _moved(year: bytes, month: bytes | None, day: bytes | None, days: int) -> dt
 def shift_date(value: bytes, days: int) -> bytes | None:
     """A DA value: ``YYYYMMDD``, the older ``YYYY.MM.DD``, or a partial ``YYYYMM`` or ``YYYY``; others become the first."""
     text = value.strip(b" \0")
+    if len(text) == 8 and text.isdigit():
+        moved = _moved(text[:4], text[4:6], text[6:], days)
+        return None if moved is None else f"{moved:%Y%m%d}".encode().rjust(8, b"0")
     if found := _PARTIAL.fullmatch(text):
         moved = _moved(found[1], found[2], None, days)
         return None if moved is None else f"{moved.year:04d}{moved:%m}".encode()[: len(text)]
@@ -89,6 +93,8 @@ def _whole_fraction(time: bytes) -> bytes:
 def plain_time(value: bytes) -> bytes | None:
     """A TM value: whole-day shifts do not touch the time of day. Colons go, a leading zero and only it may be missing."""
     text = value.strip(b" \0")
+    if _WHOLE_TIME.fullmatch(text):
+        return text
     if found := _COLONS.fullmatch(text):
         digits, fraction = b"".join(part.rjust(2, b"0") for part in found.groups()[:3] if part), found[4]
     elif found := _TM.fullmatch(text):

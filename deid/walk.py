@@ -122,7 +122,7 @@ class Walk:
                     self._lost(child, inner, depth + 1)
                 elif not child.tag >> 16 & 1:
                     verdict = self._policy.standard(child.tag, child.vr)
-                    if verdict.action != "K":
+                    if verdict.action != "K" and verdict.kind != "class":
                         self._values.remember(verdict.vr, child.tag, child.value)
 
 

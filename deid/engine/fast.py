@@ -177,7 +177,7 @@ class Engine:
     def _pixels(self, level: _Level, bulk: list[int], element: tuple[int, str, int, int]) -> int:
         at, vr, value, length = element
         verdict = self._policy.standard(PIXELS, vr)
-        if verdict.action != "K":
+        if verdict.action != "K" and verdict.kind != "class":
             raise NotFast
         after = self._headers.fragments(value) if length == UNDEFINED else value + length
         undefined = length == UNDEFINED
@@ -472,6 +472,6 @@ class Engine:
                 at = inner_value + inner_length
                 if not inner >> 16 & 1:
                     verdict = self._policy.standard(inner, vr)
-                    if verdict.action != "K":
+                    if verdict.action != "K" and verdict.kind != "class":
                         self._values.remember(verdict.vr, inner, bytes(self._data[inner_value:at]))
         return at

@@ -15,6 +15,7 @@ _TEXT = re.compile(rb"[\x20-\x7e\t\r\n\xc0-\xff]{5,}\0*")
 _WORD = re.compile(rb"[A-Za-z]{4}|\d{6}|\d{1,4}[./\-]\d{1,2}[./\-]\d{1,4}")
 _PLAIN = re.compile(rb"[\x20-\x7e\t\r\n]*\0*")
 _NUMBER = re.compile(rb" *[+\-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+\-]?\d{1,4})? *|(?i: *[+\-]?(?:nan|inf) *)")
+_NUMBERS = re.compile(rb" *[+\-]?\d{1,16}(?:\.\d{0,16})?(?: *\\ *[+\-]?\d{1,16}(?:\.\d{0,16})?)*[ \0]*")
 _COMMA = re.compile(rb"( *[+\-]?\d{1,6}),(\d{1,8} *)")
 _LONGEST = 24
 # The last byte of a little-endian number in floating point, of the sizes that measurements have (1e-10 to 1e6, and zero).
@@ -37,6 +38,11 @@ def is_written(vr: str, value: bytes) -> bool:
     if vr in ("FD", "OD"):
         return not set(value[7::8]) <= _DOUBLES
     return vr not in ("FL", "OF") or len(value) >= 16 or not set(value[3::4]) <= _FLOATS
+
+
+def are_numbers(value: bytes) -> bool:
+    """Whether a whole value of DS or IS is numbers already. The common case, told by one look."""
+    return _NUMBERS.fullmatch(value) is not None
 
 
 def number(part: bytes) -> bytes | None:

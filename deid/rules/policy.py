@@ -34,6 +34,8 @@ _SHAPED = frozenset({"AS", "CS", "DS", "IS"})
 _WRITTEN_BY_MACHINES = frozenset({"LO", "SH", "UC"})
 _ABOUT_PEOPLE = frozenset({0x0010, 0x0012, 0x0032, 0x0038, 0x0040, 0x0400, 0x4008})  # what is typed about them there
 _MANUFACTURER = 0x00080070
+# UIDs of coding schemes and of their tables: they say what a code means, as class UIDs say what an object is.
+_OF_CODES = frozenset({"CodingSchemeUID", "ContextGroupExtensionCreatorUID", "ContextUID", "MappingResourceUID"})
 # Names that tools find structures by: kept apart, and with their side.
 _LABELS = frozenset({0x30060026, 0x30060085, 0x00620005, 0x00660011})
 _UNTOLD_SEX = ("121103", "DCM", "Undetermined sex")
@@ -243,7 +245,7 @@ class Policy:
         if vr == "UI":
             keyword = dictionary_keyword(tag)
             kept = "ClassUID" in keyword or "ClassesInStudy" in keyword or "TransferSyntax" in keyword
-            if kept or keyword.startswith("CodingSchemeUID"):
+            if kept or keyword in _OF_CODES:
                 return Verdict("U", "a class, if it is one", vr, kind="class")
             return Verdict("U", "unlisted UID", vr)
         if vr in NUMERIC_VRS or (vr in ("OB", "UN") and tag in BULK):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from deid import dates
@@ -195,10 +196,7 @@ class Values:
             return structures.named(part.strip(" \0"), self.ledger.labels, self.words, self.known)
         if kind != "machine":
             return vocabulary.clean_text(part, self.words, self.known)
-        names = frozenset(
-            word for word in self.known if not vocabulary.allowed(word)
-        )  # a phantom called Siemens unmakes no maker
-        return vocabulary.clean_machine(part, self.words, names)
+        return vocabulary.clean_machine(part, self.words, _no_terms(self.known))
 
     def _coded(self, verdict: Verdict, value: bytes) -> bytes:
         plain = _CODE.fullmatch(value.rstrip(b" \0")) and not _LONG_DIGITS.search(value)
@@ -213,6 +211,8 @@ class Values:
 
     def _numbers(self, tag: int, value: bytes) -> bytes:
         """DS or IS: what is no number goes. So does the patient's own number, but where numbers count things."""
+        if fitting.are_numbers(value) and (not self.numbers or is_counting(tag) or not self._names_patient(value)):
+            return value
         parts = value.split(b"\\")
         new = [fitting.number(part) for part in parts]
         if any(part is None for part in new):
@@ -221,6 +221,10 @@ class Values:
             new = [b"0" if part and self._is_identifier(part) else part for part in new]
         joined = b"\\".join(part or b"" for part in new)
         return value if joined == value else joined
+
+    def _names_patient(self, value: bytes) -> bool:
+        text = value.decode("latin-1")
+        return any(number in text for number in self.numbers)
 
     def _is_identifier(self, part: bytes) -> bool:
         text = part.strip(b" \0+-").partition(b".")[0].decode("latin-1")
@@ -241,6 +245,12 @@ class Values:
         except ValueError:
             return b""
         return value if capped is None else b"%d" % capped
+
+
+@lru_cache(maxsize=256)
+def _no_terms(known: frozenset[str]) -> frozenset[str]:
+    """The words of a file's identities that are no terms: a phantom called Siemens makes no maker of it unknown."""
+    return frozenset(word for word in known if not vocabulary.allowed(word))
 
 
 def is_counting(tag: int) -> bool:

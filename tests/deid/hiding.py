@@ -25,6 +25,10 @@ def _code(meaning: str, scheme: str = "99LOCAL") -> Sequence:
     return _item(CodeValue="X1", CodingSchemeDesignator=scheme, CodeMeaning=meaning)
 
 
+def _concept(value: str, scheme: str, meaning: str) -> Sequence:
+    return _item(CodeValue=value, CodingSchemeDesignator=scheme, CodeMeaning=meaning)
+
+
 def _private(ds: Dataset, vr: str, value: object, creator: str = "ACME 1.1", element: int = 1) -> None:
     ds.private_block(0x0029, creator, create=True).add_new(element, vr, value)
 
@@ -234,6 +238,118 @@ def _waveform() -> Sequence:
     group[0].WaveformSampleInterpretation = "SS"
     group[0].add_new(0x54001010, "OW", bytes(range(32)) + MARK.encode() + b"\0")
     return group
+
+
+PLACES |= {
+    # Content items, whose concept tells what they are.
+    f"SR {name}, {kind}": _content(ValueType=kind, ConceptNameCodeSequence=_concept(value, scheme, meaning), **{keyword: MARK})
+    for name, value, scheme, meaning in (
+        ("subject's name", "121029", "DCM", "Subject Name"),
+        ("subject's ID", "121030", "DCM", "Subject ID"),
+        ("observer", "121008", "DCM", "Person Observer Name"),
+        ("organization", "121009", "DCM", "Person Observer's Organization Name"),
+        ("device", "121013", "DCM", "Device Observer Name"),
+        ("serial number", "121016", "DCM", "Device Observer Serial Number"),
+        ("place", "121017", "DCM", "Device Observer Physical Location During Observation"),
+        ("accession number", "121022", "DCM", "Accession Number"),
+        ("mother", "121036", "DCM", "Mother of fetus"),
+        ("last name", "45394-4", "LN", "Last name"),
+        ("surname", "184096005", "SCT", "Patient surname"),
+        ("local name", "N1", "99LOCAL", "Patient's name"),
+    )
+    for kind, keyword in (("TEXT", "TextValue"), ("PNAME", "PersonName"))
+}
+PLACES |= {
+    "SR measured by": _content(
+        ValueType="NUM", MeasuredValueSequence=_item(NumericValue="1", MeasurementUnitsCodeSequence=_code(MARK, "UCUM"))
+    ),
+    "SR unit": _content(
+        MeasuredValueSequence=_item(
+            MeasurementUnitsCodeSequence=_item(CodeValue="{" + MARK + "}", CodingSchemeDesignator="UCUM", CodeMeaning="x")
+        )
+    ),
+    "acquisition context": lambda ds: setattr(
+        ds,
+        "AcquisitionContextSequence",
+        _item(ValueType="TEXT", ConceptNameCodeSequence=_concept("121106", "DCM", "Comment"), TextValue=MARK),
+    ),
+    "protocol context": lambda ds: setattr(ds, "ProtocolContextSequence", _item(ValueType="PNAME", PersonName=MARK)),
+    # Values whose VR is not the dictionary's, or that their VR does not fit.
+    "text in FD": _raw(0x00189087, "FD", MARK + " Anna"),
+    "text in FL": _raw(0x00189345, "FL", MARK + "x Anna Maria"[: 24 - len(MARK) - 1]),
+    "text in US": _raw(0x00280107, "US", MARK + " "),
+    "UT for FD": _raw(0x00189087, "UT", MARK),
+    "LO for US": _raw(0x00280107, "LO", MARK),
+    "LT for CS": _raw(0x00180015, "LT", MARK),
+    "SH for IS": _raw(0x00181150, "SH", MARK),
+    "AE for FL": _raw(0x00189345, "AE", MARK),
+    "text as IS": _raw(0x00181150, "IS", MARK),
+    "text as DA": _raw(0x00080020, "DA", MARK),
+    "text as UI": _raw(0x0020000D, "UI", MARK),
+    # Codes of public schemes.
+    **{
+        f"value of {scheme}": lambda ds, scheme=scheme: setattr(
+            ds, "ProcedureCodeSequence", _item(CodeValue=MARK, CodingSchemeDesignator=scheme, CodeMeaning="x")
+        )
+        for scheme in ("DCM", "SCT", "LN", "UCUM", "RADLEX", "FMA", "NCIt", "BI", "IBSI", "I10", "RFC5646")
+    },
+    **{
+        f"meaning in {scheme}": lambda ds, scheme=scheme, value=value: setattr(
+            ds, "ProcedureCodeSequence", _item(CodeValue=value, CodingSchemeDesignator=scheme, CodeMeaning=MARK)
+        )
+        for scheme, value in (
+            ("SCT", "999999991"),
+            ("LN", "99999-9"),
+            ("UCUM", "mm"),
+            ("RADLEX", "RID99999"),
+            ("BI", "BI-RADS 4"),
+            ("I10", "C71.9"),
+        )
+    },
+    "scheme": lambda ds: setattr(
+        ds, "ProcedureCodeSequence", _item(CodeValue="1", CodingSchemeDesignator=MARK[:16], CodeMeaning="x")
+    ),
+    # Where machines write.
+    **{
+        keyword: _set(keyword, f"Br40d {MARK}"[:16])
+        for keyword in (
+            "ConvolutionKernel",
+            "ImagedNucleus",
+            "AttenuationCorrectionMethod",
+            "ReconstructionMethod",
+            "RescaleType",
+        )
+    },
+    # Names of structures.
+    "ROI name": lambda ds: setattr(ds, "StructureSetROISequence", _item(ROIName=f"PTV_56 {MARK}")),
+    "ROI label": lambda ds: setattr(ds, "RTROIObservationsSequence", _item(ROIObservationLabel=f"{MARK}_L"[:16])),
+    "segment": lambda ds: setattr(ds, "SegmentSequence", _item(SegmentLabel=MARK, SegmentDescription=MARK)),
+    "beam": lambda ds: setattr(ds, "BeamSequence", _item(BeamName=MARK, BeamDescription=MARK)),
+    "structure set": _set("StructureSetLabel", MARK),
+    # Private elements that stay.
+    **{
+        f"safe private, {creator}": lambda ds, group=group, creator=creator, element=element, vr=vr: ds.private_block(
+            group, creator, create=True
+        ).add_new(element, vr, MARK[:16])
+        for group, creator, element, vr in (
+            (0x0051, "SIEMENS MR HEADER", 0x0F, "LO"),
+            (0x0021, "SIEMENS MR SDI 02", 0x4F, "LO"),
+            (0x0043, "GEMS_PARM_01", 0xB6, "LO"),
+            (0x2001, "Philips Imaging DD 001", 0x20, "LO"),
+            (0x0065, "Image Private Header", 0x05, "SH"),
+        )
+    },
+    "safe private, OB": lambda ds: ds.private_block(0x0025, "GEMS_SERS_01", create=True).add_new(
+        0x1B, "OB", MARK.encode() + b"\0"
+    ),
+    "safe private, user data": lambda ds: ds.private_block(0x0043, "GEMS_PARM_01", create=True).add_new(
+        0x2A, "OB", MARK.encode() * 100
+    ),
+    "safe private sequence": lambda ds: ds.private_block(0x2005, "Philips MR Imaging DD 005", create=True).add_new(
+        0x0F, "SQ", _item(PatientName=MARK, ImageComments=MARK)
+    ),
+    "phrase of a birth": _set("ImageComments", f"born as {MARK} on 10.04.1931"),
+}
 
 
 def _picture() -> Sequence:
