@@ -146,10 +146,10 @@ def test_a_session_is_ended_only_when_its_process_is(staging: Staging, intake: I
     assert list(staging.ended_sessions()) == []
     intake.close()
     try:
-        ((folder, files),) = staging.ended_sessions()
+        (ended,) = staging.ended_sessions()
     finally:
         intake._session = staging.session()  # the fixture closes it
-    assert files == [f"{folder.name}/1"]
+    assert ended.files == [f"{ended.folder.name}/1"]
 
 
 def test_files_of_a_source_that_was_removed_are_not_acknowledged_and_hurt_no_others(
