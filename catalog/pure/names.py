@@ -30,6 +30,11 @@ def folded(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
+def same_characters(name: str, other: str) -> bool:
+    """Whether two names show the same characters, composed or not (macOS sends them decomposed); case counts."""
+    return name == other or unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", other)
+
+
 def nested_key(folder: int, key: str) -> str:
     """Return the key of a name in a folder within a series; `key` is the folded name, '' for the beginning of the folder.
 

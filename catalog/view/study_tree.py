@@ -12,7 +12,7 @@ from typing import Any
 from catalog.audit import Reader, Reads
 from catalog.database import Database
 from catalog.pure.errors import IsADirectory, NotADirectory, NotFound
-from catalog.pure.names import BEHIND_ALL_NAMES, folded, nested_end, nested_key
+from catalog.pure.names import BEHIND_ALL_NAMES, folded, nested_end, nested_key, same_characters
 from catalog.pure.nodes import ROOT_ID, Kind, Node, NodeId
 from catalog.store import ObjectStore, StoredObject
 from catalog.view import statements
@@ -55,18 +55,21 @@ class StudyTree(Tree):
         self._reads = reads
 
     def lookup(self, parent: NodeId, name: str) -> Node:
-        """Return the child of that exact name.
+        """Return the child of that name; see `Tree`.
 
         Raises:
             NotFound: there is none, or it is not granted.
             NotADirectory: the parent is a file.
         """
+        return self._lookup(parent, name)
+
+    def _lookup(self, parent: NodeId, name: str, *, any_case: bool = False) -> Node:
         found = _of(statements.BY_NAME, parent.kind)
         if not _IN_NO_NAME.search(name):
             values = {"user": self._user, "parent": parent.row, "key": _key(parent, name)}
             for kind, statement in found:
                 row = self._database.row(statement, values)
-                if row is not None and row[1] == name:
+                if row is not None and (any_case or same_characters(row[1], name)):
                     return _node(kind, row)
         raise NotFound("there is no such file or folder")
 
@@ -102,28 +105,28 @@ class StudyTree(Tree):
             raise NotFound("there is no such file or folder")
         return _node(node.kind, row)
 
-    def resolve(self, path: str) -> Node:
-        """Return the node at a path of the tree, `2008-0003/E001`; empty and doubled slashes do not count.
+    def resolve(self, path: str, *, any_case: bool = False) -> Node:
+        """Return the node at a path of the tree, `2008-0003/E001`; see `Tree`.
 
         Raises:
             NotFound, NotADirectory: as `lookup`.
         """
         names = [name for name in path.split("/") if name]
-        node = self._resolve_at_once(names)
+        node = self._resolve_at_once(names, any_case=any_case)
         if node is None:
             # One of them is missing, is no file's or no folder's, or a folder within a series.
             node = _ROOT
             for name in names:
-                node = self.lookup(node.id, name)
+                node = self._lookup(node.id, name, any_case=any_case)
         return node
 
-    def _resolve_at_once(self, names: list[str]) -> Node | None:
+    def _resolve_at_once(self, names: list[str], *, any_case: bool) -> Node | None:
         if len(names) not in statements.BY_PATH or any(_IN_NO_NAME.search(name) for name in names):
             return None
         kind, statement = statements.BY_PATH[len(names)]
         keys = {f"key{place}": folded(name) for place, name in enumerate(names)}
         row = self._database.row(statement, {"user": self._user, **keys})
-        if row is None or [*row[_COLUMNS:], row[1]] != names:
+        if row is None or not (any_case or all(map(same_characters, [*row[_COLUMNS:], row[1]], names))):
             return None
         return _node(kind, row[:_COLUMNS])
 

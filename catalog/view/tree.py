@@ -64,7 +64,7 @@ class Tree(Protocol):
     root: NodeId = ROOT_ID
 
     def lookup(self, parent: NodeId, name: str) -> Node:
-        """Return the child of that exact name.
+        """Return the child of that name; composed and decomposed characters (macOS) are the same, case is not.
 
         Raises:
             NotFound: there is none, or it is not granted.
@@ -111,8 +111,12 @@ class Tree(Protocol):
         """
         ...
 
-    def resolve(self, path: str) -> Node:
+    def resolve(self, path: str, *, any_case: bool = False) -> Node:
         """Return the node at a path of the tree, `2008-0003/E001`; empty and doubled slashes do not count.
+
+        Args:
+            path: names between slashes.
+            any_case: for clients that do not know case, in which no two names in a folder differ: a tree may find names in any.
 
         Raises:
             NotFound, NotADirectory: as `lookup`.

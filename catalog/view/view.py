@@ -104,7 +104,7 @@ class View(Tree):
         self._trees: dict[int, Tree] = {STUDIES: studies, SYSTEM_FOLDERS: _SystemFolders(places), **beside}
 
     def lookup(self, parent: NodeId, name: str) -> Node:
-        """Return the child of that exact name; see `Tree`."""
+        """Return the child of that name; see `Tree`."""
         standing = self._places.below.get(parent)
         if standing is not None and name in standing:
             return self.attributes(standing[name])
@@ -139,12 +139,12 @@ class View(Tree):
         """Return what a face must forget when its user lost a study; see `Tree`."""
         return [node for tree in self._trees.values() for node in tree.folders(study)]
 
-    def resolve(self, path: str) -> Node:
+    def resolve(self, path: str, *, any_case: bool = False) -> Node:
         """Return the node at a path of the tree; see `Tree`."""
         first = path.lstrip("/").partition("/")[0]
         if first in self._places.below.get(ROOT_ID, ()):
-            return super().resolve(path)
-        return self._studies.resolve(path)
+            return super().resolve(path, any_case=any_case)
+        return self._studies.resolve(path, any_case=any_case)
 
     def origin(self, node: NodeId) -> Origin | None:
         """Return where a result comes from; None for all that is no result, is not there or not granted."""

@@ -83,7 +83,7 @@ def archive_part(archive: Archive) -> Part:
     def find(request: Request, path: Sequence[str]) -> Place:
         view = archive.view(request.principal, Face.WEBDAV)
         try:
-            node = view.resolve("/".join(path))
+            node = view.resolve("/".join(path), any_case=True)
         except NotADirectory:
             raise NotFound("there is no such file or folder") from None
         names = (ARCHIVE, *path)

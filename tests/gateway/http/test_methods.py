@@ -1,9 +1,12 @@
 """Every method on every kind of place: the table in `gateway.http.readonly`, on the real server."""
 
+import unicodedata
+from urllib.parse import quote
+
 import pytest
 
 from catalog.administration import Scope
-from tests.behaviour.suite import SERIES, STUDY
+from tests.behaviour.suite import ODD, SERIES, STUDY
 from tests.gateway.http.serving import Serving, basic, new_token
 
 PLACES = {
@@ -137,15 +140,15 @@ def test_options_of_the_server_itself(serving: Serving) -> None:
 
 
 def test_names_that_desktops_probe_for_are_names_like_others(own_serving: Serving) -> None:
-    names = ["desktop.ini", "Desktop.ini", "folder.jpg", "Thumbs.db", "AutoRun.inf", "._00001.dcm", ".DS_Store"]
+    names = ["Desktop.ini", "folder.jpg", "Thumbs.db", "AutoRun.inf", "._00001.dcm", ".DS_Store"]
     result, depth = f"{STUDY}/E001/003_RESULT_kept", {"Depth": "0"}
-    own_serving.built.add_series(result, {name: b"somebody's" for name in names if name != "desktop.ini"})
+    own_serving.built.add_series(result, dict.fromkeys(names, b"somebody's"))
     for name in names:
         for method, status in (("GET", 200), ("HEAD", 200), ("PROPFIND", 207)):
             for missing in (f"/{name}", f"/archive/{SERIES}/{name}"):
                 assert own_serving.request(method, missing, depth).status == 404
             found = own_serving.request(method, f"/archive/{result}/{name}", depth)
-            assert found.status == (status if name != "desktop.ini" else 404), name
+            assert found.status == status, name
             assert own_serving.request(method, f"/archive/{result}/{name}", depth, anonymous=True).status == 401
     assert own_serving.request("GET", f"/archive/{result}/Thumbs.db").body == b"somebody's"
 
@@ -169,3 +172,14 @@ def test_health_and_figures_need_no_login_and_name_nobody(serving: Serving) -> N
     assert 'archimed_http_requests_total{method="GET",part="archive",status="200"}' in figures
     assert "anna" not in figures
     assert STUDY not in figures
+
+
+def test_names_are_found_as_macos_and_windows_send_them(serving: Serving) -> None:
+    composed = f"/archive/{ODD}/leer.bin"
+    for sent in (unicodedata.normalize("NFD", composed), composed.upper().replace("/ARCHIVE/", "/archive/")):
+        assert sent != composed
+        path = quote(sent)
+        assert serving.request("GET", path).status == 200
+        assert serving.request("PROPFIND", path, {"Depth": "0"}).status == 207
+        assert serving.request("PUT", path, body=b"x").status == 403
+    assert serving.request("GET", quote(composed.replace("leer", "leeres"))).status == 404
