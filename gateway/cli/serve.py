@@ -82,6 +82,7 @@ def _dicom(config: Config) -> Part:
     settings = dicom.Settings(
         ae_title=config.dicom.ae_title,
         accept_any_called=config.dicom.accept_any_called,
+        echo_from_anyone=config.dicom.echo_from_anyone,
         associations=config.dicom.max_associations,
         touch_seconds=config.staging.quiet_seconds / _TOUCHES_IN_QUIET_TIME,
     )

@@ -66,7 +66,8 @@ class Http:
 class Dicom:
     """`[dicom]`: where C-STORE listens, under which title, and for how many associations at once.
 
-    `accept_any_called`: also take associations that call another AE title than ours.
+    `accept_any_called`: also take associations that call another AE title than ours. `echo_from_anyone`: also answer a C-ECHO
+    of who is neither source nor node, as monitors send it.
     """
 
     ae_title: Annotated[str, values.ae_title] = "ARCHIMED"
@@ -74,6 +75,7 @@ class Dicom:
     port: Annotated[int, _PORT] = 11112
     max_associations: Annotated[int, values.whole(1, 1000)] = 32
     accept_any_called: Annotated[bool, values.truth] = True
+    echo_from_anyone: Annotated[bool, values.truth] = False
 
 
 @dataclass(frozen=True, slots=True)

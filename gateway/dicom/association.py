@@ -38,6 +38,7 @@ class Terms:
         peers: who may associate.
         ae_title: our own title.
         accept_any_called: take calls for any title, as most archives do; else only for our own.
+        echo_from_anyone: answer a C-ECHO of unknown peers too, as monitors send it.
         idle_seconds: how long a peer may stay silent before the association is aborted.
     """
 
@@ -45,6 +46,7 @@ class Terms:
     peers: Peers
     ae_title: str
     accept_any_called: bool
+    echo_from_anyone: bool
     idle_seconds: float
 
 
@@ -154,8 +156,10 @@ class Association:
         if not request.understood:
             return negotiation.NOT_UNDERSTOOD, None
         peer = self._terms.peers.find(request.calling, self._address)
+        if peer is None and self._terms.echo_from_anyone and _only_verifies(request):
+            peer = Peer(request.calling, self._address)
         if peer is None:
-            log.warning("an association of an unknown source was refused; the audit says whose")
+            log.warning("an association from %s was refused: no source and no node; the audit has its title", self._address)
             self._terms.peers.refuse(request.calling, self._address)
             return negotiation.UNKNOWN_CALLER, None
         self.peer = peer
@@ -332,3 +336,8 @@ class Association:
             self._connection.shutdown(socket.SHUT_WR)
             while self._connection.recv(65536) and time.monotonic() < end:
                 pass
+
+
+def _only_verifies(request: Request) -> bool:
+    """Whether an association is for nothing but C-ECHO."""
+    return all(proposed.sop_class == negotiation.VERIFICATION for proposed in request.proposed)

@@ -13,6 +13,9 @@ from gateway.dicom.pdu import PeerError
 LONGEST = 16 * 1024
 """Bytes a command set may have; real ones have 200."""
 
+_LONGEST_INSTANCE = 128
+"""Bytes of a SOP instance UID: some devices make longer ones than the 64 of the standard, and the archive maps them anyway."""
+
 C_STORE_RQ = 0x0001
 C_GET_RQ = 0x0010
 C_FIND_RQ = 0x0020
@@ -122,7 +125,7 @@ def parse(data: bytes | bytearray) -> Command:
         message=_number(elements, _ANSWERS if answers else _MESSAGE),
         has_data_set=_number(elements, _DATA_SET_TYPE) != _NO_DATA_SET,
         sop_class=_uid(elements.get(_SOP_CLASS)),
-        sop_instance=_uid(elements.get(_SOP_INSTANCE)),
+        sop_instance=_uid(elements.get(_SOP_INSTANCE), _LONGEST_INSTANCE),
         destination=elements.get(_DESTINATION, b"").decode("ascii", "replace").strip(" \0"),
         status=_number(elements, _STATUS) if field & RESPONSE else 0,
     )
@@ -150,12 +153,12 @@ def _number(elements: dict[int, bytes], element: int) -> int:
     return int.from_bytes(value, "little")
 
 
-def _uid(value: bytes | None) -> bytes | None:
+def _uid(value: bytes | None, longest: int = 64) -> bytes | None:
     """Return a UID without padding. Odd ones of real devices pass; what could not be written down again does not."""
     if value is None:
         return None
     value = value.rstrip(b"\0 ")
-    if not 0 < len(value) <= 64 or not value.isascii() or not value.decode("ascii").isprintable():
+    if not 0 < len(value) <= longest or not value.isascii() or not value.decode("ascii").isprintable():
         return None
     return value
 

@@ -5,7 +5,7 @@ several transfer syntaxes in one context a service takes one. Roles are answered
 Asynchronous operations and user identity are not answered, which the standard reads as: the defaults.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Flag
 from typing import Any
@@ -22,7 +22,6 @@ from pynetdicom.pdu_primitives import (
 )
 from pynetdicom.presentation import PresentationContext
 
-from catalog.pure.addresses import check_ae_title
 from gateway.dicom.pdu import MAX_PDU, PeerError
 
 IMPLEMENTATION_UID = "2.25.10891154314071600052501891694950519874"
@@ -31,6 +30,15 @@ IMPLEMENTATION_VERSION = "ARCHIMED_1"
 VERIFICATION = "1.2.840.10008.1.1"
 UNCOMPRESSED = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
 """The transfer syntaxes that data sets of ours are written in, the better one first."""
+
+# Of an A-ASSOCIATE-RQ (PS3.8 9.3.2): where the titles stand, where its items begin, and those that are looked at.
+_CALLED, _CALLING, _ITEMS, _TITLES = slice(10, 26), slice(26, 42), 74, 32
+_CONTEXT, _USER_INFORMATION = 0x20, 0x50
+_KNOWN_ITEMS = frozenset({0x10, _CONTEXT, _USER_INFORMATION})
+UNUSABLE = "0"
+"""Stands for a class or syntax that is no UID: nothing has this one."""
+
+_KNOWN_INFORMATION = frozenset({0x51, 0x54})  # longest PDU, roles
 
 _INFERIOR = (ImplicitVRLittleEndian, ExplicitVRBigEndian)
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
@@ -83,6 +91,8 @@ class Request:
     understood: bool
     proposed: tuple[Proposed, ...]
     longest: int
+    titles: bytes = bytes(_TITLES)
+    """Called and calling title as they were sent, padding and all: an acceptance repeats them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,26 +119,73 @@ def parse(pdu: bytes) -> Request:
     """
     request = A_ASSOCIATE_RQ()
     try:
-        request.decode(pdu)
+        request.decode(_readable(pdu))
         user = request.user_information
         roles = user.role_selection if user else {}
         proposed = {found.number: found for found in (_proposed(item, roles) for item in request.presentation_context)}
         return Request(
-            calling=check_ae_title(request.calling_ae_title),
-            called=check_ae_title(request.called_ae_title),
+            calling=_title(pdu[_CALLING]),
+            called=_title(pdu[_CALLED]),
             understood=bool(request.protocol_version & 1) and request.application_context_name == APPLICATION_CONTEXT,
             proposed=tuple(proposed.values()),
             longest=(user.maximum_length or 0) if user else 0,
+            titles=pdu[_CALLED] + pdu[_CALLING],
         )
     except Exception:  # noqa: BLE001 - pynetdicom's decoder lets out whatever the bytes provoke, and its text quotes them
         raise PeerError("an association request cannot be read", PeerError.INVALID_PARAMETER) from None
 
 
+def _title(raw: bytes) -> str:
+    """Return an AE title: some devices pad it with NUL, leave it blank, or write it in Latin-1."""
+    text = raw.partition(b"\0")[0].decode("latin-1").strip()
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _readable(request: bytes) -> bytes:
+    """Return a request as pynetdicom can read it: with plain titles, and of what is optional only what is looked at here."""
+    if len(request) < _ITEMS:
+        raise ValueError
+    items = [item for kind, item in _items(request[_ITEMS:]) if kind in _KNOWN_ITEMS]
+    body = request[6:10] + b"X".ljust(_TITLES // 2) * 2 + request[42:_ITEMS] + b"".join(map(_without_unknown, items))
+    return request[:2] + len(body).to_bytes(4, "big") + body
+
+
+def _without_unknown(item: bytes) -> bytes:
+    if item[0] == _CONTEXT:
+        inner = b"".join(_usable(kind, inner) for kind, inner in _items(item[8:]))
+        return item[:2] + (len(inner) + 4).to_bytes(2, "big") + item[4:8] + inner
+    if item[0] != _USER_INFORMATION:
+        return item
+    kept = b"".join(inner for kind, inner in _items(item[4:]) if kind in _KNOWN_INFORMATION)
+    return item[:2] + len(kept).to_bytes(2, "big") + kept
+
+
+def _usable(kind: int, item: bytes) -> bytes:
+    """Return an abstract or transfer syntax of a context; `UNUSABLE` for one that is no UID at all."""
+    value = item[4:].rstrip(b"\0 ")
+    if _is_uid(value.decode("latin-1")):
+        return item
+    return bytes((kind, 0, 0, len(UNUSABLE))) + UNUSABLE.encode()
+
+
+def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the items of a request, each with its type; what is cut short raises ValueError."""
+    at = 0
+    while at < len(data):
+        end = at + 4 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if end > len(data):
+            raise ValueError
+        yield data[at], data[at:end]
+        at = end
+
+
 def _proposed(item: PresentationContextItemRQ, roles: Mapping[UID, SCP_SCU_RoleSelectionSubItem]) -> Proposed:
     number, sop_class = item.context_id, item.abstract_syntax
-    if number is None or number % 2 == 0 or sop_class is None or not _is_uid(sop_class):
+    if number is None or number % 2 == 0:
         raise ValueError
-    offered = tuple(str(syntax) for syntax in item.transfer_syntax if _is_uid(syntax))
+    if sop_class is None or sop_class == UNUSABLE or not _is_uid(sop_class):
+        return Proposed(number, UNUSABLE, ())  # for no service; the others of the request are none the worse
+    offered = tuple(str(syntax) for syntax in item.transfer_syntax if _is_uid(syntax) and syntax != UNUSABLE)
     role = roles.get(sop_class)
     if role is None:
         return Proposed(number, str(sop_class), offered)
@@ -173,11 +230,12 @@ def accept(request: Request, contexts: Iterable[Context]) -> bytes:
     contexts = tuple(contexts)
     answer = A_ASSOCIATE()
     answer.application_context_name = APPLICATION_CONTEXT
-    answer.calling_ae_title, answer.called_ae_title = request.calling, request.called
+    answer.calling_ae_title = answer.called_ae_title = "X"
     answer.presentation_context_definition_results_list = [_result(context) for context in contexts]
     named = {context.sop_class: context for context in contexts if context.accepted and context.names_roles}
     answer.user_information = [*user_information(), *map(_role, named.values())]
-    return A_ASSOCIATE_AC(answer).encode()
+    data = A_ASSOCIATE_AC(answer).encode()
+    return bytes(data[: _CALLED.start] + request.titles + data[_CALLING.stop :])
 
 
 def user_information() -> list[Any]:

@@ -34,7 +34,7 @@ class FileHead:
             after=_element(0x10, b"UI", transfer_syntax.encode("ascii"))
             + _element(0x12, b"UI", IMPLEMENTATION_UID.encode("ascii"))
             + _element(0x13, b"SH", IMPLEMENTATION_VERSION.encode("ascii"), b" ")
-            + _element(0x16, b"AE", sender.encode("ascii"), b" "),
+            + _element(0x16, b"AE", sender.encode("ascii", "replace"), b" "),
         )
 
     def bytes_for(self, sop_instance: bytes) -> bytes:

@@ -52,7 +52,8 @@ class KnownPeers:
 
     def find(self, title: str, address: str) -> Peer | None:
         """Return a known peer; see `Peers`."""
-        source = self._intake.source_for(title, address)
+        # Nobody can be registered under a title that is blank or not ASCII: a device that sends one is known by its address.
+        source = self._intake.source_for(title, address) if title.isascii() and title else self._intake.source_at(address)
         node = calling_node(self._database, title, address)
         self._database.drop_reader()  # the thread is an association's, which may never ask again
         return Peer(title, address, source, node) if source is not None or node is not None else None

@@ -37,6 +37,7 @@ class Settings:
     Args:
         ae_title: our own title.
         accept_any_called: take calls for any title, as most archives do; else only for our own.
+        echo_from_anyone: answer a C-ECHO of unknown peers too, as monitors send it.
         associations: how many may be open at once; further ones are rejected as a passing condition.
         waiting: how many connections may be without their association request.
         request_seconds: how long one may wait for it (the standard's ARTIM timer).
@@ -47,6 +48,7 @@ class Settings:
 
     ae_title: str
     accept_any_called: bool = True
+    echo_from_anyone: bool = False
     associations: int = 64
     waiting: int = 128
     request_seconds: float = 30
@@ -104,7 +106,9 @@ class Receiver:
         self._services = services
         self._listener = listener
         self._settings = settings
-        self._terms = Terms(services, peers, settings.ae_title, settings.accept_any_called, settings.idle_seconds)
+        self._terms = Terms(
+            services, peers, settings.ae_title, settings.accept_any_called, settings.echo_from_anyone, settings.idle_seconds
+        )
         self._selector = selectors.DefaultSelector()
         self._callers: dict[socket.socket, _Caller] = {}  # the oldest first
         self._open: dict[Association, threading.Thread] = {}

@@ -14,7 +14,7 @@ from catalog import durable
 from catalog.gate.receive.intake import Incoming, Intake
 from catalog.pure.errors import ArchimedError
 from gateway.dicom.command import C_STORE_RQ, Command, Status
-from gateway.dicom.negotiation import VERIFICATION, Context, Proposed, Roles, as_sent
+from gateway.dicom.negotiation import UNUSABLE, VERIFICATION, Context, Proposed, Roles, as_sent
 from gateway.dicom.part10 import FileHead
 from gateway.dicom.peers import Peer
 from gateway.dicom.services import Answered, Operation, Replies, Service, Session
@@ -57,6 +57,8 @@ class Store(Service):
 
 def is_storage(sop_class: str) -> bool:
     """Whether a SOP class stores something: what the standard does not know is taken for storage."""
+    if sop_class == UNUSABLE:
+        return False
     known = UID(sop_class)
     if known.name == known:
         return True

@@ -91,6 +91,13 @@ class Intake:
         self._database.drop_reader()
         return SourceRef(row.id, row.name, row.study_id) if row else None
 
+    def source_at(self, address: str) -> SourceRef | None:
+        """Return the only source that is at an IP address; None if there is none, or several."""
+        statement = sa.select(sources.c.id, sources.c.name, sources.c.study_id).where(sources.c.host == address).limit(2)
+        rows = self._database.rows(statement)
+        self._database.drop_reader()
+        return SourceRef(rows[0].id, rows[0].name, rows[0].study_id) if len(rows) == 1 else None
+
     def refuse(self, ae_title: str, address: str) -> None:
         """Audit that somebody unknown was refused: at once, or counted with those of the same minute."""
         self._refusals.note(ae_title.strip(), address)

@@ -9,7 +9,7 @@ from pynetdicom import sop_class
 
 from catalog.pure.errors import Unavailable
 from tests.gateway.dicom.conftest import Door
-from tests.gateway.dicom.peer import EXPLICIT, MR, VERIFICATION, associate_rq, c_echo, p_data, pdv
+from tests.gateway.dicom.peer import EXPLICIT, MR, VERIFICATION, associate_rq, c_echo, p_data, pdv, store_message
 
 IMPLICIT, BIG, JPEG, LOSSLESS = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.70"
 PRIVATE = "1.3.12.2.1107.5.9.1"
@@ -125,3 +125,91 @@ def test_open_associations_keep_the_batch_from_being_sealed(
     assert not touched.wait(0.05)
     with door.peer().associate():
         assert touched.wait(30)
+
+
+def titled(calling: bytes, called: bytes = b"ARCHIMED") -> bytes:
+    """Return an association request with these very bytes as titles."""
+    request = associate_rq()
+    return request[:10] + called + b" " * (16 - len(called)) + calling + request[42:]
+
+
+@pytest.mark.parametrize("calling", [b"MR1" + bytes(13), b"MR1\0" + b" " * 12, b" MR1".ljust(16)])
+def test_padding_of_a_title_does_not_count(door: Door, calling: bytes) -> None:
+    with door.peer() as peer:
+        peer.send(titled(calling))
+        kind, body = peer.pdu()
+        assert (kind, body[20:36]) == (2, calling)  # an acceptance repeats the titles as they came
+        peer.send(store_message(b"1.2.3", b"data"))
+        assert peer.status() == 0
+        peer.release()
+
+
+@pytest.mark.parametrize("calling", ["MRÄ".encode("latin-1").ljust(16), b" " * 16, bytes(16)])
+def test_a_device_without_a_proper_title_is_known_by_its_address(door: Door, calling: bytes) -> None:
+    with door.peer() as peer:
+        peer.send(titled(calling))
+        assert peer.pdu() == (3, bytes((0, 1, 1, 3)))  # MR1 may call from anywhere, so it is not known by an address
+    door.add_source("CT1", "127.0.0.1")
+    with door.peer() as peer:
+        peer.send(titled(calling))
+        assert peer.pdu()[0] == 2
+        peer.send(store_message(b"1.2.3", b"data"))
+        assert peer.status() == 0
+        peer.release()
+    door.add_source("CT2", "127.0.0.1")
+    with door.peer() as peer:
+        peer.send(titled(calling))
+        assert peer.pdu() == (3, bytes((0, 1, 1, 3)))  # which of the two?
+
+
+@pytest.mark.parametrize("called", [b"", bytes(16), "ÄÖ".encode()])
+def test_whatever_title_is_called_is_taken(door: Door, called: bytes) -> None:
+    with door.peer().associate(titled(b"MR1".ljust(16), called)) as peer:
+        peer.release()
+
+
+def test_a_title_that_nobody_knows_is_rejected_whatever_it_is(door: Door, caplog: pytest.LogCaptureFixture) -> None:
+    for calling in (bytes(16), b"\xff" * 16, b"\x01".ljust(16)):
+        with door.peer() as peer:
+            peer.send(titled(calling))
+            assert peer.pdu() == (3, bytes((0, 1, 1, 3)))
+    assert "an association from 127.0.0.1 was refused" in caplog.text
+
+
+def test_unknown_items_of_a_request_are_passed_over(door: Door) -> None:
+    request = associate_rq()
+    for item in (b"\x5a\0\0\4abcd", b"\x58\0\0\2\1\0", b"\x55\0\0\2\xff\xfe"):
+        start = request.index(b"\x50\0\0")
+        length = int.from_bytes(request[start + 2 : start + 4], "big") + len(item)
+        request = request[: start + 2] + length.to_bytes(2, "big") + request[start + 4 :] + item
+    request += b"\x60\0\0\1x"
+    request = request[:2] + (len(request) - 6).to_bytes(4, "big") + request[6:]
+    with door.peer().associate(request) as peer:
+        peer.release()
+
+
+@pytest.mark.parametrize("sop_class", [b"1.2. \xff" + b"3" * 57, b"\xff" * 63, b" " * 63])
+def test_a_context_of_a_malformed_class_is_refused_alone(door: Door, sop_class: bytes) -> None:
+    placeholder = "1.2." + "3" * 59
+    request = associate_rq([(placeholder, [IMPLICIT]), (MR, [EXPLICIT])]).replace(placeholder.encode(), sop_class)
+    with door.peer() as peer:
+        assert [result for _, result, _ in peer.contexts(request)] == [3, 0]
+
+
+def test_an_instance_may_have_a_uid_that_is_too_long(door: Door) -> None:
+    with door.peer().associate() as peer:
+        peer.send(store_message(b"1.2." + b"3" * 61, b"data"))
+        assert peer.status() == 0
+        peer.release()
+    assert door.data_sets() == [b"data"]
+
+
+def test_a_monitor_may_ask_whether_we_are_there_where_configured(open_door: Callable[..., Door]) -> None:
+    door = open_door(echo_from_anyone=True)
+    with door.peer().associate(associate_rq([(VERIFICATION, [IMPLICIT])], calling="NAGIOS")) as peer:
+        peer.send(p_data(pdv(1, 3, c_echo())))
+        assert peer.status() == 0
+        peer.release()
+    with door.peer() as peer:
+        peer.send(associate_rq([(VERIFICATION, [IMPLICIT]), (MR, [EXPLICIT])], calling="NAGIOS"))
+        assert peer.pdu() == (3, bytes((0, 1, 1, 3)))
