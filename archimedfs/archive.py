@@ -18,7 +18,7 @@ from archimedfs.reading import Buffer, Handle, Reader
 from archimedfs.user_roots import UserRoot, UserRoots
 from catalog.pure.access import Action, Principal
 from catalog.pure.capacity import Capacity
-from catalog.pure.errors import ArchimedError
+from catalog.pure.errors import ArchimedError, NotFound
 from catalog.pure.names import MAX_NAME_BYTES
 from catalog.pure.nodes import ROOT_ID, Kind, Node, NodeId
 from catalog.view import Tree
@@ -54,6 +54,18 @@ class ArchiveOperations(Handlers[Tree]):
             for handle in self._files.values()
             if handle.slot == user_root.number and handle.node.study in wanted
         ]
+
+    async def end_gone(self, user_root: UserRoot[Tree], study: int) -> list[int]:
+        """End a root's open files of a study that are not there any more; return their inode numbers."""
+        mine = [one for one in self._files.values() if one.slot == user_root.number and one.node.study == study]
+        ended = []
+        for handle in mine:
+            try:
+                await self._call(user_root.shown.attributes, handle.node.id)
+            except NotFound:
+                handle.is_over = True
+                ended.append(inodes.encode(user_root.number, handle.node.id))
+        return ended
 
     def suits(self, user: Principal) -> bool:
         """Whether a user of that role is shown anything: every role may view what is granted."""
@@ -200,3 +212,5 @@ class ArchiveOperations(Handlers[Tree]):
 def _refuse_ended(handle: Handle) -> None:
     if handle.lease.is_over:
         raise pyfuse3.FUSEError(errno.EACCES)
+    if handle.is_over:
+        raise pyfuse3.FUSEError(errno.ESTALE)

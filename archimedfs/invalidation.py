@@ -44,6 +44,14 @@ class Mounted(Protocol[Shown]):
         """Return the inode numbers of a root's open files, of these studies."""
         ...
 
+    async def end_gone(self, user_root: UserRoot[Shown], study: int) -> list[int]:
+        """End a root's open files of a study that are not there any more; return their inode numbers.
+
+        Raises:
+            Unavailable: the catalogue does not answer.
+        """
+        ...
+
     def folders(self, user_root: UserRoot[Shown], study: int) -> list[int]:
         """Return the inode numbers of a study's folders that the kernel may know."""
         ...
@@ -167,12 +175,22 @@ class Invalidator(Generic[Shown]):
             nursery.start_soon(self._forget_inodes, user_root, lost, self._mounted.open_files(user_root, lost))
 
     def _end_name(self, change: Change, nursery: trio.Nursery) -> None:
-        """Forget a name that is not in its folder any more; what is open stays readable, for its bytes are the same."""
+        """Forget a name that is not in its folder any more; what is open stays readable if it has only another name now."""
         for user_root in self._user_roots.of_user(None):
             if change.folder is not None and change.study_id in user_root.studies:
                 user_root.doubt()
                 folder = inodes.encode(user_root.number, change.folder)
                 nursery.start_soon(self._kernel.forget_names, folder, [change.name])
+                nursery.start_soon(self._end_gone, user_root, change.study_id)
+
+    async def _end_gone(self, user_root: UserRoot[Shown], study: int) -> None:
+        while True:
+            try:
+                await self._kernel.forget_inodes(await self._mounted.end_gone(user_root, study))
+            except Unavailable:
+                await trio.sleep(_POLL_SECONDS)
+            else:
+                return
 
     def _end_root(self, user_root: UserRoot[Shown], nursery: trio.Nursery) -> None:
         if user_root.number == inodes.ONLY_SLOT:

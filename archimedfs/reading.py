@@ -22,9 +22,12 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 
 
 class Handle:
-    """A file that is open: in whose slot, which, and the leave to read it. The kernel's read() names nothing but this."""
+    """A file that is open: in whose slot, which, and the leave to read it. The kernel's read() names nothing but this.
 
-    __slots__ = ("count", "fd", "file", "lease", "node", "slot")
+    `is_over` once the file itself is not in the archive any more.
+    """
+
+    __slots__ = ("count", "fd", "file", "is_over", "lease", "node", "slot")
 
     def __init__(self, slot: int, file: OpenFile, lease: Lease) -> None:
         self.slot = slot
@@ -33,6 +36,7 @@ class Handle:
         self.fd = file.fd
         self.count = file.count
         self.lease = lease
+        self.is_over = False
 
 
 class Reader:

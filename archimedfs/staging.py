@@ -39,6 +39,10 @@ class StagingOperations(StagingLookup):
             if file.study in wanted and slot_of(file.node.inode) == user_root.number
         ]  # fmt: skip
 
+    async def end_gone(self, _user_root: UserRoot[StagedInbox], _study: int) -> list[int]:
+        """Return that no open file was ended: what is staged is not archived."""
+        return []
+
     def folders(self, user_root: UserRoot[StagedInbox], study: int) -> list[int]:
         """Return the inode numbers of a study that the kernel was told of."""
         return user_root.shown.inodes.below(user_root.studies.get(study, ""))

@@ -30,6 +30,7 @@ from gateway.config import Config, read_secret
 if TYPE_CHECKING:
     from catalog.gate.deidentification import Deidentification
     from catalog.jobs import Chore, Handler, JobKind, Queue, Worker
+    from catalog.lifecycle.bin import KeepFor
     from gateway.dicom.services import Service
     from gateway.http.app import Part
     from gateway.http.desk import DeskServices
@@ -92,6 +93,13 @@ def open_archive(config: Config, database: Database, keeper: Keeper | None = Non
         keeper: writes down who opens files; whoever opens none may do without.
     """
     return Archive(database, open_store(config), keeper.reads if keeper else None, _BESIDE)
+
+
+def keep_for(config: Config) -> "KeepFor":
+    """Return how long what is kept."""
+    from catalog.lifecycle.bin import KeepFor
+
+    return KeepFor(config.bin.keep_days, config.bin.withdraw_days, config.retention.years)
 
 
 def open_staging(config: Config) -> Staging:
@@ -200,6 +208,7 @@ def open_worker(config: Config, database: Database) -> "Worker":
     """Open what runs the jobs in this process."""
     from catalog.gate.sweep import Sweeper
     from catalog.jobs import Chore
+    from catalog.lifecycle.bin.expiry import Expiry
     from gateway.deidentification import StandardDeidentification  # late: DICOM libraries, which listing does without
 
     deadlines = Deadlines(
@@ -213,6 +222,7 @@ def open_worker(config: Config, database: Database) -> "Worker":
         Chore("moving the archive's generation on", generations.advance, _SWEEP_SECONDS),
         Chore("marking the folders", generations.note, _NOTE_SECONDS),
         Chore("looking for orphans", sweeper.sweep, _SWEEP_SECONDS),
+        Chore("emptying the bin", Expiry(database, keep_for(config)).expire, _SWEEP_SECONDS),
     )
     guard = generations.require_one_age
     return make_worker(
@@ -269,12 +279,14 @@ def _handlers(
     from catalog.gate.publish.erase import Eraser
     from catalog.gate.publish.job import Publisher
     from catalog.jobs import JobKind
+    from catalog.lifecycle.bin import BinJob
 
     return {
         JobKind.CHECK: Checker(database, staging, queue, deidentification, quota),
         JobKind.PUBLISH: Publisher(database, staging, store, deidentification, queue),
         JobKind.ERASE: Eraser(database, staging, queue),
         JobKind.CORRECT: Corrector(database, store, queue),
+        JobKind.BIN: BinJob(database, store, queue),
     }
 
 

@@ -14,7 +14,7 @@ from catalog.administration.nodes import (
     remove_node,
 )
 from catalog.administration.sources import Source, add_source, list_sources, remove_source, set_reviewers
-from catalog.administration.studies import Study, StudyDetails, create_study, list_studies, show_study
+from catalog.administration.studies import Study, StudyDetails, close_study, create_study, list_studies, set_study, show_study
 from catalog.administration.tokens import Scope, Token, create_token, list_tokens, revoke_token, token_digest
 from catalog.administration.users import (
     Grant,
@@ -32,8 +32,8 @@ from catalog.audit import Actor
 
 __all__ = [
     "Actor", "DicomNode", "Grant", "Scope", "Source", "Study", "StudyDetails", "Token", "User", "add_grant", "add_node",
-    "add_source", "add_user", "calling_node", "create_study", "create_token", "destination", "list_grants",
+    "add_source", "add_user", "calling_node", "close_study", "create_study", "create_token", "destination", "list_grants",
     "list_nodes", "list_sources", "list_studies", "list_tokens", "list_users", "own_login", "principal", "remove_grant",
-    "remove_node", "remove_source", "remove_user", "revoke_token", "set_reviewers", "set_role", "show_study",
+    "remove_node", "remove_source", "remove_user", "revoke_token", "set_reviewers", "set_role", "set_study", "show_study",
     "token_digest",
 ]  # fmt: skip

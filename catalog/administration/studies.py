@@ -6,18 +6,22 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from catalog import clock
-from catalog.administration.changing import changing, check_line, no_study
+from catalog.administration.changing import changing, check_line, find_study, no_study
 from catalog.audit import Actor
-from catalog.database import Database
+from catalog.database import Database, Row
 from catalog.database.tables import exams, grants, studies, users
 from catalog.pure.errors import Conflict, Invalid
 from catalog.pure.names import check_code, folded
-from catalog.store import Store, records
+from catalog.store import RecordStore, Store, records
 
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A study as a list shows it. `end_date` is YYYY-MM-DD or None; `own_profile` tells a profile other than the default."""
+    """A study as a list shows it.
+
+    `end_date` is YYYY-MM-DD or None; `own_profile` tells a profile other than the default. `closed` is a time, None while it
+    runs; `retention_years` is None where the configuration says how long it is kept behind its end.
+    """
 
     id: int
     code: str
@@ -25,6 +29,8 @@ class Study:
     end_date: str | None
     own_profile: bool
     created: int
+    closed: int | None = None
+    retention_years: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +90,7 @@ def create_study(
 def list_studies(database: Database) -> list[Study]:
     """Return all studies in the order of their codes."""
     statement = sa.select(studies).order_by(studies.c.code_key)
-    return [
-        Study(row.id, row.code, row.description, row.end_date, row.profile is not None, row.created)
-        for row in database.rows(statement)
-    ]
+    return [_study(row) for row in database.rows(statement)]
 
 
 def show_study(database: Database, code: str) -> StudyDetails:
@@ -104,7 +107,7 @@ def show_study(database: Database, code: str) -> StudyDetails:
     ).order_by(users.c.login_key)
     count = database.row(sa.select(sa.func.count()).select_from(exams).where(exams.c.study_id == row.id))
     return StudyDetails(
-        Study(row.id, row.code, row.description, row.end_date, row.profile is not None, row.created),
+        _study(row),
         row.profile,
         [found.login for found in database.rows(logins)],
         int(count[0]) if count else 0,
@@ -123,6 +126,91 @@ def _refuse_archived(store: Store, code: str) -> None:
                 f"the store holds files of a study {archived} that the catalogue does not know: bring the catalogue back"
                 " (`archimed restore`), or make it anew from the store (`archimed rebuild`)"
             )
+
+
+def set_study(
+    database: Database,
+    store: RecordStore,
+    actor: Actor,
+    code: str,
+    *,
+    description: str | None = None,
+    end_date: str | None = None,
+    profile: str | None = None,
+    retention_years: int | None = None,
+) -> None:
+    """Change what is said of a study; None leaves a value as it is.
+
+    Args:
+        database: the catalogue.
+        store: the store, whose record of the study is changed too.
+        actor: who does it.
+        code: the study.
+        description: one line for people.
+        end_date: its end, YYYY-MM-DD.
+        profile: TOML text of its de-identification profile, which the caller has checked; for what is published from now on.
+        retention_years: for how many years behind its end it is kept.
+
+    Raises:
+        NotFound: there is no such study.
+        Invalid: a value cannot be used, or none is given.
+    """
+    wanted: dict[str, str | int | None] = {
+        "description": None if description is None else check_line(description, "a description"),
+        "end_date": _checked_day(end_date),
+        "profile": profile,
+        "retention_years": retention_years,
+    }
+    changed = {name: value for name, value in wanted.items() if value is not None}
+    if not changed:
+        raise Invalid("say what is to be changed, such as --end-date 2031-12-31")
+    if retention_years is not None and retention_years < 0:
+        raise Invalid("a study is kept for 0 years or more")
+    detail = {name: True if name == "profile" else value for name, value in changed.items()}
+    _change(database, store, actor, code, changed, "study.set", detail)
+
+
+def close_study(database: Database, store: RecordStore, actor: Actor, code: str, end_date: str | None = None) -> None:
+    """Say that a study has ended: on a day that is not to come, today if none is given. From then on its years are counted.
+
+    Raises:
+        NotFound: there is no such study.
+        Invalid: the day cannot be used.
+        Conflict: it is closed already.
+    """
+    now = clock.now()
+    today = dt.datetime.fromtimestamp(now, dt.UTC).date().isoformat()
+    ended = _checked_day(end_date) or today
+    if ended > today:
+        raise Invalid("a study that ends on a day to come is not closed yet; say so with `archimed study set CODE --end-date`")
+    values: dict[str, str | int] = {"end_date": ended, "closed": now}
+    _change(database, store, actor, code, values, "study.close", {"end_date": ended})
+
+
+def _change(
+    database: Database,
+    store: RecordStore,
+    actor: Actor,
+    code: str,
+    values: dict[str, str | int],
+    action: str,
+    detail: dict[str, str | int],
+) -> None:
+    with changing(database, actor) as (connection, note):
+        row = find_study(connection, code)
+        if "closed" in values and row.closed is not None:
+            raise Conflict(f"the study {row.code} is closed already; its end is changed by `archimed study set`")
+        connection.execute(studies.update().where(studies.c.id == row.id).values(values))
+        after = find_study(connection, code)
+        note(action=action, study=row.code, subject=row.code, detail=detail)
+        names = ("description", "end_date", "profile", "created", "closed", "retention_years")
+        records.write_study(store, row.code, {name: getattr(after, name) for name in names})
+
+
+def _study(row: Row) -> Study:
+    return Study(
+        row.id, row.code, row.description, row.end_date, row.profile is not None, row.created, row.closed, row.retention_years
+    )
 
 
 def _taken(connection: sa.Connection, code: str) -> Conflict:

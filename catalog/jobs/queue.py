@@ -39,11 +39,12 @@ class JobKind(StrEnum):
     PUBLISH = "publish"
     ERASE = "erase"
     CORRECT = "correct"
+    BIN = "bin"
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job that this worker holds. `batch_id` is 0 for a correction, `correction_id` for all others."""
+    """A job that this worker holds. Of `batch_id`, `correction_id` and `bin_id`, those are 0 that it is not about."""
 
     id: int
     kind: JobKind
@@ -52,6 +53,7 @@ class Job:
     attempts: int
     correction_id: int = 0
     deaths: int = 0
+    bin_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class JobInfo:
     state: JobState
     batch: int | None
     correction: int | None
+    bin: int | None
     study: str
     attempts: int
     done: int
@@ -78,11 +81,13 @@ def enqueue(
     batch_id: int | None = None,
     study_id: int | None = None,
     correction_id: int | None = None,
+    bin_id: int | None = None,
 ) -> int:
     """Queue a job in the caller's transaction and return its number."""
     values = {
-        "kind": kind, "batch_id": batch_id, "correction_id": correction_id, "study_id": study_id, "state": JobState.QUEUED,
-        "attempts": 0, "deaths": 0, "not_before": 0, "lease": 0, "worker": "", "done": 0, "error": "", "created": clock.now(),
+        "kind": kind, "batch_id": batch_id, "correction_id": correction_id, "bin_id": bin_id, "study_id": study_id,
+        "state": JobState.QUEUED, "attempts": 0, "deaths": 0, "not_before": 0, "lease": 0, "worker": "", "done": 0,
+        "error": "", "created": clock.now(),
     }  # fmt: skip
     return int(connection.execute(jobs.insert().values(values).returning(jobs.c.id)).scalar_one())
 
@@ -159,7 +164,7 @@ class Queue:
         self._database = database
         self._worker = worker
 
-    def claim(self, batch_id: int | None = None, correction_id: int | None = None) -> Job | None:
+    def claim(self, batch_id: int | None = None, correction_id: int | None = None, bin_id: int | None = None) -> Job | None:
         """Take the oldest job that may run now; None if there is none.
 
         Per study one job runs at a time, so that names in an exam are given by one hand. A running job whose lease ran out, or
@@ -168,6 +173,7 @@ class Queue:
         Args:
             batch_id: take a job of this batch only.
             correction_id: take the job of this correction only.
+            bin_id: take a job of this entry of the bin only.
         """
         now = clock.now()
         self._release_dead()
@@ -186,6 +192,8 @@ class Queue:
             ready = ready.where(jobs.c.batch_id == batch_id)
         if correction_id is not None:
             ready = ready.where(jobs.c.correction_id == correction_id)
+        if bin_id is not None:
+            ready = ready.where(jobs.c.bin_id == bin_id)
         if self._database.row(ready) is None:
             return None  # the usual answer, without taking the write lock
         with self._database.write() as connection:
@@ -291,20 +299,21 @@ class Queue:
 
 
 _HELD = (
-    jobs.c.id, jobs.c.kind, jobs.c.batch_id, jobs.c.correction_id, jobs.c.study_id, jobs.c.attempts, jobs.c.deaths,
+    jobs.c.id, jobs.c.kind, jobs.c.batch_id, jobs.c.correction_id, jobs.c.bin_id, jobs.c.study_id, jobs.c.attempts,
+    jobs.c.deaths,
 )  # fmt: skip
 _INFO = sa.select(jobs, studies.c.code).select_from(jobs.outerjoin(studies, studies.c.id == jobs.c.study_id))
 
 
 def _held(row: Row) -> Job:
     batch, correction = row.batch_id or 0, row.correction_id or 0
-    return Job(row.id, JobKind(row.kind), batch, row.study_id, row.attempts, correction, row.deaths)
+    return Job(row.id, JobKind(row.kind), batch, row.study_id, row.attempts, correction, row.deaths, row.bin_id or 0)
 
 
 def _info(row: Row) -> JobInfo:
     return JobInfo(
-        row.id, JobKind(row.kind), JobState(row.state), row.batch_id, row.correction_id, row.code or "", row.attempts, row.done,
-        row.error, row.created, row.not_before, row.ended,
+        row.id, JobKind(row.kind), JobState(row.state), row.batch_id, row.correction_id, row.bin_id, row.code or "",
+        row.attempts, row.done, row.error, row.created, row.not_before, row.ended,
     )  # fmt: skip
 
 

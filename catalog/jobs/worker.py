@@ -61,6 +61,13 @@ def _nothing_wrong() -> None:
     """Let everything be done."""
 
 
+def _what(job: Job) -> str:
+    """Return what a job is about, for the log."""
+    if job.bin_id:
+        return str(job.bin_id)
+    return f"batch {job.batch_id}" if job.batch_id else f"correction {job.correction_id}"
+
+
 class Worker:
     """Runs jobs in this process.
 
@@ -132,19 +139,26 @@ class Worker:
             self._problems[what] = problem
             _log.error("%s: %s", what, problem)
 
-    def run_one(self, stop: threading.Event, batch_id: int | None = None, correction_id: int | None = None) -> bool:
+    def run_one(
+        self,
+        stop: threading.Event,
+        batch_id: int | None = None,
+        correction_id: int | None = None,
+        bin_id: int | None = None,
+    ) -> bool:
         """Run one job if there is one that may run now; return whether there was.
 
         Args:
             stop: set, it ends the job at its next file; it goes on another time.
             batch_id: a job of this batch only.
             correction_id: the job of this correction only.
+            bin_id: a job of this entry of the bin only.
 
         Raises:
             ArchimedError: no job may run now, or none could be claimed.
         """
         self._guard()
-        job = self._queue.claim(batch_id, correction_id)
+        job = self._queue.claim(batch_id, correction_id, bin_id)
         if job is None:
             return False
         ended = threading.Event()
@@ -163,8 +177,7 @@ class Worker:
             if stop.is_set():
                 raise _StoppedError
 
-        what = f"batch {job.batch_id}" if job.batch_id else f"correction {job.correction_id}"
-        where = f"job {job.id} ({job.kind} {what})"
+        where = f"job {job.id} ({job.kind} {_what(job)})"
         if job.deaths >= MOST_DEATHS:
             reason = f"it ended the program {job.deaths} times; look at the log, then `archimed job retry {job.id}`"
             self._failed(job, where, reason, again=False)

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from catalog.audit import Actor, record
 from catalog.changes import ChangeKind, announce
 from catalog.database import Database
-from catalog.database.tables import files, object_findings, series, studies
+from catalog.database.tables import object_findings, studies
+from catalog.lifecycle import listed
 from catalog.lifecycle.verify import Fault, Finding, findings
 from catalog.pure.errors import ArchimedError
 from catalog.store import Deposit, Store, StoredObject
@@ -103,14 +104,8 @@ def _pieces(store: Store, study: str, stored: StoredObject) -> Iterator[bytes]:
 
 def _size(database: Database, finding: Finding) -> int | None:
     """Return the size of an object as the catalogue knows it; None if no file has it any more."""
-    statement = (
-        sa.select(files.c.size)
-        .join(series, series.c.id == files.c.series_id)
-        .join(studies, studies.c.id == series.c.study_id)
-        .where(files.c.sha256 == finding.digest, studies.c.code == finding.study)
-        .limit(1)
-    )
-    row = database.row(statement)
+    study = sa.select(studies.c.id).where(studies.c.code == finding.study).scalar_subquery()
+    row = database.row(listed.objects(study, [finding.digest]))
     return row.size if row is not None else None
 
 

@@ -14,8 +14,9 @@ import sqlalchemy as sa
 
 from catalog import clock
 from catalog.changes import announce_gone
-from catalog.database import Database
+from catalog.database import Database, Row
 from catalog.database.tables import exams, files, jobs, object_findings, series, studies, verifications
+from catalog.lifecycle import listed
 from catalog.pure.errors import Damaged, NotFound
 from catalog.pure.names import folded, nested_folder
 from catalog.pure.nodes import Kind, NodeId
@@ -152,23 +153,20 @@ class Verifier:
 
     def _compare_catalogue(self, row: int, study: str) -> None:
         """Find files whose object is not in the store, or has another size."""
-        after = 0
-        statement = (
-            sa.select(files.c.id, files.c.sha256, files.c.size)
-            .join(series, series.c.id == files.c.series_id)
-            .where(series.c.study_id == row)
-            .order_by(files.c.id)
-            .limit(_PAGE)
-        )
-        while rows := self._database.rows(statement.where(files.c.id > after)):
-            for file in rows:
-                found = self._store.stat(study, file.sha256)
-                if found is None:
-                    self._find_missing(row, file.sha256)
-                elif found.size != file.size:
-                    self._store.set_aside(study, file.sha256)
-                    self._find(row, file.sha256, Fault.DAMAGED)
-            after = rows[-1].id
+        for statement, number in (listed.archived(row), listed.binned(row)):
+            after = 0
+            while rows := self._database.rows(statement.where(number > after).order_by(number).limit(_PAGE)):
+                for file in rows:
+                    self._compare(row, study, file)
+                after = rows[-1].row
+
+    def _compare(self, row: int, study: str, file: Row) -> None:
+        found = self._store.stat(study, file.sha256)
+        if found is None:
+            self._find_missing(row, file.sha256)
+        elif found.size != file.size:
+            self._store.set_aside(study, file.sha256)
+            self._find(row, file.sha256, Fault.DAMAGED)
 
     def _find_missing(self, row: int, digest: bytes) -> None:
         """Note a missing object, unless it is one that was set aside for its damage."""
@@ -188,13 +186,8 @@ class Verifier:
                     self._find(row, digest, Fault.UNLISTED)
 
     def _known(self, row: int, digests: Sequence[bytes]) -> dict[bytes, int]:
-        """Return which objects the catalogue has in a study, with their sizes."""
-        statement = (
-            sa.select(files.c.sha256, files.c.size)
-            .join(series, series.c.id == files.c.series_id)
-            .where(files.c.sha256.in_(digests), series.c.study_id == row)
-        )
-        return {bytes(found.sha256): found.size for found in self._database.rows(statement)}
+        """Return which objects the catalogue has in a study or its bin, with their sizes."""
+        return {bytes(found.sha256): found.size for found in self._database.rows(listed.objects(row, digests))}
 
     def _is_being_published(self, row: int) -> bool:
         """Whether a job may be putting objects into the store whose rows come later."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from catalog.database.tables import fields, files, series_columns, series_values
+from catalog.database.tables import bin_files, fields, files, series_columns, series_values
 from catalog.metadata.columns import Column, Columns, Spread, joined, pack, storable, summary, unpack
 from catalog.pure.query import Value
 
@@ -89,7 +89,13 @@ def _fields(connection: sa.Connection, names: list[str]) -> dict[str, int]:
 
 def _before(connection: sa.Connection, series_id: int, new: set[int]) -> tuple[Columns, dict[int, Value]]:
     """Return what is kept of the files that were there: what differs, and what is the same in all."""
-    there = connection.execute(sa.select(files.c.id).where(files.c.series_id == series_id)).scalars()
+    # What lies in the bin may come back.
+    there = connection.execute(
+        sa.union(
+            sa.select(files.c.id).where(files.c.series_id == series_id),
+            sa.select(bin_files.c.row_id).where(bin_files.c.series_id == series_id),
+        )
+    ).scalars()
     rows = tuple(sorted(set(there) - new))
     packed = connection.execute(sa.select(series_columns.c.packed).where(series_columns.c.series_id == series_id)).scalar()
     before = Columns(rows, {})

@@ -112,12 +112,14 @@ class LocalStore:
                     yield StoredObject(digest, size)
 
     def delete(self, study: str, digest: bytes) -> None:
-        """Remove an object, durably; one that is not there is fine.
+        """Remove an object, durably, and what was set aside of it; one that is not there is fine.
 
         Raises:
             Unavailable: the disk does not answer.
         """
-        _remove(object_path(self._root / study, digest))
+        path = object_path(self._root / study, digest)
+        _remove(path)
+        _remove(path.with_name(f"{path.name}.damaged"))
 
     def set_aside(self, study: str, digest: bytes) -> None:
         """Rename an object whose bytes are not its own, durably: `<name>.damaged` is no object.

@@ -23,7 +23,7 @@ _DEBUG = "ARCHIMED_DEBUG"
 _COMMANDS = {
     "init": ("init", "Create or upgrade the catalogue, its folders and the key."),
     "config": ("config", "Check the configuration."),
-    "study": ("study", "Create and look at studies."),
+    "study": ("study", "Create, change, close and look at studies."),
     "user": ("user", "Add, change and remove users."),
     "grant": ("grant", "Say who may see which study."),
     "source": ("source", "Name the scanners and centres that may send."),
@@ -32,6 +32,8 @@ _COMMANDS = {
     "staging": ("staging", "Look at what waits at the gate and decide on it."),
     "result": ("result", "Bring back what a program made of archived series."),
     "correct": ("correct", "Correct names and places of what is archived."),
+    "bin": ("bin", "Take files out of the archive, bring them back, delete them for good."),
+    "hold": ("hold", "Keep a study from being purged."),
     "ls": ("tree", "List a folder of the archive."),
     "stat": ("tree", "Show what is known of one place in the archive."),
     "cat": ("tree", "Write an archived file's bytes to standard output."),

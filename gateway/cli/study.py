@@ -8,6 +8,7 @@ import click
 
 from catalog import administration
 from catalog.administration import Study
+from catalog.lifecycle import retention
 from catalog.pure.errors import Invalid
 from gateway.cli.administering import actor, catalogue
 from gateway.cli.common import as_option, configuration, json_option
@@ -18,7 +19,7 @@ from gateway.wiring import open_store
 
 @click.group()
 def study() -> None:
-    """Create and look at studies.
+    """Create, change, close and look at studies.
 
     \b
     Example:
@@ -56,18 +57,73 @@ def create(code: str, description: str, end_date: str | None, profile: Path | No
     click.echo(f"study {code} created")
 
 
-@study.command("list")
-@json_option
-def list_(as_json: bool) -> None:
-    """List all studies.
+@study.command("set")
+@click.argument("code")
+@click.option("--description", metavar="TEXT", help="One line for people.")
+@click.option("--end-date", metavar="YYYY-MM-DD", help="Its end.")
+@click.option("--profile", type=Path, metavar="FILE", help="De-identification profile, for what is published from now on.")
+@click.option("--retention-years", type=click.IntRange(0, 1000), metavar="N", help="Keep it for so long behind its end.")
+@as_option
+def set_(
+    code: str,
+    description: str | None,
+    end_date: str | None,
+    profile: Path | None,
+    retention_years: int | None,
+    acting_as: str,
+) -> None:
+    """Change what is said of a study; what is not given stays as it is.
 
     \b
     Example:
-      archimed study list --json
+      archimed study set 2008-0003 --end-date 2031-12-31 --retention-years 25
+    """
+    text = _read_profile(profile) if profile else None
+    store = open_store(configuration())
+    with catalogue() as database:
+        administration.set_study(
+            database, store, actor(acting_as), code, description=description, end_date=end_date, profile=text,
+            retention_years=retention_years,
+        )  # fmt: skip
+    click.echo(f"study {code} changed")
+
+
+@study.command()
+@click.argument("code")
+@click.option("--end-date", metavar="YYYY-MM-DD", help="When it ended; without it, today.")
+@as_option
+def close(code: str, end_date: str | None, acting_as: str) -> None:
+    """Say that a study has ended: from then on the years are counted for which it is kept.
+
+    \b
+    Example:
+      archimed study close 2008-0003 --end-date 2026-06-30
     """
     with catalogue() as database:
+        administration.close_study(database, open_store(configuration()), actor(acting_as), code, end_date)
+    click.echo(f"study {code} closed")
+
+
+@study.command("list")
+@click.option("--may-go", is_flag=True, help="Only studies that neither retention nor a hold keeps, with what they hold.")
+@json_option
+def list_(may_go: bool, as_json: bool) -> None:
+    """List all studies, or those that may go.
+
+    \b
+    Examples:
+      archimed study list --json
+      archimed study list --may-go
+    """
+    if may_go:
+        with catalogue() as database:
+            rows = [asdict(one) for one in retention.report(database, configuration().retention.years) if one.may_go]
+        told = [{**row, "closed": moment(row["closed"])} for row in rows]
+        print_records(told, ("study", "end_date", "closed", "until", "files", "bytes"), as_json=as_json)
+        return
+    with catalogue() as database:
         found = [_record(each) for each in administration.list_studies(database)]
-    print_records(found, ("code", "end_date", "own_profile", "created", "description"), as_json=as_json)
+    print_records(found, ("code", "end_date", "closed", "own_profile", "created", "description"), as_json=as_json)
 
 
 @study.command()
@@ -87,7 +143,7 @@ def show(code: str, as_json: bool) -> None:
 
 
 def _record(found: Study) -> dict[str, Any]:
-    return {**asdict(found), "created": moment(found.created)}
+    return {**asdict(found), "created": moment(found.created), "closed": moment(found.closed)}
 
 
 def _read_profile(file: Path) -> str:

@@ -22,16 +22,17 @@ def wait(
     *,
     batch_id: int | None = None,
     correction_id: int | None = None,
+    bin_id: int | None = None,
 ) -> _Told:
     """Return what `look` says once it is under way no more.
 
-    The command line runs where the configuration and the secrets are, so where no worker takes the job of that batch or
-    correction soon, it does what a worker does.
+    The command line runs where the configuration and the secrets are, so where no worker takes the job of that batch,
+    correction or entry of the bin soon, it does what a worker does.
     """
     worker = open_worker(configuration(), database)
     begun = time.monotonic()
     while is_under_way(found := look()):
         if time.monotonic() - begun > _GRACE_SECONDS:
-            worker.run_one(threading.Event(), batch_id, correction_id)
+            worker.run_one(threading.Event(), batch_id, correction_id, bin_id)
         time.sleep(_POLL_SECONDS)
     return found

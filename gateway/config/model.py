@@ -48,6 +48,25 @@ class Staging:
 
 
 @dataclass(frozen=True, slots=True)
+class Bin:
+    """`[bin]`: what was put there goes after `keep_days`, if nothing keeps it (0: never); doctor says so `notice_days` before.
+
+    What was put there within `withdraw_days` of its publication may be purged whatever the study's retention says.
+    """
+
+    keep_days: Annotated[int, values.whole(0, 36500)] = 90
+    notice_days: Annotated[int, values.whole(0, 365)] = 14
+    withdraw_days: Annotated[int, values.whole(0, 3650)] = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """`[retention]`: for how many years behind its end a study is kept, where it does not say itself."""
+
+    years: Annotated[int, values.whole(0, 1000)] = 15
+
+
+@dataclass(frozen=True, slots=True)
 class Http:
     """`[http]`: where WebDAV and the desk listen, and with how many processes and threads in each.
 
@@ -163,6 +182,8 @@ class Config:
     catalog: Catalog = field(default_factory=Catalog)
     store: Store = field(default_factory=Store)
     staging: Staging = field(default_factory=Staging)
+    bin: Bin = field(default_factory=Bin)
+    retention: Retention = field(default_factory=Retention)
     http: Http = field(default_factory=Http)
     dicom: Dicom = field(default_factory=Dicom)
     auth: Auth = field(default_factory=Auth)
@@ -175,6 +196,6 @@ class Config:
 
 # By the name in the file; the last part of it is the name of the field in `Config`.
 SECTIONS: dict[str, type] = {
-    "catalog": Catalog, "store": Store, "staging": Staging, "http": Http,
+    "catalog": Catalog, "store": Store, "staging": Staging, "bin": Bin, "retention": Retention, "http": Http,
     "dicom": Dicom, "auth": Auth, "auth.pam": Pam, "auth.ldap": Ldap, "deid": Deid, "mounts": Mounts, "log": Log,
 }  # fmt: skip

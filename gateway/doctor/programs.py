@@ -12,6 +12,8 @@ from catalog import clock
 from catalog.administration import list_studies
 from catalog.database import Database, shape
 from catalog.lifecycle import verify
+from catalog.lifecycle.bin.expiry import expiring
+from catalog.lifecycle.retention import watch_clock
 from catalog.pure.errors import ArchimedError
 from gateway.config import Config
 from gateway.doctor.finding import Finding, doubtful, good, wrong
@@ -91,6 +93,25 @@ def objects(config: Config) -> Iterator[Finding]:
         )
     elif not bad:
         yield good("objects", "every object was verified")
+
+
+def bin_(config: Config) -> Iterator[Finding]:
+    """Look at what goes from the bin soon, and whether the clock lets it."""
+    database = Database(database_url(config))
+    try:
+        if shape.current(database) != shape.newest():
+            return  # said already
+        soon = expiring(database, config.bin.notice_days)
+        doubt = watch_clock(database)
+    finally:
+        database.close()
+    if doubt:
+        yield doubtful("bin", doubt, "look at the clock: timedatectl")
+    if soon:
+        text = f"{len(soon)} entries of the bin go within {config.bin.notice_days} days, if nothing keeps them"
+        yield doubtful("bin", text, "look at them: archimed bin list; bring back what is to stay: archimed bin restore ID")
+    elif not doubt:
+        yield good("bin", f"nothing goes from the bin within {config.bin.notice_days} days")
 
 
 def pam(config: Config) -> Iterator[Finding]:

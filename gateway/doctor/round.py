@@ -10,7 +10,8 @@ from gateway.doctor.finding import Finding, doubtful, wrong
 
 _CHECKS = (
     places.secrets, places.key, places.catalogue_file, places.folders, places.orphans, places.space, places.certificates,
-    programs.catalogue, programs.generation, programs.objects, programs.pam, programs.ports, programs.proxy, programs.mounts,
+    programs.catalogue, programs.generation, programs.objects, programs.bin_, programs.pam, programs.ports, programs.proxy,
+    programs.mounts,
     machine.fuse, machine.clock, machine.units,
 )  # fmt: skip
 
@@ -25,7 +26,7 @@ def examine(file: Path | None) -> Iterator[Finding]:
         return
     yield from places.settings(config)
     for check in _CHECKS:
-        yield from _contained(check.__name__, check(config))
+        yield from _contained(check.__name__.strip("_"), check(config))
 
 
 def _contained(name: str, findings: Iterator[Finding]) -> Iterator[Finding]:

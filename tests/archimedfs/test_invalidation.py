@@ -50,6 +50,10 @@ class Handlers:
     def open_files(self, _slot: UserRoot[None], _studies: Iterable[int]) -> list[int]:
         return []
 
+    async def end_gone(self, _slot: UserRoot[None], _study: int) -> list[int]:
+        await trio.lowlevel.checkpoint()
+        return []
+
     def folders(self, _slot: UserRoot[None], _study: int) -> list[int]:
         return []
 

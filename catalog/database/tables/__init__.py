@@ -28,14 +28,19 @@ from catalog.database.tables.archive import (
     series_values,
     verifications,
 )
+from catalog.database.tables.bin import TWINS, bin_entries, bin_files, clock_watch, holds
 from catalog.database.tables.columns import metadata
 from catalog.database.tables.gate import batches, corrections, jobs, locks, staged_files
 from catalog.database.tables.happened import audit, changes, generation, reads
 
 __all__ = [
+    "TWINS",
     "audit",
     "batches",
+    "bin_entries",
+    "bin_files",
     "changes",
+    "clock_watch",
     "corrections",
     "dicom_node_studies",
     "dicom_nodes",
@@ -45,6 +50,7 @@ __all__ = [
     "folders",
     "generation",
     "grants",
+    "holds",
     "jobs",
     "locks",
     "metadata",

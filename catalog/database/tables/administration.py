@@ -40,6 +40,8 @@ studies = Table(
     Column("end_date", String(10), nullable=True, comment="planned end, YYYY-MM-DD; null if open"),
     Column("profile", Text, nullable=True, comment="text of the de-identification profile; null: the default profile"),
     Column("created", BigInteger, nullable=False, comment="time of `study create`"),
+    Column("closed", BigInteger, nullable=True, comment="time of `study close`; null: it runs"),
+    Column("retention_years", Integer, nullable=True, comment="years to keep it behind its end; null: as configured"),
     comment="research protocols",
     sqlite_autoincrement=True,
 )

@@ -179,9 +179,10 @@ jobs = Table(
     "jobs",
     metadata,
     row_id("the job; they run in this order"),
-    Column("kind", String(16), nullable=False, comment="check, publish, erase or correct"),
-    Column("batch_id", Id, ForeignKey("batches.id"), nullable=True, comment="the batch it works on; null: a correction"),
+    Column("kind", String(16), nullable=False, comment="catalog.jobs.JobKind"),
+    Column("batch_id", Id, ForeignKey("batches.id"), nullable=True, comment="the batch it works on; null: none"),
     Column("correction_id", Id, ForeignKey("corrections.id"), nullable=True, comment="the correction it does; null: none"),
+    Column("bin_id", Id, ForeignKey("bin_entries.id"), nullable=True, comment="the entry of the bin it works on; null: none"),
     Column(
         "study_id",
         Id,

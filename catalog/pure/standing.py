@@ -1,0 +1,62 @@
+"""Where a file of an import stands, after all that was done since: corrections, and the bin. What the store's records say.
+
+Steps are taken in the order in which they were made. May live here: what a step does to one file. Not: how records are written.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from catalog.pure.corrections import Moved, Place, place_now
+
+
+class Standing(NamedTuple):
+    """Where a file stands; its name may lead through folders of its series. `bin` is the bin's entry it is in, '' if none."""
+
+    place: Place
+    name: str
+    bin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Binned:
+    """Files of a series that were put into the bin: those of some imports, of these names alone if any are said."""
+
+    bin: str
+    batches: Collection[int]
+    was: Place
+    names: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """Files of a series that came back from the bin, maybe to another place, and of them some (`renamed`) under new names."""
+
+    bin: str
+    was: Place
+    now: Place
+    renamed: tuple[tuple[str, str], ...] = ()
+
+
+Step: TypeAlias = Moved | Binned | Restored
+
+
+def standing_after(batch: int, standing: Standing, steps: Iterable[Step]) -> Standing:
+    """Return where a file of an import stands after all steps.
+
+    Args:
+        batch: the import's number.
+        standing: where it was put.
+        steps: what was done since, in order.
+    """
+    for step in steps:
+        if isinstance(step, Moved):
+            if not standing.bin:
+                standing = standing._replace(place=place_now(batch, standing.place, [step]))
+        elif isinstance(step, Binned):
+            is_named = step.names is None or standing.name in step.names
+            if not standing.bin and standing.place == step.was and batch in step.batches and is_named:
+                standing = standing._replace(bin=step.bin)
+        elif standing.bin == step.bin and standing.place == step.was:
+            standing = Standing(step.now, dict(step.renamed).get(standing.name, standing.name))
+    return standing
