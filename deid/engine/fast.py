@@ -177,7 +177,7 @@ class Engine:
     def _pixels(self, level: _Level, bulk: list[int], element: tuple[int, str, int, int]) -> int:
         at, vr, value, length = element
         verdict = self._policy.standard(PIXELS, vr)
-        if verdict.action != "K" and verdict.kind != "class":
+        if verdict.action != "K":
             raise NotFast
         after = self._headers.fragments(value) if length == UNDEFINED else value + length
         undefined = length == UNDEFINED

@@ -37,7 +37,7 @@ def pairs(mr: Dataset, saved: Callable[..., Path]) -> list[Pair]:
                 ds.SOPInstanceUID = ds.SeriesInstanceUID + f".{image}"
                 ds.FrameOfReferenceUID = ds.StudyInstanceUID + ".9"
                 ds.ImageComments = "call +33 6 12 34 56 78, brain"
-                exam = f"E{patient[-1]}{visit}"
+                exam = f"E{patient[-1]}-V{visit}"
                 out = io.BytesIO()
                 deid.Cleaner(deid.load_profile(None), b"k" * 32, "A", exam).clean(saved(ds), out)
                 found.append((ds, dcmread(io.BytesIO(out.getvalue()))))
@@ -90,7 +90,7 @@ def test_uids_consistent(pairs: list[Pair]) -> None:
 def test_patient_ids_consistent_within_a_visit(pairs: list[Pair]) -> None:
     mapped = {(old.StudyInstanceUID, new.PatientID) for old, new in pairs}
     assert len(mapped) == 4
-    assert {code for _, code in mapped} == {"E10", "E11", "E20", "E21"}
+    assert {code for _, code in mapped} == {"E1-V0", "E1-V1", "E2-V0", "E2-V1"}
 
 
 def test_pixels_retained(pairs: list[Pair]) -> None:

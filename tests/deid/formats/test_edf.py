@@ -90,7 +90,7 @@ def test_the_same_patient_is_shifted_as_in_dicom(clean: Clean, tmp_path: Path) -
     from tests.deid.formats.conftest import KEY
 
     _, report = clean(Recording().save(tmp_path / "a.edf"))
-    expected = shift_date(b"20020302", Mapping(KEY, "2008-0003").days(b"MCH-0234567"))
+    expected = shift_date(b"20020302", Mapping(KEY, "2008-0003", "E001").days(b""))
     assert expected is not None
     assert str(report.headers["AcquisitionDateTime"])[:10].replace("-", "").encode() == expected
 
