@@ -23,6 +23,7 @@ _SHAPE = ("Columns", "Rows", "NumberOfSlices", "NumberOfTemporalPositions")
 _META = re.compile(rb"^\s*(?:ObjectType|NDims)\s*=", re.MULTILINE)
 _VISION = re.compile(rb"\s*(?:\xef\xbb\xbf)?Brain ?Vision (?:Data Exchange|V-Amp Data) (?:Header|Marker) File", re.IGNORECASE)
 _HDF5 = b"\x89HDF\r\n\x1a\n"
+_FIF = struct.pack(">iII", 100, 31, 20)
 _OBJ = frozenset({b"v", b"vn", b"vt", b"f", b"g", b"o", b"s", b"mtllib", b"usemtl", b"l", b"p"})
 _NUMBER = re.compile(r"[-+]?\d{1,9}(?:\.\d{1,12})?(?:[eE][-+]?\d{1,3})?")
 
@@ -229,6 +230,22 @@ class Nwb(_Hdf5):
     name = "NWB"
     labels = ("NWB",)
     marks = (b"nwb_version",)
+
+
+class Fif(Plain):
+    """A recording of MEG or EEG in FIF."""
+
+    name = "FIF"
+    labels = ("FIF",)
+    fields = (FORMAT,)
+
+    def recognise(self, sample: Sample) -> bool:
+        """By the first tag, which identifies the file."""
+        return sample.head[:12] == _FIF
+
+    def read(self, file: BinaryIO) -> Mapping[str, Value]:
+        """Say what it is."""
+        return {"Format": "FIF"} if file.read(12) == _FIF else {}
 
 
 class Spectrum(Plain):

@@ -199,3 +199,16 @@ def walked(data: memoryview) -> Stream:
         return jpeg.strip(data)
     except Malformed as error:
         raise Unreadable(error.reason) from None
+
+
+class OtherPicture:
+    """Holds pictures of kinds that are not taken apart here: comments and names in their pixels would go out unseen."""
+
+    def recognise(self, head: bytes, source: Path) -> bool:
+        """GIF, WebP and BMP, by their signatures."""
+        is_bmp = head[:2] == b"BM" and int.from_bytes(head[2:6], "little") == source.stat().st_size
+        return head[:6] in (b"GIF87a", b"GIF89a") or (head[:4] == b"RIFF" and head[8:12] == b"WEBP") or is_bmp
+
+    def clean(self, source: Path, target: BinaryIO, context: Context) -> Report:
+        """Hold one picture."""
+        raise Held("a picture of a kind that is not cleaned here: save it as PNG or JPEG")

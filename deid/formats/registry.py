@@ -24,13 +24,14 @@ def handlers() -> tuple[Handler, ...]:
     from deid.formats.brainvision import BrainVision  # late: DICOM alone needs none of them
     from deid.formats.documents import Document
     from deid.formats.edf import Edf
+    from deid.formats.fif import Fif
     from deid.formats.hdf5 import Hdf5
     from deid.formats.itk import MetaImage, Nrrd
     from deid.formats.mat import Mat
     from deid.formats.nifti import Nifti
     from deid.formats.packed import Gzip
     from deid.formats.parrec import ParRec
-    from deid.formats.raster import Jpeg, Png
+    from deid.formats.raster import Jpeg, OtherPicture, Png
     from deid.formats.spectra import Rda, Spar
     from deid.formats.surfaces import Gifti, Mesh, Mgh
     from deid.formats.text import Text
@@ -40,7 +41,7 @@ def handlers() -> tuple[Handler, ...]:
     site = [entry.load()() for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name)]
     shipped = (
         Nifti(), Edf(), Png(), Jpeg(), Tiff(), Mat(), Hdf5(), Document(), ParRec(), BrainVision(), MetaImage(), Nrrd(), Mgh(),
-        Gifti(), Rda(), Spar(), Mesh(), Twix(), Text(), Gzip(recognised),
+        Gifti(), Rda(), Spar(), Mesh(), Twix(), Text(), Fif(), OtherPicture(), Gzip(recognised),
     )  # fmt: skip
     return (*site, *shipped)
 

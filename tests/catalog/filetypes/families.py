@@ -74,6 +74,7 @@ FILES: dict[str, tuple[str, bytes]] = {
     "spar": ("SPECTRUM", b"examination_name : x\nsamples : 4\necho_time : 35\n"),
     "stl": ("MESH", bytes(80) + b"\1\0\0\0" + bytes(50)),
     "obj": ("MESH", b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"),
+    "fif": ("FIF", b"\0\0\0\x64\0\0\0\x1f\0\0\0\x14" + bytes(24)),
     "nifti": ("NIFTI", (NIBABEL / "anatomical.nii").read_bytes()),
     "nifti of 4 dimensions, gzipped": ("NIFTI", (NIBABEL / "example4d.nii.gz").read_bytes()),
     "nifti-2, gzipped": ("NIFTI", (NIBABEL / "example_nifti2.nii.gz").read_bytes()),

@@ -201,6 +201,38 @@ def test_spar_and_sdat(tmp_path: Path) -> None:
     assert (tmp_path / "out/00007.sdat").read_bytes() == bytes(range(32))
 
 
+def test_fif_opens_in_mne(clean: Clean, tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import mne
+
+        info = mne.create_info(["EEG001", "EEG002"], 100.0, "eeg")
+        raw = mne.io.RawArray(np.arange(200, dtype=float).reshape(2, 100) * 1e-6, info, verbose="error")
+        raw.info["subject_info"] = {"his_id": NAME, "last_name": NAME, "first_name": NAME, "sex": 2}
+        raw.info["experimenter"], raw.info["description"] = NAME, f"rest of {NAME}"
+        raw.set_meas_date(1_699_900_000)
+        raw.save(tmp_path / "a_raw.fif", verbose="error")
+        data, report = clean(tmp_path / "a_raw.fif")
+        assert len(data) == (tmp_path / "a_raw.fif").stat().st_size
+        (tmp_path / "b_raw.fif").write_bytes(data)
+        read = mne.io.read_raw_fif(tmp_path / "b_raw.fif", preload=True, verbose="error")
+    assert (report.ending, report.headers["FileType"]) == (".fif", "FIF")
+    assert np.allclose(read.get_data(), raw.get_data(), atol=1e-9)
+    assert read.ch_names == raw.ch_names
+    assert read.info["meas_date"] < raw.info["meas_date"]
+    assert read.info["meas_date"].time() == raw.info["meas_date"].time()
+    assert read.info["subject_info"]["his_id"].strip() == "E001"
+
+
+def test_pictures_of_other_kinds_are_held(clean: Clean, tmp_path: Path) -> None:
+    from PIL import Image
+
+    for kind in ("GIF", "BMP", "WEBP"):
+        Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "a", kind)
+        with pytest.raises(Held, match="save it as PNG"):
+            clean(tmp_path / "a", pixels_approved=True)
+
+
 def test_meshes(clean: Clean, tmp_path: Path) -> None:
     facet = struct.pack("<12fH", *range(12), 0)
     (tmp_path / "a").write_bytes(MARK.ljust(80) + struct.pack("<I", 2) + facet * 2)
