@@ -8,7 +8,7 @@ Knows no catalogue, no network and no database. The rooms:
 * `engine`: how bytes are taken apart and put together.
 * `walk`, `marks`, `headers`, `facts`, `suspicion`, `leak`: the steps between; `cleaner` puts them in order.
 * `formats`: what is not DICOM: NIfTI, EDF, twix, PAR/REC, pictures, tables ...; `formats.FileCleaner` takes any file.
-* `pixels`: masks, and what raises a suspicion; `csa`: Siemens headers, cleaned in place.
+* `pixels`: masks, and what raises a suspicion; `csa` and `gems`: formats of Siemens and GE, cleaned from within.
 * `data`: tables, vocabulary and example profiles, each with its provenance.
 """
 

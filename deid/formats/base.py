@@ -85,7 +85,7 @@ class Work:
         self._pieces: list[tuple[str, bytes | memoryview]] = []
 
     def subject(self, identifier: bytes) -> None:
-        """Say who the file is about: dates of a subject are shifted by the same days in files of every kind."""
+        """Say who the file is about: it has a say in the shift of dates only where an exam was begun so (`Mapping`)."""
         if identifier.strip(b" \0"):
             self._days = self.context.mapping.days(identifier)
 
