@@ -38,6 +38,7 @@ _COMMANDS = {
     "stat": ("tree", "Show what is known of one place in the archive."),
     "cat": ("tree", "Write an archived file's bytes to standard output."),
     "query": ("query", "Find series and files by their metadata."),
+    "send": ("send", "Send DICOM files of the archive to a node."),
     "mount": ("mount", "Mount the archive as a read-only folder."),
     "mount-staging": ("mount_staging", "Mount the folder to bring files into."),
     "serve": ("serve", "Serve WebDAV, receive DICOM, check and publish."),

@@ -13,6 +13,7 @@ import click
 
 from catalog.administration import principal
 from catalog.audit import Face, Keeper
+from catalog.database import Database
 from catalog.pure.nodes import Node
 from catalog.view import View
 from gateway.cli.administering import catalogue
@@ -92,12 +93,20 @@ def cat(path: str, login: str | None) -> None:
 
 @contextmanager
 def _view(login: str | None) -> Iterator[View]:
+    with view_as(login) as (view, _):
+        yield view
+
+
+@contextmanager
+def view_as(login: str | None) -> Iterator[tuple[View, Database]]:
+    """Give the archive as a user sees it, None for the caller's own login, and the catalogue."""
     with catalogue() as database:
         keeper = Keeper(database)
         actor = unix_login()
         user = principal(database, login or actor)
         try:
-            yield open_archive(configuration(), database, keeper).view(user, Face.CLI, "" if actor == user.login else actor)
+            archive = open_archive(configuration(), database, keeper)
+            yield archive.view(user, Face.CLI, "" if actor == user.login else actor), database
         finally:
             keeper.stop()
 

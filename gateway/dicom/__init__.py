@@ -8,6 +8,7 @@
     find         C-FIND: what nodes are granted
     retrieve     C-GET and C-MOVE of it
     requestor    associations that we ask for, to send files
+    sending      `archimed send`
     identifiers  queries as data sets
     heads        heads of stored files
     peers        who is at the other end

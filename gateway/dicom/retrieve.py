@@ -241,7 +241,7 @@ class _Getting(_Retrieving):
             context = self._context_for(head)
             if context is None:
                 return None
-            data = _data(file, head, context.transfer_syntax)
+            data = data_of(file, head, context.transfer_syntax)
             return replies.store(context.number, head.sop_class, head.sop_instance, data)
 
         self.go_through(chosen, replies, send)
@@ -292,7 +292,7 @@ class _Moving(_Retrieving):
             kind = kind_for(association, head)
             if gone or kind is None:
                 return None
-            data = _data(file, head, kind.transfer_syntax)
+            data = data_of(file, head, kind.transfer_syntax)
             try:
                 return association.store(kind, head.sop_instance, data, self._all.peer.title, self.command.message)
             except (OSError, PeerError):
@@ -339,7 +339,7 @@ def _pairs(retrievals: _Retrievals, chosen: Sequence[Instance]) -> Iterator[tupl
         yield head.sop_class, head.transfer_syntax
 
 
-def _data(file: OpenFile, head: Stored, syntax: str) -> Iterable[bytes]:
+def data_of(file: OpenFile, head: Stored, syntax: str) -> Iterable[bytes]:
     """Return a file's data set in a transfer syntax, never without bytes.
 
     Raises:

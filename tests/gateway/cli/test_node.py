@@ -4,6 +4,8 @@ import json
 
 from tests.builders import BuiltArchive
 from tests.gateway.cli.conftest import Run, done, refused
+from tests.gateway.dicom.node import free_port, storing_at
+from tests.synthetic import image
 
 WS1 = ("node", "add", "WS1", "--ae", "WORKSTATION1", "--host", "192.0.2.9", "--port", "104")
 
@@ -35,3 +37,17 @@ def test_what_cannot_be_a_node(archimed: Run, built: BuiltArchive) -> None:
     assert "host names are not taken" in refused(archimed("node", "add", "X", "--ae", "X", "--host", "ws", "--port", "1"))
     assert "a port is a number" in refused(archimed("node", "add", "X", "--ae", "X", "--host", "::1", "--port", "0"))
     assert "there is no node" in refused(archimed("node", "remove", "X"))
+
+
+def test_files_are_sent_from_the_command_line(archimed: Run, built: BuiltArchive) -> None:
+    built.user("ada")
+    built.study("2008-0003")
+    built.grant("ada", "2008-0003")
+    built.add_series("2008-0003/E001/003_DCM_MR_t1", {"1.dcm": image(instance=1), "2.dcm": image(instance=2)})
+    port = free_port()
+    done(archimed(*WS1[:5], "--host", "127.0.0.1", "--port", str(port)))
+    with storing_at(port, built.folder / "arrived") as arrived:
+        assert done(archimed("send", "2008-0003/E001", "--to", "ws1", "--as", "ada")) == "2 of 2 files sent to WS1\n"
+        assert len(list(arrived.iterdir())) == 2
+    assert "there is no node" in refused(archimed("send", "2008-0003", "--to", "WS2", "--as", "ada"))
+    assert "no such file or folder" in refused(archimed("send", "2008-0099", "--to", "WS1", "--as", "ada"))

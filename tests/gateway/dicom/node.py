@@ -6,7 +6,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pydicom
@@ -83,24 +83,28 @@ class Node:
         done = self.run("movescu", "-v", "-S", "-aem", destination, *words, "127.0.0.1", str(self.port))
         return done.stdout + done.stderr
 
-    @contextmanager
-    def storing(self, *options: str) -> Iterator[Path]:
+    def storing(self, *options: str) -> AbstractContextManager[Path]:
         """Run a storescp where nodes are sent to; give the folder that it fills."""
-        folder = self.folder / "stored"
-        folder.mkdir()
-        words = [program("storescp"), "-od", str(folder), *options, str(self.storage_port)]
-        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            while process.poll() is None:
-                try:
-                    socket.create_connection(("127.0.0.1", self.storage_port), 1).close()
-                    break
-                except ConnectionRefusedError:
-                    continue
-            yield folder
-        finally:
-            process.kill()
-            process.wait()
+        return storing_at(self.storage_port, self.folder / "stored", *options)
+
+
+@contextmanager
+def storing_at(port: int, folder: Path, *options: str) -> Iterator[Path]:
+    """Run a storescp at a port; give the folder that it fills."""
+    folder.mkdir()
+    words = [program("storescp"), "-od", str(folder), *options, str(port)]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except ConnectionRefusedError:
+                continue
+        yield folder
+    finally:
+        process.kill()
+        process.wait()
 
 
 @contextmanager
