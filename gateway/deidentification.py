@@ -91,9 +91,17 @@ class _Cleaner:
     def __init__(self, cleaner: FileCleaner) -> None:
         self._cleaner = cleaner
 
-    def clean(self, source: Path, target: BufferedRandom, *, stem: str = "", renamed: tuple[str, str] | None = None) -> Cleaned:
+    def clean(
+        self,
+        source: Path,
+        target: BufferedRandom,
+        *,
+        stem: str = "",
+        renamed: tuple[str, str] | None = None,
+        overruled: bool = False,
+    ) -> Cleaned:
         try:
-            report = self._cleaner.clean(source, target, stem=stem or NO_STEM, renamed=renamed)
+            report = self._cleaner.clean(source, target, stem=stem or NO_STEM, renamed=renamed, overruled=overruled)
             return _of_own_type(report, source) if report.headers.get("FileType") == RAW else report
         except deid.Unreadable as error:
             raise Unreadable(str(error)) from None

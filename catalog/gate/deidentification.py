@@ -40,11 +40,20 @@ class Cleaned(Protocol):
 class Cleaner(Protocol):
     """Cleans the files of one import, by one profile and one exam code."""
 
-    def clean(self, source: Path, target: BufferedRandom, *, stem: str = "", renamed: tuple[str, str] | None = None) -> Cleaned:
+    def clean(
+        self,
+        source: Path,
+        target: BufferedRandom,
+        *,
+        stem: str = "",
+        renamed: tuple[str, str] | None = None,
+        overruled: bool = False,
+    ) -> Cleaned:
         """Write the clean file to `target`.
 
         `stem` is what the file, and those that a header names with it, will be called but for their endings; `renamed` the
-        label of the subject in a BIDS dataset, and the one that stands for it.
+        label of the subject in a BIDS dataset, and the one that stands for it; `overruled` that a named human vouches for this
+        very file, which is no DICOM, though something in it looks like an identity.
 
         The same file gives the same bytes whenever it is cleaned again, so that a publish job can be repeated.
 

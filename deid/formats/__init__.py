@@ -55,7 +55,7 @@ class FileCleaner:
             subject=who,
             scheme=scheme,
         )
-        self._context = Context(profile, Mapping(key, study, who, scheme=scheme), study, exam_code, pixels_approved, overruled)
+        self._context = Context(profile, Mapping(key, study, who, scheme=scheme), study, exam_code, pixels_approved)
 
     def map_uid(self, old: str) -> str:
         """The UID that stands for `old` in this study."""
@@ -78,15 +78,24 @@ class FileCleaner:
             handler.clean(source, out, self._context)
         return out.getvalue()
 
-    def clean(self, source: Path, target: BinaryIO, *, stem: str = "00001", renamed: tuple[str, str] | None = None) -> Report:
+    def clean(
+        self,
+        source: Path,
+        target: BinaryIO,
+        *,
+        stem: str = "00001",
+        renamed: tuple[str, str] | None = None,
+        overruled: bool = False,
+    ) -> Report:
         """Write the clean file to `target`.
 
         `stem`: what it and the files that belong to it will be called, but for their endings. `renamed`: in a BIDS dataset,
-        the label of the subject and the one that stands for it.
+        the label of the subject and the one that stands for it. `overruled`: a named human has looked at this very file, which
+        is no DICOM, and says why what looks like an identity in it is none.
 
         Raises `Unreadable` or `Held`: then nothing was written. An `OSError` is the target's alone.
         """
-        context = replace(self._context, stem=stem, renamed=renamed)
+        context = replace(self._context, stem=stem, renamed=renamed, overruled=overruled)
         try:
             handler = recognised(source)
             if handler is not None:

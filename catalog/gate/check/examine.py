@@ -182,7 +182,8 @@ class Examiner:
         try:
             with self._staging.scratch() as target, self._tree.readable(file) as path:
                 naming = self._tree.naming(file, self._exam or NO_EXAM_YET)
-                cleaner.clean(path, target, stem=naming.stem, renamed=naming.renamed)
+                overruled = cleaner is self._vouched
+                cleaner.clean(path, target, stem=naming.stem, renamed=naming.renamed, overruled=overruled)
         except (Held, Unreadable) as error:
             return str(error)
         return ""

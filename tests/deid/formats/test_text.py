@@ -12,7 +12,8 @@ import openpyxl
 import pytest
 
 from deid import Held, ProfileError, Unreadable, load_profile
-from tests.deid.formats.conftest import MARK, attesting
+from deid.formats import FileCleaner
+from tests.deid.formats.conftest import KEY, MARK, attesting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,10 +102,11 @@ def test_a_sign_of_an_older_encoding_far_behind(clean: Clean, tmp_path: Path) ->
 
 def test_a_named_human_overrules_a_heuristic_and_the_report_says_what_passed(clean: Clean, tmp_path: Path) -> None:
     (tmp_path / "a").write_text("score,surname\n1,Braun\n2,Schwarz\n")
-    _, report = clean(tmp_path / "a", attesting("CSV"), overruled=True)
+    cleaner = FileCleaner(load_profile(attesting("CSV")), KEY, "2008-0003", "E001")
+    report = cleaner.clean(tmp_path / "a", io.BytesIO(), overruled=True)
     assert {action.rule for action in report.actions} >= {"overruled: a column called like an identity"}
-    with pytest.raises(Held, match="must attest CSV"):
-        clean(tmp_path / "a", overruled=False)
+    with pytest.raises(Held, match="a column called like an identity"):
+        cleaner.clean(tmp_path / "a", io.BytesIO())
 
 
 @pytest.mark.parametrize(("text", "ending"), [("0 1000 1000 2000\n", ".bval"), ("0 1 0\n0 0 -1\n0 0.5 0\n", ".bvec")])
