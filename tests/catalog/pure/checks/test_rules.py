@@ -132,7 +132,8 @@ checked = st.builds(
     file_type=st.sampled_from(["", "DCM_MR", "RAW"]), number=st.none() | st.integers(-9, 2**40), position=positions,
     same_in_meta=st.booleans(), lacks_pixels=st.booleans(), elsewhere=st.lists(st.integers(1, 9), max_size=2),
     archived=st.sampled_from(["", "E1"]), held=st.sampled_from(["", "why"]), waits=st.sampled_from(["", "why"]),
-    burned_in=st.sampled_from(["", "why", "a voice may be heard: why"]), name_tells=st.booleans(), is_unfinished=st.booleans(),
+    burned_in=st.sampled_from(["", "why", "a voice may be heard: why"]), name_identifies=st.booleans(),
+    is_unfinished=st.booleans(),
 )  # fmt: skip
 
 
