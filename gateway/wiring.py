@@ -208,6 +208,7 @@ def open_worker(config: Config, database: Database) -> "Worker":
     """Open what runs the jobs in this process."""
     from catalog.gate.sweep import Sweeper
     from catalog.jobs import Chore
+    from catalog.lifecycle.access import AccessWriter
     from catalog.lifecycle.bin.expiry import Expiry
     from gateway.deidentification import StandardDeidentification  # late: DICOM libraries, which listing does without
 
@@ -223,6 +224,7 @@ def open_worker(config: Config, database: Database) -> "Worker":
         Chore("marking the folders", generations.note, _NOTE_SECONDS),
         Chore("looking for orphans", sweeper.sweep, _SWEEP_SECONDS),
         Chore("emptying the bin", Expiry(database, keep_for(config)).expire, _SWEEP_SECONDS),
+        Chore("writing who may see what into the store", AccessWriter(database, open_store(config)).write, _NOTE_SECONDS),
     )
     guard = generations.require_one_age
     return make_worker(

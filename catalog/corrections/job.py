@@ -237,10 +237,9 @@ def _describe_series(connection: sa.Connection, asked: _Asked) -> _Done:
     connection.execute(
         series.update().where(series.c.id == one.id).values(description=asked.value, name=name, name_key=folded(name))
     )
-    if name == one.name:
-        return _Done([], [])
-    moved = Moved(_batches(connection, one.id), Place(exam.code, one.name), Place(exam.code, name))
-    return _Done([moved], [(NodeId(Kind.EXAM, exam.id), one.name)])
+    was, now = Place(exam.code, one.name), Place(exam.code, name)
+    moved = Moved(_batches(connection, one.id), was, now, asked.value)
+    return _Done([moved], [] if was == now else [(NodeId(Kind.EXAM, exam.id), one.name)])
 
 
 def _exam(connection: sa.Connection, number: int) -> Row:

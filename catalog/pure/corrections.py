@@ -33,11 +33,15 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A series that stands elsewhere now; `batches` are the imports its files came with."""
+    """A series that stands elsewhere now; `batches` are the imports its files came with.
+
+    `description` is the series' new description, None where it stays.
+    """
 
     batches: tuple[int, ...]
     was: Place
     now: Place
+    description: str | None = None
 
 
 def described_name(number: int, file_type: str, description: str, others: Iterable[str]) -> str:
@@ -50,9 +54,17 @@ def moved_name(name: str, others: Iterable[str]) -> str:
     return unique_name(name, {folded(other) for other in others})
 
 
-def place_now(batch: int, place: Place, corrections: Iterable[Moved]) -> Place:
-    """Return where a series' files of an import stand after all corrections, given in the order in which they were made."""
+def corrected(batch: int, place: Place, corrections: Iterable[Moved]) -> tuple[Place, str | None]:
+    """Return where a series' files of an import stand after all corrections, and its description if one of them changed it.
+
+    Args:
+        batch: the import.
+        place: where its manifest says that they stand.
+        corrections: in the order in which they were made.
+    """
+    description = None
     for correction in corrections:
         if correction.was == place and batch in correction.batches:
             place = correction.now
-    return place
+            description = correction.description if correction.description is not None else description
+    return place, description

@@ -7,15 +7,19 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from catalog.pure.corrections import Moved, Place, place_now
+from catalog.pure.corrections import Moved, Place, corrected
 
 
 class Standing(NamedTuple):
-    """Where a file stands; its name may lead through folders of its series. `bin` is the bin's entry it is in, '' if none."""
+    """Where a file stands; its name may lead through folders of its series. `bin` is the bin's entry it is in, '' if none.
+
+    `description` is that of its series if a correction changed it, else None.
+    """
 
     place: Place
     name: str
     bin: str = ""
+    description: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +56,13 @@ def standing_after(batch: int, standing: Standing, steps: Iterable[Step]) -> Sta
     for step in steps:
         if isinstance(step, Moved):
             if not standing.bin:
-                standing = standing._replace(place=place_now(batch, standing.place, [step]))
+                place, description = corrected(batch, standing.place, [step])
+                standing = standing._replace(place=place, description=description or standing.description)
         elif isinstance(step, Binned):
             is_named = step.names is None or standing.name in step.names
             if not standing.bin and standing.place == step.was and batch in step.batches and is_named:
                 standing = standing._replace(bin=step.bin)
         elif standing.bin == step.bin and standing.place == step.was:
-            standing = Standing(step.now, dict(step.renamed).get(standing.name, standing.name))
+            name = dict(step.renamed).get(standing.name, standing.name)
+            standing = standing._replace(place=step.now, name=name, bin="")
     return standing

@@ -1,7 +1,9 @@
 """The records beside a study's objects: what each holds, written and read here alone (docs/formats.md).
 
     study.json                 what the study is
+    access.json                who may see it, for who has to make the catalogue anew
     manifests/<import>.jsonl   one line a file of that import: tree path, digest, size, headers
+    imports/<import>.json      who decided on that import, when, and the profile it was cleaned with
     corrections/<n>.jsonl      one line a series that stands elsewhere since that correction
     removals/<n>.jsonl         one line a series that went into the bin or came back; one a file that was purged
 
@@ -10,9 +12,12 @@ May live here: the JSON of records. Not: where a store keeps them.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 from catalog.pure.corrections import Moved, Place
+from catalog.pure.errors import Damaged
 from catalog.pure.standing import Binned, Restored, Standing, Step, standing_after
 from catalog.store.model import RecordStore
 
@@ -20,7 +25,9 @@ _EntryKey: TypeAlias = tuple[int | str, ...]
 FORMAT = 1
 
 _STUDY = "study.json"
+_ACCESS = "access.json"
 _MANIFESTS = "manifests"
+_IMPORTS = "imports"
 _CORRECTIONS = "corrections"
 _REMOVALS = "removals"
 # What tells an entry of a manifest from all others of that import.
@@ -33,6 +40,91 @@ def write_study(store: RecordStore, study: str, about: Mapping[str, Any]) -> Non
     store.write_record(study, _STUDY, [text.encode(), b"\n"])
 
 
+@dataclass(frozen=True, slots=True)
+class ImportRecord:
+    """What one import was; times in seconds since 1970 UTC, logins as they were.
+
+    `number` is the batch's, `profile` the TOML text (None: the engine's default), `profile_hash` that of the compiled profile.
+    """
+
+    number: int
+    opened: int
+    added: int
+    decided: int | None
+    decided_by: str
+    profile: str | None
+    profile_hash: str
+    engine: str
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRecord:
+    """What a study is, as its `study.json` says."""
+
+    code: str
+    description: str
+    end_date: str | None
+    profile: str | None
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRecord:
+    """One user who may see a study: `granted` and `created` in seconds since 1970 UTC."""
+
+    login: str
+    role: str
+    created: int
+    granted: int
+
+
+def read_study(store: RecordStore, study: str) -> StudyRecord:
+    """Return what a study is.
+
+    Raises:
+        Damaged: its record is missing or cannot be read.
+    """
+    about = _json(store, study, _STUDY)
+    if about.get("format") != FORMAT:
+        raise Damaged(f"the record of study {study} in the store has a format that this program does not know")
+    return StudyRecord(
+        about["study"], about.get("description", ""), about.get("end_date"), about.get("profile"), about.get("created", 0)
+    )
+
+
+def write_access(store: RecordStore, study: str, users: Iterable[AccessRecord]) -> None:
+    """Write who may see a study, if that is not what is written there already."""
+    text = json.dumps({"format": FORMAT, "users": [asdict(user) for user in users]}, indent=1).encode() + b"\n"
+    with suppress(Damaged):
+        if b"".join(store.read_record(study, _ACCESS)) == text:
+            return
+    store.write_record(study, _ACCESS, [text])
+
+
+def read_access(store: RecordStore, study: str) -> list[AccessRecord]:
+    """Return who may see a study; nobody if that was never written."""
+    try:
+        return [AccessRecord(**user) for user in _json(store, study, _ACCESS)["users"]]
+    except Damaged:
+        return []
+
+
+def write_import(store: RecordStore, study: str, name: str, about: ImportRecord) -> None:
+    """Write what an import was, replacing what an earlier attempt wrote."""
+    text = json.dumps({"format": FORMAT, **asdict(about)}, indent=1)
+    store.write_record(study, f"{_IMPORTS}/{name}.json", [text.encode(), b"\n"])
+
+
+def _import(store: RecordStore, study: str, name: str) -> ImportRecord:
+    """Return what an import was; of one before there were such records, what its manifest's name says."""
+    opened, _, number = name.partition("-")
+    try:
+        about = _json(store, study, f"{_IMPORTS}/{name}.json")
+    except Damaged:
+        return ImportRecord(int(number), int(opened), int(opened), None, "", None, "", "")
+    return ImportRecord(**{key: value for key, value in about.items() if key != "format"})
+
+
 def write_manifest(store: RecordStore, study: str, name: str, entries: Iterable[Mapping[str, Any]]) -> None:
     """Write the manifest of one import, replacing what an earlier attempt wrote."""
     store.write_record(study, f"{_MANIFESTS}/{name}.jsonl", _lines(entries))
@@ -41,11 +133,16 @@ def write_manifest(store: RecordStore, study: str, name: str, entries: Iterable[
 def remove_manifest(store: RecordStore, study: str, name: str) -> None:
     """Remove the manifest of an import that was given up; one that was never written is fine."""
     store.delete_record(study, f"{_MANIFESTS}/{name}.jsonl")
+    store.delete_record(study, f"{_IMPORTS}/{name}.json")
 
 
 def write_correction(store: RecordStore, study: str, name: str, moved: Iterable[Moved]) -> None:
     """Write where series stand since a correction, replacing what an earlier attempt wrote."""
-    lines = ({"batches": one.batches, "was": one.was._asdict(), "now": one.now._asdict()} for one in moved)
+    lines = (
+        {"batches": one.batches, "was": one.was._asdict(), "now": one.now._asdict()}
+        | ({} if one.description is None else {"description": one.description})
+        for one in moved
+    )
     store.write_record(study, f"{_CORRECTIONS}/{name}.jsonl", _lines(lines))
 
 
@@ -77,7 +174,12 @@ def redact(store: RecordStore, study: str, bin_entry: str, name: str) -> None:
         name: under which the purge is written down.
     """
     steps, purged = _steps(store, study)
-    gone = {_key_of(batch, entry) for batch, entry, standing in _entries(store, study, steps) if standing.bin == bin_entry}
+    gone = {
+        _key_of(_batch_of(manifest), entry)
+        for manifest in _manifest_names(store, study)
+        for entry, standing in _entries(store, study, manifest, steps)
+        if standing.bin == bin_entry
+    }
     mine = f"{_REMOVALS}/{name}.jsonl"
     if mine in store.list_records(study, _REMOVALS):
         gone |= {_key_read(json.loads(line)["purged"]) for line in store.read_record(study, mine)}
@@ -101,20 +203,41 @@ def manifests(store: RecordStore, study: str) -> Iterator[dict[str, Any]]:
 
     What lies in the bin or was purged is passed over.
     """
+    for _, entries in imports(store, study):
+        yield from entries
+
+
+def imports(store: RecordStore, study: str) -> Iterator[tuple[ImportRecord, Iterator[dict[str, Any]]]]:
+    """Yield every import of the study in their order, each with its entries as `manifests` yields them."""
     steps, purged = _steps(store, study)
-    for batch, entry, standing in _entries(store, study, steps):
+    for manifest in _manifest_names(store, study):
+        about = _import(store, study, manifest.removesuffix(".jsonl").rpartition("/")[2])
+        yield about, _standing_entries(store, study, manifest, steps, purged)
+
+
+def corrections_seen(store: RecordStore, study: str) -> int:
+    """Return the highest number of a correction that the study's records name; 0 if there is none."""
+    names = [name.rpartition("/")[2] for name in store.list_records(study, _CORRECTIONS)]
+    return max((int(name.partition("-")[0]) for name in names if name[:1].isdigit()), default=0)
+
+
+def _standing_entries(
+    store: RecordStore, study: str, manifest: str, steps: Sequence[Step], purged: set[_EntryKey]
+) -> Iterator[dict[str, Any]]:
+    batch = _batch_of(manifest)
+    for entry, standing in _entries(store, study, manifest, steps):
         if not standing.bin and _key_of(batch, entry) not in purged:
-            yield entry | standing.place._asdict() | {"name": standing.name}
+            described = {} if standing.description is None else {"description": standing.description}
+            yield entry | standing.place._asdict() | {"name": standing.name} | described
 
 
-def _entries(store: RecordStore, study: str, steps: Sequence[Step]) -> Iterator[tuple[int, dict[str, Any], Standing]]:
-    """Yield each entry with the number of its import and where it stands now."""
-    for name in _manifest_names(store, study):
-        batch = _batch_of(name)
-        for line in store.read_record(study, name):
-            entry = json.loads(line)
-            began = Standing(Place(entry["exam"], entry["series"]), entry["name"])
-            yield batch, entry, standing_after(batch, began, steps)
+def _entries(store: RecordStore, study: str, manifest: str, steps: Sequence[Step]) -> Iterator[tuple[dict[str, Any], Standing]]:
+    """Yield each entry of a manifest with where it stands now."""
+    batch = _batch_of(manifest)
+    for line in store.read_record(study, manifest):
+        entry = json.loads(line)
+        began = Standing(Place(entry["exam"], entry["series"]), entry["name"])
+        yield entry, standing_after(batch, began, steps)
 
 
 def _manifest_names(store: RecordStore, study: str) -> list[str]:
@@ -160,11 +283,19 @@ def _written(step: Binned | Restored) -> dict[str, Any]:
 def _read(line: Mapping[str, Any]) -> Step:
     was = Place(**line["was"])
     if "bin" not in line:
-        return Moved(tuple(line["batches"]), was, Place(**line["now"]))
+        return Moved(tuple(line["batches"]), was, Place(**line["now"]), line.get("description"))
     if "now" in line:
         return Restored(line["bin"], was, Place(**line["now"]), tuple(line.get("renamed", {}).items()))
     names = line.get("names")
     return Binned(line["bin"], frozenset(line["batches"]), was, frozenset(names) if names is not None else None)
+
+
+def _json(store: RecordStore, study: str, name: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(b"".join(store.read_record(study, name)))
+    except ValueError:
+        raise Damaged(f"a record of study {study} in the store cannot be read; bring it back from a backup") from None
+    return found
 
 
 def _lines(entries: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:

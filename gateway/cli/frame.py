@@ -43,6 +43,7 @@ _COMMANDS = {
     "mount-staging": ("mount_staging", "Mount the folder to bring files into."),
     "serve": ("serve", "Serve WebDAV, receive DICOM, check and publish."),
     "job": ("job", "Look at the work that waits, runs and failed."),
+    "rebuild": ("rebuild", "Make a catalogue that was lost anew from the store."),
     "verify": ("verify", "Compare every object of the store with its digest and with the catalogue."),
     "repair": ("verify", "Put good copies in the place of damaged objects."),
     "doctor": ("doctor", "Look this machine over and say what to mend."),

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from catalog import durable, marks
 from catalog.database import Database, migrate, shape
 from catalog.database.tables import files
+from catalog.lifecycle import numbers
 from catalog.pure.errors import Refused
 from gateway.cli.common import configuration
 from gateway.config import Config
@@ -63,6 +64,7 @@ def prepare(config: Config, *, adopt: bool = False) -> list[str]:
         done.append(f"staging {config.staging.path}")
         if adopt:
             generations.adopt()
+            numbers.lift(database, open_store(config), open_staging(config).highest_batch())
             done.append("catalogue, staging and store go on as one archive; see `archimed staging orphans`")
         else:
             generations.mark_new()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from catalog import changes
+from catalog import changes, clock
 from catalog.audit import record
 from catalog.changes import ChangeKind, announce
 from catalog.database import Database
@@ -42,18 +42,23 @@ _MOST_PLANS = 5
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where an import goes: the study, and the profile it was cleaned with."""
+    """Where an import goes: the study, and the profile it was cleaned with: its row, its text (None: the default), its hash."""
 
     study_id: int
     study: str
     profile_id: int
+    profile: str | None
+    profile_hash: str
+    engine: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Planned:
-    """What is going to be committed. `seen`: the newest change of the archive that it takes into account."""
+    """What is going to be committed. `seen`: the newest change of the archive that it takes into account; `added`: since when
+    it counts as archived, in seconds since 1970 UTC."""
 
     seen: int
+    added: int
     exam: int | None
     images: Plan
     metadata: Mapping[str, Prepared]
@@ -122,11 +127,16 @@ class Filing:
             one.name: prepare(headers_of(self._database, [file.stored.staged for file in one.files])) for one in images.series
         }
         made = results.plan_results(self._database, batch, exam, [one.name for one in images.series], collected.brought)
-        return _Planned(seen, exam, images, metadata, made)
+        return _Planned(seen, clock.now(), exam, images, metadata, made)
 
     def _write_manifest(self, batch: Batch, target: Target, planned: _Planned) -> None:
         images = _manifest(self._database, batch.exam_code, planned.images)
         entries = chain(images, results.manifest_entries(planned.results, batch.exam_code))
+        about = records.ImportRecord(
+            batch.id, batch.opened, planned.added, batch.decided, batch.decided_by, target.profile, target.profile_hash,
+            target.engine,
+        )  # fmt: skip
+        records.write_import(self._store, target.study, manifest_name(batch), about)
         records.write_manifest(self._store, target.study, manifest_name(batch), entries)
 
     def _commit(self, job: Job, batch: Batch, target: Target, collected: Collected, planned: _Planned) -> int | None:
@@ -136,9 +146,10 @@ class Filing:
             if changes.content_changed(connection, target.study_id, planned.seen):
                 raise _ChangedMeanwhileError
             exam = tree_rows.put(
-                connection, target.study_id, planned.exam, batch.exam_code, batch.id, planned.images, planned.metadata
-            )
-            results.put(connection, batch, exam, planned.results)
+                connection, target.study_id, planned.exam, batch.exam_code, batch.id, planned.images, planned.metadata,
+                planned.added,
+            )  # fmt: skip
+            results.put(connection, batch, exam, planned.results, planned.added)
             hold(connection, collected.taken | planned.refused())
             left = left_over.left_of(connection, batch.id)
             rest = left_over.leave_behind(connection, batch, left)
@@ -190,6 +201,8 @@ def _manifest(database: Database, exam_code: str, placed: Plan) -> Iterator[dict
                 "file_type": file.stored.description.file_type,
                 "identity": file.stored.description.identity.hex(),
                 "series_identity": file.stored.description.series.hex(),
+                "number": file.stored.description.series_number,
+                "description": file.stored.description.series_description,
                 "acquired": file.stored.description.acquired,
                 "headers": headers,
             }

@@ -117,9 +117,10 @@ class Publisher:
             if profile_id is None:
                 profile_id = self._keep_profile(connection, row.profile)
                 connection.execute(batches.update().where(batches.c.id == job.batch_id).values(profile_id=profile_id))
-            text = connection.execute(sa.select(profiles.c.text).where(profiles.c.id == profile_id)).scalar_one()
+            profile = connection.execute(sa.select(profiles).where(profiles.c.id == profile_id)).one()
         tree = Companions.of(self._database, self._staging, job.batch_id)
-        return _Import(batch_of(row), Target(row.study_id, row.code, profile_id), text, tree)
+        target = Target(row.study_id, row.code, profile_id, profile.text, profile.hash, profile.engine)
+        return _Import(batch_of(row), target, profile.text, tree)
 
     def _keep_profile(self, connection: sa.Connection, text: str | None) -> int:
         key = {"hash": self._deidentification.profile_hash(text), "engine": self._deidentification.engine}

@@ -15,7 +15,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from catalog import clock
 from catalog.database import Database
 from catalog.database.tables import batches, files, folders, series, users
 from catalog.database.tables import results as results_table
@@ -160,26 +159,26 @@ def manifest_entries(planned: PlannedResults, exam_code: str) -> Iterator[dict[s
             yield {
                 "exam": exam_code, "series": result.name, "name": path, "sha256": file.digest.hex(),
                 "size": file.size, "file_type": FILE_TYPE, "identity": _identity(path).hex(),
-                "series_identity": result.identity.hex(), "acquired": None, "headers": {}, "lineage": result.origin,
+                "series_identity": result.identity.hex(), "number": result.number, "description": result.label,
+                "acquired": None, "headers": {}, "lineage": result.origin,
             }  # fmt: skip
 
 
-def put(connection: sa.Connection, batch: Batch, exam_id: int, planned: PlannedResults) -> None:
+def put(connection: sa.Connection, batch: Batch, exam_id: int, planned: PlannedResults, now: int) -> None:
     """Make the series, folders and files of an import's results in an exam, as planned."""
-    now = clock.now()
     for result in planned.results:
         row = result.row if result.row is not None else _make(connection, batch, exam_id, result, now)
         if result.lineage is not None:
             values = {"program": result.lineage.program, "sources": sources_as_column(result.lineage.sources)}
             connection.execute(results_table.update().where(results_table.c.series_id == row).values(values))
-        folders_of = _Folders(connection, row, now)
+        folders_of = FolderRows(connection, row, now)
         for at in range(0, len(result.placed), _ROWS_AT_ONCE):
             chunk = result.placed[at : at + _ROWS_AT_ONCE]
             connection.execute(files.insert(), [_file_row(folders_of, row, batch.id, file, way, now) for file, way in chunk])
 
 
 def _file_row(
-    folders_of: "_Folders", series_id: int, batch_id: int, file: ResultFile, way: tuple[str, ...], now: int
+    folders_of: "FolderRows", series_id: int, batch_id: int, file: ResultFile, way: tuple[str, ...], now: int
 ) -> dict[str, Any]:
     *above, name = way
     key = folders_of.key(above, name)
@@ -213,24 +212,35 @@ def _of_exam(database: Database, exam_id: int | None) -> dict[bytes, _Known]:
 
 
 def _make(connection: sa.Connection, batch: Batch, exam_id: int, result: PlannedResult, now: int) -> int:
-    source = connection.execute(
-        sa.select(series.c.id)
-        .where(series.c.exam_id == exam_id, series.c.number == result.number, series.c.file_type != FILE_TYPE)
-        .order_by(series.c.name_key)
-        .limit(1)
-    ).scalar()
     values = {
         "exam_id": exam_id, "study_id": batch.study_id, "number": result.number, "file_type": FILE_TYPE,
         "description": result.label, "identity": result.identity, "name": result.name, "name_key": folded(result.name),
         "acquired": None, "added": now,
     }  # fmt: skip
     made = int(connection.execute(series.insert().values(values).returning(series.c.id)).scalar_one())
-    origin = {
-        "series_id": made, "source_id": source, "program": "", "sources": sources_as_column(()),
-        "brought_by": result.origin["brought_by"],
-    }  # fmt: skip
-    connection.execute(results_table.insert().values(origin))
+    origin = {**result.origin, "program": "", "sources": ()}
+    connection.execute(results_table.insert().values(origin_row(connection, made, exam_id, result.number, origin)))
     return made
+
+
+def origin_row(connection: sa.Connection, made: int, exam_id: int, number: int, origin: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row of where a result comes from; the series of its number in its exam is the one it was made of.
+
+    Args:
+        made: the series that is the result.
+        number: its number.
+        origin: as its manifest says it.
+    """
+    source = connection.execute(
+        sa.select(series.c.id)
+        .where(series.c.exam_id == exam_id, series.c.number == number, series.c.file_type != FILE_TYPE)
+        .order_by(series.c.name_key)
+        .limit(1)
+    ).scalar()
+    return {
+        "series_id": made, "source_id": source, "program": origin["program"],
+        "sources": sources_as_column(tuple(origin["sources"])), "brought_by": origin["brought_by"],
+    }  # fmt: skip
 
 
 def _placed(
@@ -281,8 +291,13 @@ def _origin(database: Database, batch: Batch, series_id: int | None, lineage: Li
     return origin if lineage is None else origin | {"program": lineage.program, "sources": list(lineage.sources)}
 
 
-class _Folders:
-    """The folders of one result: those it has, and those it gets."""
+class FolderRows:
+    """The folders of one result: those it has, and those it gets.
+
+    Args:
+        series_id: the result.
+        now: since when new ones count as archived.
+    """
 
     def __init__(self, connection: sa.Connection, series_id: int, now: int) -> None:
         self._connection = connection

@@ -5,7 +5,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from catalog import clock
 from catalog.database import Database
 from catalog.database.tables import exams, files, series
 from catalog.metadata.keeping import Prepared, keep
@@ -48,17 +47,18 @@ def put(
     batch_id: int,
     placed: Plan,
     metadata: Mapping[str, Prepared],
+    now: int,
 ) -> int:
     """Make the exam if it is not there, and the plan's series and files with their metadata.
 
     Args:
         exam_id: the exam; None to make it.
         metadata: by a series' name, the metadata of its files, in the order of the plan.
+        now: since when it counts as archived.
 
     Returns:
         The exam's row.
     """
-    now = clock.now()
     if exam_id is None:
         acquired = min((one.acquired for one in placed.series if one.acquired is not None), default=None)
         values = {"study_id": study_id, "code": code, "code_key": folded(code), "acquired": acquired, "added": now}

@@ -257,6 +257,11 @@ class Staging:
             self._report(batch).unlink(missing_ok=True)
             durable.sync_folder(self._root / "batches")
 
+    def highest_batch(self) -> int:
+        """Return the highest number of a batch that something is written of; 0 if there is none."""
+        names = (path.name.partition(".")[0] for path in (self._root / "batches").glob("[0-9]*"))
+        return max((int(name) for name in names if name.isdigit()), default=0)
+
     def erase_about(self, batch: int) -> None:
         """Forget what the checks read and said of a batch, durably."""
         with durable.translated("the staging folder cannot be written"):

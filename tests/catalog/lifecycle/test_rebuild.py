@@ -1,0 +1,140 @@
+"""Destroy the catalogue, make it anew from the store, and find every view, listing, metadata answer and grant as before."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from catalog import administration
+from catalog.corrections.requests import Corrections
+from catalog.database import Database, migrate
+from catalog.database.tables import batches
+from catalog.gate.drops.inbox import Inbox
+from catalog.lifecycle import numbers
+from catalog.lifecycle.access import AccessWriter
+from catalog.lifecycle.rebuild import rebuild
+from catalog.metadata import known
+from catalog.metadata.searching import search
+from catalog.pure.access import Role
+from catalog.pure.errors import Refused
+from catalog.pure.nodes import ROOT_ID, NodeId
+from catalog.pure.query import parse
+from catalog.view import Archive, View
+from tests.catalog.gate.conftest import ROOT, STUDY, Gate
+from tests.catalog.gate.publish.test_results import bring, result
+from tests.synthetic import image
+
+
+@pytest.fixture
+def published(gate: Gate) -> Gate:
+    gate.published(image(instance=1), image(instance=2), image(series=4, instance=1))
+    gate.published(image(instance=3))
+    gate.published(image(instance=1, study="7"), exam="E002")
+    return gate
+
+
+@pytest.fixture
+def archived(published: Gate, inbox: Inbox) -> Gate:
+    """Give an archive with exams, late files, results, corrections and grants."""
+    gate = published
+    bring(gate, inbox, result({"seg.nii": b"voxels", "stats/areas.csv": b"left,1\n"}))
+    asked = Corrections(gate.database, ROOT, None)
+    asked.rename_exam(f"{STUDY}/E002", "E003", "was wrong")
+    asked.describe_series(f"{STUDY}/E001/004_DCM_MR_t1_mprage_sag", "knee left", "was wrong")
+    gate.work()
+    administration.set_role(gate.database, ROOT, "bob", Role.POWER)
+    return gate
+
+
+def tree(view: View) -> list[tuple[Any, ...]]:
+    """Return everything that the view shows."""
+
+    def below(folder: NodeId, path: str) -> Iterator[tuple[Any, ...]]:
+        for node in view.walk(folder):
+            yield path + node.name, node.mtime, node.changed, node.size, node.digest
+            if node.is_folder:
+                yield from below(node.id, f"{path}{node.name}/")
+
+    return sorted(below(ROOT_ID, ""))
+
+
+def answers(database: Database, login: str) -> list[Any]:
+    """Return all metadata that a user can ask for."""
+    user = administration.principal(database, login).user_id
+    found = search(database, user, parse("size >= 0", known.known()), with_files=True)
+    return sorted(
+        (
+            one.study, one.exam, one.name, one.file_type, one.number, one.description, one.acquired, one.added, one.files,
+            sorted((name, repr(value)) for name, value in one.metadata.items()),
+            sorted((file.name, file.size, file.sha256, file.acquired) for file in one.chosen),
+        )
+        for one in found
+    )  # fmt: skip
+
+
+def told(database: Database, archive: Archive) -> dict[str, Any]:
+    """Return what each user sees and can ask, where results come from, and who is granted what."""
+    logins = ("ada", "bob", "lea")
+    views = {login: archive.view(administration.principal(database, login)) for login in logins}
+    made = views["ada"].resolve(f"{STUDY}/E001/003_RESULT_seg")
+    return {
+        "trees": {login: tree(view) for login, view in views.items()},
+        "metadata": {login: answers(database, login) for login in logins},
+        "origin": views["ada"].origin(made.id),
+        "grants": [(grant.login, grant.study) for grant in administration.list_grants(database)],
+        "users": [(user.login, user.role) for user in administration.list_users(database)],
+        "studies": [(study.code, study.description, study.end_date) for study in administration.list_studies(database)],
+    }
+
+
+def test_a_lost_catalogue_comes_back_from_the_store_as_it_was(archived: Gate, tmp_path: Path) -> None:
+    AccessWriter(archived.database, archived.store).write()
+    before = told(archived.database, archived.built.archive)
+    assert before["trees"]["ada"]
+    anew = Database(f"sqlite:///{tmp_path}/anew.db")
+    migrate.upgrade(anew)
+    seen: list[int] = []
+    found = rebuild(anew, archived.store, ROOT, seen.append)
+    assert told(anew, Archive(anew, archived.store)) == before
+    assert (found.studies, found.exams, found.files, found.missing) == (2, 2, 7, 0)
+    assert seen[-1] == found.files
+    anew.close()
+
+
+def test_numbers_are_not_given_again(archived: Gate, tmp_path: Path) -> None:
+    highest = archived.database.row(sa.select(sa.func.max(batches.c.id)))
+    assert highest is not None
+    anew = Database(f"sqlite:///{tmp_path}/anew.db")
+    migrate.upgrade(anew)
+    numbers.lift(anew, archived.store, staged=highest[0] + 5)
+    values = {
+        "state": "open", "exam_code": "", "files": 0, "bytes": 0, "findings": "[]", "summary": "[]", "reason": "",
+        "approved": 0, "opened": 1, "last_write": 1, "decided_by": "",
+    }  # fmt: skip
+    with anew.write() as connection:
+        assert connection.execute(batches.insert().values(values).returning(batches.c.id)).scalar_one() == highest[0] + 6
+    anew.close()
+    numbers.lift(archived.database, archived.store, staged=highest[0] + 5)
+    with archived.database.write() as connection:
+        assert connection.execute(batches.insert().values(values).returning(batches.c.id)).scalar_one() > highest[0] + 5
+
+
+def test_only_an_empty_catalogue_is_filled(archived: Gate) -> None:
+    with pytest.raises(Refused, match="knows studies already"):
+        rebuild(archived.database, archived.store, ROOT, lambda _: None)
+
+
+def test_who_may_see_what_is_written_after_a_change_only(archived: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = AccessWriter(archived.database, archived.store)
+    writer.write()
+    written: list[str] = []
+    write = archived.store.write_record
+    monkeypatch.setattr(archived.store, "write_record", lambda study, *rest: (written.append(study), write(study, *rest)))
+    writer.write()
+    AccessWriter(archived.database, archived.store).write()
+    assert written == []
+    administration.remove_grant(archived.database, ROOT, "bob", STUDY)
+    writer.write()
+    assert written == [STUDY]
