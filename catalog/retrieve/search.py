@@ -133,7 +133,7 @@ def _series_of(
     for row in values:
         found[row.series_id].values[row.name] = row.text if row.text is not None else _written(row.low)
     if counted:
-        counts = sa.select(files.c.series_id, sa.func.count()).where(files.c.series_id.in_(list(found)))
+        counts = visible_files(scope.user, files.c.series_id, sa.func.count()).where(files.c.series_id.in_(list(found)))
         for series_id, count in database.rows(counts.group_by(files.c.series_id)):
             found[series_id].files = count
     whole = [one for one in found.values() if {"StudyInstanceUID", "SeriesInstanceUID"} <= one.values.keys()]
