@@ -16,6 +16,7 @@ from gateway.dicom import identifiers
 from gateway.dicom.command import C_FIND_RQ, Command, Status
 from gateway.dicom.heads import header_of
 from gateway.dicom.negotiation import UNCOMPRESSED, Context, Proposed, Roles
+from gateway.dicom.pdu import PeerError
 from gateway.dicom.peers import Peer
 from gateway.dicom.services import Answered, Operation, Replies, Service, Session
 
@@ -129,6 +130,10 @@ class _Queries(Session):
             return Answered(command, Status.NOT_THE_MODEL)
         return _Finding(self, context, command)
 
+    def let_go(self) -> None:
+        """Give the catalogue's connection back: this thread may not ask again for long."""
+        self._database.drop_reader()
+
     def summary(self) -> str:
         """Return how many queries came."""
         return f"{self._asked} queries" if self._asked else ""
@@ -174,8 +179,12 @@ class _Finding(WithIdentifier):
             return
         try:
             status = self._send(query, replies)
+        except PeerError:
+            raise
         except ArchimedError:
             status = Status.NOT_NOW
+        finally:
+            self._queries.let_go()
         replies.respond(self.command, status)
 
     def _send(self, query: Query, replies: Replies) -> Status:

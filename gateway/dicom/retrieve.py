@@ -189,6 +189,8 @@ class _Retrieving(WithIdentifier):
             if isinstance(error, PeerError):
                 raise
             replies.respond(self.command, Status.NOT_NOW)
+        finally:
+            self._all.database.drop_reader()  # this thread may not ask again for long
 
     def send_all(self, chosen: Sequence[Instance], replies: Replies) -> None:
         """Send the files and answer."""
