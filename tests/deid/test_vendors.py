@@ -111,7 +111,9 @@ def test_ge_s_protocol_is_cleaned_line_by_line(mr: Dataset, saved: Callable[...,
 
 
 @pytest.mark.parametrize(
-    "value", [MARK.encode() + b"\0", b"\x1f\x8b\x08" + MARK.encode(), gzip.compress(MARK.encode() * 3) + b"\0"]
+    "value",
+    [MARK.encode() + b"\0", b"\x1f\x8b\x08" + MARK.encode(), gzip.compress(MARK.encode() * 3, mtime=0) + b"\0"],
+    ids=["text", "a beginning of gzip", "gzip"],
 )
 def test_a_block_that_is_none_goes(mr: Dataset, saved: Callable[..., Path], value: bytes) -> None:
     mr.private_block(0x0025, "GEMS_SERS_01", create=True).add_new(0x1B, "OB", value)
