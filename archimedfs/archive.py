@@ -213,4 +213,4 @@ def _refuse_ended(handle: Handle) -> None:
     if handle.lease.is_over:
         raise pyfuse3.FUSEError(errno.EACCES)
     if handle.is_over:
-        raise pyfuse3.FUSEError(errno.ESTALE)
+        raise pyfuse3.FUSEError(errno.ENOENT)

@@ -83,7 +83,8 @@ class _Study:
         about = read_study(store, code)
         values = {
             "code": code, "code_key": folded(code), "description": about.description, "end_date": about.end_date,
-            "profile": about.profile, "created": about.created or clock.now(),
+            "profile": about.profile, "created": about.created or clock.now(), "closed": about.closed,
+            "retention_years": about.retention_years,
         }  # fmt: skip
         with database.write() as connection:
             self._row = int(connection.execute(studies.insert().values(values).returning(studies.c.id)).scalar_one())

@@ -66,6 +66,8 @@ class StudyRecord:
     end_date: str | None
     profile: str | None
     created: int
+    closed: int | None = None
+    retention_years: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,13 @@ def read_study(store: RecordStore, study: str) -> StudyRecord:
     if about.get("format") != FORMAT:
         raise Damaged(f"the record of study {study} in the store has a format that this program does not know")
     return StudyRecord(
-        about["study"], about.get("description", ""), about.get("end_date"), about.get("profile"), about.get("created", 0)
+        about["study"],
+        about.get("description", ""),
+        about.get("end_date"),
+        about.get("profile"),
+        about.get("created", 0),
+        about.get("closed"),
+        about.get("retention_years"),
     )
 
 
@@ -138,12 +146,7 @@ def remove_manifest(store: RecordStore, study: str, name: str) -> None:
 
 def write_correction(store: RecordStore, study: str, name: str, moved: Iterable[Moved]) -> None:
     """Write where series stand since a correction, replacing what an earlier attempt wrote."""
-    lines = (
-        {"batches": one.batches, "was": one.was._asdict(), "now": one.now._asdict()}
-        | ({} if one.description is None else {"description": one.description})
-        for one in moved
-    )
-    store.write_record(study, f"{_CORRECTIONS}/{name}.jsonl", _lines(lines))
+    store.write_record(study, f"{_CORRECTIONS}/{name}.jsonl", _lines(map(_written, moved)))
 
 
 def remove_correction(store: RecordStore, study: str, name: str) -> None:
@@ -151,7 +154,7 @@ def remove_correction(store: RecordStore, study: str, name: str) -> None:
     store.delete_record(study, f"{_CORRECTIONS}/{name}.jsonl")
 
 
-def write_removal(store: RecordStore, study: str, name: str, steps: Iterable[Binned | Restored]) -> None:
+def write_removal(store: RecordStore, study: str, name: str, steps: Iterable[Step]) -> None:
     """Write what went into the bin or came back, replacing what an earlier attempt wrote."""
     store.write_record(study, f"{_REMOVALS}/{name}.jsonl", _lines(map(_written, steps)))
 
@@ -271,8 +274,11 @@ def _steps(store: RecordStore, study: str) -> tuple[list[Step], set[_EntryKey]]:
     return steps, purged
 
 
-def _written(step: Binned | Restored) -> dict[str, Any]:
-    """Return a step of the bin as its record says it."""
+def _written(step: Step) -> dict[str, Any]:
+    """Return a step as its record says it."""
+    if isinstance(step, Moved):
+        moved = {"batches": step.batches, "was": step.was._asdict(), "now": step.now._asdict()}
+        return moved if step.description is None else moved | {"description": step.description}
     line: dict[str, Any] = {"bin": step.bin, "was": step.was._asdict()}
     if isinstance(step, Restored):
         return line | {"now": step.now._asdict()} | ({"renamed": dict(step.renamed)} if step.renamed else {})

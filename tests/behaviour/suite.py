@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from catalog.database.tables import files
 from tests.behaviour.faces import Face, Facts
+from tests.binning import Binning
 from tests.builders import ADDED, BuiltArchive
 
 PATIENCE = 5.0
@@ -176,6 +177,19 @@ class ReadingSuite:
         assert eventually(lambda: "00021.dcm" in face.names(SERIES))
         assert eventually(lambda: face.exists(f"{SERIES}/00021.dcm"))
         assert face.read(f"{SERIES}/00021.dcm") == b"late"
+
+    def test_what_is_binned_is_gone_and_comes_back(self, face: Face, filled: BuiltArchive) -> None:
+        first, series = SERIES.rsplit("/", 1)
+        assert face.read(f"{SERIES}/00001.dcm") == SLICES["00001.dcm"]
+        entry = Binning(filled).put(SERIES)
+        assert eventually(lambda: not face.exists(SERIES))
+        assert eventually(lambda: series not in face.names(first))
+        with pytest.raises(FileNotFoundError):
+            face.read(f"{SERIES}/00002.dcm")
+        Binning(filled).restore(entry.id)
+        assert eventually(lambda: face.exists(SERIES))
+        assert sorted(face.names(SERIES)) == sorted(SLICES)
+        assert face.read(f"{SERIES}/00002.dcm") == SLICES["00002.dcm"]
 
     def test_a_grant_that_is_gone_takes_the_study_along(self, face: Face, filled: BuiltArchive) -> None:
         assert face.read(f"{SERIES}/00001.dcm") == SLICES["00001.dcm"]

@@ -1,7 +1,9 @@
 """The bin's job: does what was asked for, in one transaction each, audits it and tells the faces.
 
-Before it commits, the study's folder in the store is told. Killed between the two, the job comes again and tells the same.
+Before it, the study's folder in the store is told. Killed between the two, the job comes again and tells the same.
 """
+
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
@@ -14,9 +16,24 @@ from catalog.jobs import Job, Queue, Stop
 from catalog.lifecycle.bin import moving, purging
 from catalog.lifecycle.retention import require_sane_clock
 from catalog.pure.bin import Event, Kind, State, transition
-from catalog.pure.errors import Conflict, NotFound
-from catalog.pure.standing import Restored
+from catalog.pure.errors import Conflict, NotFound, Unavailable
+from catalog.pure.standing import Restored, Step
 from catalog.store import Store, records
+
+_MOST_TRIES = 5
+
+
+class _RollBack(Exception):
+    """What a rehearsal found out."""
+
+    def __init__(self, entry: Row, steps: Sequence[Step] | None) -> None:
+        super().__init__()
+        self.entry = entry
+        self.steps = steps
+
+
+class _ChangedMeanwhileError(Exception):
+    """The study was changed between rehearsal and commit: begin again."""
 
 
 class BinJob:
@@ -39,13 +56,18 @@ class BinJob:
         if row is not None and row.state == State.PURGING:
             self._purge(job, row, stop)
             return
-        with self._database.write() as connection:
-            self._queue.finish(connection, job)
-            entry = _asked(connection, job.bin_id)
-            if entry.state == State.PUTTING:
-                self._put(connection, entry)
-            elif entry.state == State.RESTORING:
-                self._restore(connection, entry)
+        for _ in range(_MOST_TRIES):
+            entry, steps = self._rehearsed(job)
+            if steps is None:
+                records.remove_removal(self._store, entry.code, _record_name(entry))
+            else:
+                records.write_removal(self._store, entry.code, _record_name(entry), steps)
+            try:
+                self._commit(job, steps)
+            except _ChangedMeanwhileError:
+                continue
+            return
+        raise Unavailable("the study was changed again and again meanwhile; this is tried again")
 
     def give_up(self, connection: sa.Connection, job: Job, reason: str) -> None:
         """Leave an entry as it was, in the transaction that gives up its job; what was begun to be purged stays so."""
@@ -54,22 +76,45 @@ class BinJob:
             records.remove_removal(self._store, entry.code, _record_name(entry))
         _close(connection, entry, Event.FAIL, problem=reason)
 
-    def _put(self, connection: sa.Connection, entry: Row) -> None:
-        try:
-            done = moving.put(connection, entry)
-        except (NotFound, Conflict) as error:
-            _close(connection, entry, Event.FAIL, problem=str(error))
-            return
-        records.write_removal(self._store, entry.code, _record_name(entry), done.steps)
-        _close(connection, entry, Event.DONE)
-        for folder, name in done.gone:
-            announce_gone(connection, entry.study_id, folder, name)
+    def _rehearsed(self, job: Job) -> tuple[Row, Sequence[Step] | None]:
+        """Return what the store is to be told, None if it cannot be done: all is done and rolled back.
 
-    def _restore(self, connection: sa.Connection, entry: Row) -> None:
-        done = moving.restore(connection, entry)
-        records.write_removal(self._store, entry.code, _record_name(entry), done.steps)
-        _close(connection, entry, Event.DONE, path=_place(entry, done))
-        announce(connection, ChangeKind.PUBLISHED, entry.study_id)
+        So the store has its record before the commit, and nothing is written to it in a transaction.
+        """
+        try:
+            with self._database.write() as connection:
+                self._queue.finish(connection, job)
+                entry = _asked(connection, job.bin_id)
+                try:
+                    steps = _move(connection, entry).steps
+                except (NotFound, Conflict):
+                    steps = None
+                raise _RollBack(entry, steps)
+        except _RollBack as rehearsed:
+            return rehearsed.entry, rehearsed.steps
+
+    def _commit(self, job: Job, steps: Sequence[Step] | None) -> None:
+        """Do what was asked for, if it is what was rehearsed."""
+        with self._database.write() as connection:
+            self._queue.finish(connection, job)
+            entry = _asked(connection, job.bin_id)
+            try:
+                # Each looks at everything before it changes anything.
+                done = _move(connection, entry)
+            except (NotFound, Conflict) as error:
+                if steps is not None:
+                    raise _ChangedMeanwhileError from None
+                _close(connection, entry, Event.FAIL, problem=str(error))
+                return
+            if done.steps != steps:
+                raise _ChangedMeanwhileError
+            if entry.state == State.RESTORING:
+                _close(connection, entry, Event.DONE, path=_place(entry, done))
+                announce(connection, ChangeKind.PUBLISHED, entry.study_id)
+                return
+            _close(connection, entry, Event.DONE)
+            for folder, name in done.gone:
+                announce_gone(connection, entry.study_id, folder, name)
 
     def _purge(self, job: Job, entry: Row, stop: Stop) -> None:
         require_sane_clock(self._database)
@@ -84,6 +129,19 @@ class BinJob:
 
 
 _ASKED = sa.select(bin_entries, studies.c.code).join(studies, studies.c.id == bin_entries.c.study_id)
+
+
+def _move(connection: sa.Connection, entry: Row) -> moving.Done:
+    """Move rows as an entry's state asks for.
+
+    Raises:
+        NotFound, Conflict: it cannot be done.
+    """
+    if entry.state == State.PUTTING:
+        return moving.put(connection, entry)
+    if entry.state == State.RESTORING:
+        return moving.restore(connection, entry)
+    raise Conflict(f"nothing is to be done: the entry is {entry.state}")
 
 
 def _asked(connection: sa.Connection, number: int) -> Row:

@@ -31,7 +31,7 @@ from catalog.pure.names import folded, nested_folder, nested_key, unique_file_na
 from catalog.pure.nodes import Kind as NodeKind
 from catalog.pure.nodes import NodeId
 from catalog.pure.results import FILE_TYPE
-from catalog.pure.standing import Binned, Restored
+from catalog.pure.standing import Binned, Restored, Step
 
 _BESIDE_SERIES = (results, folders, series_values, series_columns)
 _IDENTITY_BYTES = 16
@@ -42,7 +42,7 @@ _bin_series, _bin_exams = TWINS[series], TWINS[exams]
 class Done:
     """What a move did: what the store is told, and which names are gone from which folders."""
 
-    steps: list[Binned | Restored] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     gone: list[tuple[NodeId, str]] = field(default_factory=list)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,13 @@ from catalog import administration, changes, clock
 from catalog.audit import Actor, entries
 from catalog.database.tables import bin_entries, bin_files, files, jobs, series_columns, series_values
 from catalog.lifecycle.bin import Bin, Entry, KeepFor
+from catalog.lifecycle.bin.expiry import Expiry, expiring
 from catalog.lifecycle.verify import Verifier, findings
 from catalog.pure.access import Role
 from catalog.pure.bin import State
-from catalog.pure.errors import ArchimedError, Conflict, Invalid, NotFound, Refused
+from catalog.pure.errors import ArchimedError, Conflict, Invalid, NotFound, OutOfSpace, Refused
 from catalog.store import records
+from catalog.store.local import LocalStore
 from tests.catalog.gate.conftest import ROOT, STUDY, Gate
 from tests.synthetic import image
 
@@ -265,8 +268,6 @@ def test_a_job_that_is_killed_before_it_commits_does_the_same_again(archived: Ga
 
 
 def test_a_purge_that_was_given_up_is_tried_again_by_itself(archived: Gate) -> None:
-    from catalog.lifecycle.bin.expiry import Expiry
-
     (entry,) = put(archived, "E001")
     of(archived, "root").purge(entry.id, WHY)
     with archived.database.write() as connection:
@@ -278,9 +279,28 @@ def test_a_purge_that_was_given_up_is_tried_again_by_itself(archived: Gate) -> N
     assert of(archived).info(entry.id).state is State.PURGED
 
 
-def test_what_is_over_goes_by_itself_and_what_is_kept_stays(archived: Gate) -> None:
-    from catalog.lifecycle.bin.expiry import Expiry, expiring
+def test_a_purge_works_on_a_full_disk(archived: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can be written before something is deleted."""
+    (entry,) = put(archived, "E001")
+    deleted: list[bytes] = []
+    delete, write = LocalStore.delete, LocalStore.write_record
 
+    def deleting(store: LocalStore, study: str, digest: bytes) -> None:
+        delete(store, study, digest)
+        deleted.append(digest)
+
+    def writing(store: LocalStore, study: str, name: str, chunks: Iterable[bytes]) -> None:
+        if not deleted:
+            raise OutOfSpace("the disk is full")
+        write(store, study, name, chunks)
+
+    monkeypatch.setattr(LocalStore, "delete", deleting)
+    monkeypatch.setattr(LocalStore, "write_record", writing)
+    assert purge(archived, entry.id).state is State.PURGED
+    assert len(deleted) == 2
+
+
+def test_what_is_over_goes_by_itself_and_what_is_kept_stays(archived: Gate) -> None:
     keep = KeepFor(bin=1)
     fresh, old = (of(archived, keep=keep).put([f"{STUDY}/{exam}"], WHY)[0] for exam in ("E001", "E002"))
     archived.work()
