@@ -5,6 +5,7 @@ Every part is opened by whoever uses it, in the process that uses it; nothing he
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,7 @@ _DRAWERS = 2
 _BESIDE: Sequence[Beside] = ()
 STAGING_CONTENT = ("received/*/[0-9]*", "drops/*", "partials/*/*", "batches/*.json", "orphans/*")
 _SWEEP_SECONDS = 600
+_PRUNE_SECONDS = 3600
 _NOTE_SECONDS = 5
 _RETRY_SECONDS = 6 * 3600
 
@@ -210,6 +212,7 @@ def open_worker(config: Config, database: Database) -> "Worker":
     from catalog.jobs import Chore
     from catalog.lifecycle.access import AccessWriter
     from catalog.lifecycle.bin.expiry import Expiry
+    from catalog.lifecycle.pruning import prune
     from gateway.deidentification import StandardDeidentification  # late: DICOM libraries, which listing does without
 
     deadlines = Deadlines(
@@ -223,6 +226,7 @@ def open_worker(config: Config, database: Database) -> "Worker":
         Chore("moving the archive's generation on", generations.advance, _SWEEP_SECONDS),
         Chore("marking the folders", generations.note, _NOTE_SECONDS),
         Chore("looking for orphans", sweeper.sweep, _SWEEP_SECONDS),
+        Chore("forgetting what is old", partial(prune, database), _PRUNE_SECONDS),
         Chore("emptying the bin", Expiry(database, keep_for(config)).expire, _SWEEP_SECONDS),
         Chore("writing who may see what into the store", AccessWriter(database, open_store(config)).write, _NOTE_SECONDS),
     )

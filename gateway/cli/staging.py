@@ -25,6 +25,7 @@ from gateway.cli.orphans import adopt, erase, orphans
 from gateway.cli.output import print_records
 from gateway.cli.progress import bar
 from gateway.cli.showing import print_details, print_state, record
+from gateway.cli.times import Since
 from gateway.cli.waiting import wait
 from gateway.wiring import open_database, open_staging
 
@@ -70,17 +71,23 @@ def staging() -> None:
 
 
 @staging.command("list")
+@click.option("--state", "states", type=click.Choice(list(State)), multiple=True, help="Only in this state; may be repeated.")
+@click.option("--study", default="", metavar="CODE", help="Only batches for this study.")
+@click.option("--since", type=Since(), metavar="WHEN", help="Only with a file from then on: 2026-01-01, or 7d.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N.")
 @as_option
 @json_option
-def list_(acting_as: str, as_json: bool) -> None:
+def list_(states: tuple[str, ...], study: str, since: int | None, limit: int | None, acting_as: str, as_json: bool) -> None:
     """List the batches you may see, oldest first.
 
     \b
-    Example:
+    Examples:
       archimed staging list --as ada --json
+      archimed staging list --state checked --study 2008-0003 --since 30d --limit 20
     """
     with _gate(acting_as) as gate:
-        print_records([record(info) for info in gate.review.list()], _COLUMNS, as_json=as_json)
+        found = gate.review.list([State(state) for state in states], most=limit, study=study, since=since)
+        print_records([record(info) for info in found], _COLUMNS, as_json=as_json)
 
 
 @staging.command()

@@ -20,6 +20,7 @@ from catalog.pure.access import Principal
 from catalog.pure.batches import State
 from catalog.pure.errors import NotFound
 from catalog.pure.expectations import expectations
+from catalog.pure.names import folded
 from catalog.pure.staged_files import NEVER_PUBLISHED, FileState
 from catalog.visible import visible_studies, visible_study
 
@@ -90,19 +91,34 @@ class BatchQueries:
         self._staging = staging
         self._principal = principal
 
-    def list(self, states: Collection[State] = (), *, before: int | None = None, most: int | None = None) -> list[BatchInfo]:
+    def list(
+        self,
+        states: Collection[State] = (),
+        *,
+        before: int | None = None,
+        most: int | None = None,
+        study: str = "",
+        since: int | None = None,
+    ) -> list[BatchInfo]:
         """Return the batches that may be seen, oldest first, and receipts of those that were brought and may not.
 
         Args:
             states: only batches in one of these; none given: all.
             before: only batches with a smaller number.
             most: so many of them, those with the largest numbers.
+            study: only batches that may be seen and are meant for, or were accepted into, the study of this code.
+            since: only batches that got a file from then on, in seconds since 1970 UTC.
         """
         statement = self._listed()
         if states:
             statement = statement.where(batches.c.state.in_(states))
         if before is not None:
             statement = statement.where(batches.c.id < before)
+        if study:
+            seen = sa.true() if self._principal is None else visible(self._principal.user_id)
+            statement = statement.where(studies.c.code_key == folded(study), seen)
+        if since is not None:
+            statement = statement.where(batches.c.last_write >= since)
         rows = self._database.rows(statement.order_by(batches.c.id.desc()).limit(most))
         return [*self._infos(rows[::-1])]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from catalog import administration
+from catalog import administration, clock
 from catalog.gate.drops.inbox import Inbox
 from catalog.gate.drops.partials import Partials
 from catalog.gate.review.decisions import Review
@@ -216,3 +216,16 @@ def test_a_decision_counts_only_if_the_grant_is_still_there_when_it_is_written(
 
 def _elsewhere(info: BatchInfo) -> set[int]:
     return {finding["batch"] for finding in info.findings if finding["batch"] is not None}
+
+
+def test_a_list_is_narrowed_by_study_time_and_number_and_tells_no_receipts_study(gate: Gate) -> None:
+    first = gate.published(image(instance=1)).id
+    second = gate.checked(image(instance=2))
+    brought = gate.bring(image(instance=3), exam="E007", login="bob")
+    assert [info.id for info in gate.review.list(study=STUDY)] == [first, brought]
+    assert [info.id for info in gate.review.list(most=1)] == [brought]
+    assert [info.id for info in gate.review.list([State.CHECKED])] == [second.id]
+    assert gate.review.list(since=clock.now() + 60) == []
+    administration.remove_grant(gate.database, ROOT, "bob", STUDY)
+    assert [info.receipt for info in gate.review_of("bob").list()] == [True]
+    assert gate.review_of("bob").list(study=STUDY) == []

@@ -1,0 +1,45 @@
+"""What the catalogue forgets by itself, so that it does not grow for ever; nothing of it is needed any more.
+
+    jobs      done: 30 days; failed: a year
+    changes   30 days, but never the newest: faces that stood still for longer begin anew
+    tokens    30 days after they expired
+
+May live here: these rules. Not: the bin (`bin.expiry`), staging (`catalog/gate`). The audit and who read what are never pruned.
+"""
+
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+
+from catalog import clock
+from catalog.database import Database
+from catalog.database.tables import changes, jobs, tokens
+from catalog.lifecycle.retention import watch_clock
+from catalog.pure.jobs import JobState
+
+_DAY = 86400
+_SOON = 30 * _DAY
+_LATE = 365 * _DAY
+_ROWS_AT_ONCE = 1000
+
+
+def prune(database: Database) -> None:
+    """Delete what is old, some rows a transaction; nothing while the clock cannot be believed."""
+    if not watch_clock(database):
+        for table, old in _rules(clock.now()):
+            _delete(database, table, old)
+
+
+def _rules(now: int) -> Iterator[tuple[sa.Table, sa.ColumnElement[bool]]]:
+    done = sa.and_(jobs.c.state == JobState.DONE, jobs.c.ended < now - _SOON)
+    failed = sa.and_(jobs.c.state == JobState.FAILED, jobs.c.ended < now - _LATE)
+    yield jobs, sa.or_(done, failed)
+    newest = sa.select(sa.func.max(changes.c.id)).scalar_subquery()
+    yield changes, sa.and_(changes.c.at < now - _SOON, changes.c.id < newest)
+    yield tokens, tokens.c.expires < now - _SOON
+
+
+def _delete(database: Database, table: sa.Table, old: sa.ColumnElement[bool]) -> None:
+    while rows := database.rows(sa.select(table.c.id).where(old).order_by(table.c.id).limit(_ROWS_AT_ONCE)):
+        with database.write() as connection:
+            connection.execute(table.delete().where(table.c.id.in_([row.id for row in rows]), old))
