@@ -23,11 +23,20 @@ _SPAN_DAYS = 3285
 STANDARD_ROOT = "1.2.840.10008."
 # Of the standard, and newer than pydicom's registry: JPEG XL and Deflated Image Frame transfer syntaxes (PS3.5 2024d, 2025b).
 _NEWER = frozenset(f"{STANDARD_ROOT}1.2.{last}" for last in ("4.110", "4.111", "4.112", "8.1"))
+# Of public coding schemes (PS3.16 table 8-1) outside the standard's root: RADLEX and NCIt, and under HL7's root the numbers of
+# LN, I9C, I10, SRT, UCUM, MDC, SNM3, UMLS, RXNORM, SCT, FMA.
+_HL7_ROOT = "2.16.840.1.113883."
+_SCHEMES = frozenset(f"{_HL7_ROOT}6.{last}" for last in (1, 2, 3, 5, 8, 24, 51, 86, 88, 96, 119, 256)) | {
+    f"{_HL7_ROOT}3.26.1.1"
+}
 
 
 def is_registered(uid: str) -> bool:
-    """Whether PS3.6 lists a UID. That it begins as the standard's do tells nothing: anybody can write digits behind that."""
-    return uid in UID_dictionary or uid in _NEWER
+    """Whether PS3.6 lists a UID, or it is a public coding scheme's: nobody can be told by it.
+
+    That it begins as the standard's do tells nothing: anybody can write digits behind that.
+    """
+    return uid in UID_dictionary or uid in _NEWER or uid in _SCHEMES
 
 
 def derive(master: bytes, study: str) -> bytes:

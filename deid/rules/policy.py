@@ -243,9 +243,7 @@ class Policy:
         if vr == "SQ":
             return Verdict("C", "unlisted sequence", vr)
         if vr == "UI":
-            keyword = dictionary_keyword(tag)
-            kept = "ClassUID" in keyword or "ClassesInStudy" in keyword or "TransferSyntax" in keyword
-            if kept or keyword in _OF_CODES:
+            if names_a_kind(tag):
                 return Verdict("U", "a class, if it is one", vr, kind="class")
             return Verdict("U", "unlisted UID", vr)
         if vr in NUMERIC_VRS or (vr in ("OB", "UN") and tag in BULK):
@@ -289,6 +287,14 @@ def _alike(wanted: str, vr: str) -> bool:
     """Whether a private element of VR `vr` may be what the table says is `wanted`: numbers are numbers, texts texts."""
     kinds = (_BINARY_NUMBERS | {"DS", "IS"}, TEXT_VRS | {"CS"}, frozenset({"SQ"}), DATE_VRS, frozenset({"UI"}))
     return wanted == vr or any(wanted in kind and vr in kind for kind in kinds)
+
+
+def names_a_kind(tag: int) -> bool:
+    """Whether the UIDs of an attribute name kinds of things, as SOP classes and coding schemes do, and no single thing."""
+    if not dictionary_has_tag(tag):
+        return False
+    keyword = dictionary_keyword(tag)
+    return "ClassUID" in keyword or "ClassesInStudy" in keyword or "TransferSyntax" in keyword or keyword in _OF_CODES
 
 
 def _needed(tag: int) -> bool:

@@ -29,6 +29,7 @@ _UID = re.compile(r"[0-9.]{1,64}")
 _LONG_DIGITS = re.compile(rb"\d{6}")
 _OFFSET = re.compile(rb"[+-]\d{4}[ \0]*")
 _TIMEZONE = 0x00080201
+_INSTANCE_CREATOR = 0x00080014
 _DUMMIES = {"AE": b"REMOVED", "AS": b"000Y", "CS": b"REMOVED", "DA": b"19000101", "DS": b"0", "IS": b"0", "TM": b"000000"}
 _DUMMIES |= {"DT": b"19000101000000", "UR": b"urn:removed", "OB": b"\0\0", "UN": b"\0\0"}
 _DUMMIES |= dict.fromkeys(("LO", "LT", "SH", "ST", "UC", "UT"), b"REMOVED")
@@ -37,7 +38,10 @@ _BINARY = NUMERIC_VRS | {"OB", "UN"}
 
 @dataclass(slots=True, repr=False)
 class Ledger:
-    """What happened to one file so far: actions for the report, removed values for the leak check, names of structures."""
+    """What happened to one file so far: actions for the report, removed values for the leak check, names of structures.
+
+    `loose_uids`: removed, but they may well name a kind of thing that stays elsewhere: those of private elements and of makers.
+    """
 
     actions: list[tuple[str, str, str, str]] = field(default_factory=list)
     names: set[bytes] = field(default_factory=set)
@@ -45,6 +49,7 @@ class Ledger:
     dates: set[bytes] = field(default_factory=set)
     births: set[bytes] = field(default_factory=set)
     uids: set[bytes] = field(default_factory=set)
+    loose_uids: set[bytes] = field(default_factory=set)
     labels: dict[str, str] = field(default_factory=dict)
 
 
@@ -110,7 +115,7 @@ class Values:
         elif vr == "DT":
             ledger.dates.add(old[:8])
         elif vr == "UI":
-            ledger.uids.add(old)
+            (ledger.loose_uids if tag >> 16 & 1 or tag == _INSTANCE_CREATOR else ledger.uids).add(old)
         elif tag in IDENTIFIERS:
             ledger.codes.add(old)
 

@@ -182,3 +182,47 @@ def test_a_dicomdir_is_held() -> None:
     path = next(path for path in files() if path.name == "DICOMDIR")
     with pytest.raises(deid.Held, match="DICOMDIR"):
         deid.Cleaner(deid.load_profile(None), b"k" * 32, "A", "E001").clean(path, io.BytesIO())
+
+
+VENDOR = "1.2.276.0.7230010.3"
+SCHEME = f"{VENDOR}.0.0.1"
+
+
+def coded(scheme: str) -> Dataset:
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodingSchemeUID, code.CodeMeaning = "1234", "99TEST", scheme, "Brain"
+    return code
+
+
+def removed_elsewhere(mr: Dataset, where: str) -> None:
+    if where == "creator":
+        mr.InstanceCreatorUID = SCHEME
+    elif where == "root":
+        mr.InstanceCreatorUID = VENDOR
+    elif where == "private":
+        mr.private_block(0x0099, "SOMEBODY", create=True).add_new(0x10, "UI", SCHEME)
+    else:
+        observer = Dataset()
+        observer.VerifyingObserverIdentificationCodeSequence = [coded(SCHEME)]
+        mr.VerifyingObserverSequence = [observer]
+
+
+@pytest.mark.parametrize("where", ["creator", "root", "private", "observer"])
+def test_a_uid_of_a_kind_of_things_is_no_leak_where_it_is_kept_by_right(
+    mr: Dataset, saved: Callable[..., Path], where: str
+) -> None:
+    removed_elsewhere(mr, where)
+    mr.AnatomicRegionSequence = [coded(SCHEME)]
+    assert dcmread(io.BytesIO(clean(mr, saved))).AnatomicRegionSequence[0].CodingSchemeUID == SCHEME
+
+
+def test_an_instance_s_uid_is_a_leak_also_where_kinds_are_named(mr: Dataset, saved: Callable[..., Path]) -> None:
+    mr.AnatomicRegionSequence = [coded(mr.StudyInstanceUID)]
+    assert held(mr, saved).certain
+
+
+def test_a_public_coding_scheme_is_none_of_the_file_s_secrets(mr: Dataset, saved: Callable[..., Path]) -> None:
+    mr.private_block(0x0099, "SOMEBODY", create=True).add_new(0x10, "UI", "2.16.840.1.113883.6.96")
+    mr.PatientID = "113883"
+    mr.AnatomicRegionSequence = [coded("2.16.840.1.113883.6.96")]
+    assert dcmread(io.BytesIO(clean(mr, saved))).AnatomicRegionSequence[0].CodingSchemeUID == "2.16.840.1.113883.6.96"
