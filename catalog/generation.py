@@ -75,13 +75,25 @@ class Generations:
         self._checked = -_CHECK_SECONDS
         self._problems: list[str] = []
 
+    def mark(self) -> Mark:
+        """Return the catalogue's own mark.
+
+        Raises:
+            Unavailable: the catalogue does not answer, or has none.
+        """
+        row = self._database.row(sa.select(generation))
+        if row is None:
+            raise Unavailable("the catalogue has no mark; run `archimed init`")
+        last = self._database.row(_LAST_ENTRY)
+        return Mark(row.archive, row.number, last.id if last else 0, last.hash.hex() if last else "")
+
     def problems(self) -> list[str]:
         """Return what is wrong between the places, a sentence each; empty if they are of one age.
 
         Raises:
             Unavailable: the catalogue or a place does not answer.
         """
-        catalogue = self._catalogue()
+        catalogue = self.mark()
         return [
             text
             for what, place in self._places.items()
@@ -106,17 +118,17 @@ class Generations:
         Raises:
             Unavailable: a place does not answer; what was reached stays, and it can be called again.
         """
-        now = self._catalogue()
+        now = self.mark()
         self._write(now)  # one that a crash left behind catches up first
         self._write(self._next(now.generation))
 
     def note(self) -> None:
         """Let the places know the newest entry of the audit, within the same generation."""
-        self._write(self._catalogue())
+        self._write(self.mark())
 
     def adopt(self) -> None:
         """Declare the three places one archive, as they are: the catalogue's, in a generation above all that were seen."""
-        seen = [self._catalogue()]
+        seen = [self.mark()]
         for place in self._places.values():
             with suppress(Unavailable):  # a damaged mark is replaced; a disk that is away refuses that, too
                 seen += filter(None, [place.read_mark()])
@@ -165,19 +177,12 @@ class Generations:
         oldest = self._database.row(sa.select(sa.func.min(audit.c.id)))
         return oldest is not None and oldest[0] is not None and entry < oldest[0]
 
-    def _catalogue(self) -> Mark:
-        row = self._database.row(sa.select(generation))
-        if row is None:
-            raise Unavailable("the catalogue has no mark; run `archimed init`")
-        last = self._database.row(_LAST_ENTRY)
-        return Mark(row.archive, row.number, last.id if last else 0, last.hash.hex() if last else "")
-
     def _next(self, least: int) -> Mark:
         """Move the catalogue's own mark on, durably, beyond `least`."""
         with self._database.write() as connection:
             number = sa.case((generation.c.number > least, generation.c.number), else_=least) + 1
             connection.execute(generation.update().values(number=number))
-        return self._catalogue()
+        return self.mark()
 
     def _write(self, mark: Mark) -> None:
         for place in self._places.values():

@@ -3,7 +3,6 @@
 May live here: where a good copy is looked for, and what follows when one is found. Not: what is wrong (`verify`).
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,11 +13,10 @@ from catalog.changes import ChangeKind, announce
 from catalog.database import Database
 from catalog.database.tables import object_findings, studies
 from catalog.lifecycle import listed
+from catalog.lifecycle.copying import add_copy, is_good
 from catalog.lifecycle.verify import Fault, Finding, findings
-from catalog.pure.errors import ArchimedError
+from catalog.pure.errors import Damaged, Unavailable
 from catalog.store import Deposit, Store, StoredObject
-
-_PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +47,10 @@ def repair(database: Database, store: Store, actor: Actor, copies: Sequence[Stor
             continue
         size = _size(database, finding)
         stored = StoredObject(finding.digest, size) if size is not None else None
-        is_good = stored is not None and (_is_good(store, finding.study, stored) or _bring_back(store, copies, finding, stored))
-        if is_good:
+        repaired = stored is not None and (is_good(store, finding.study, stored) or _bring_back(store, copies, finding, stored))
+        if repaired:
             _forget(database, actor, finding)
-        yield Repaired(finding, is_good)
+        yield Repaired(finding, repaired)
 
 
 def _bring_back(store: Store, copies: Sequence[Store], finding: Finding, stored: StoredObject) -> bool:
@@ -68,38 +66,12 @@ def _bring_back(store: Store, copies: Sequence[Store], finding: Finding, stored:
 
 def _copy(copy: Store, study: str, stored: StoredObject, deposit: Deposit) -> bool:
     """Put an object of another store in place if its bytes are right."""
-    file = deposit.new()
     try:
-        for piece in _pieces(copy, study, stored):
-            file.write(piece)
-    except ArchimedError:
-        deposit.discard(file)
-        return False
-    if deposit.add(file).digest != stored.digest:
+        add_copy(copy, study, stored, deposit)
+    except (Damaged, Unavailable):  # a copy that is away is as good as none
         return False
     deposit.settle()
     return True
-
-
-def _is_good(store: Store, study: str, stored: StoredObject) -> bool:
-    digest = hashlib.sha256()
-    try:
-        for piece in _pieces(store, study, stored):
-            digest.update(piece)
-    except ArchimedError:
-        return False
-    return digest.digest() == stored.digest
-
-
-def _pieces(store: Store, study: str, stored: StoredObject) -> Iterator[bytes]:
-    reader = store.open(study, stored, fresh=True)
-    try:
-        done = 0
-        while piece := reader.read_at(done, _PIECE):
-            yield piece
-            done += len(piece)
-    finally:
-        reader.close()
 
 
 def _size(database: Database, finding: Finding) -> int | None:

@@ -163,14 +163,15 @@ class LocalStore:
         except OSError as error:
             raise durable.as_archimed_error(error, _NO_READING) from None
 
-    def list_records(self, study: str, folder: str) -> Sequence[str]:
-        """Return the names of a folder's records in order.
+    def list_records(self, study: str, folder: str, since: int = 0) -> Sequence[str]:
+        """Return the names of a folder's records in order; those whose file is not older than `since`.
 
         Raises:
             Unavailable: the disk does not answer.
         """
         with durable.translated(_NO_READING):
-            return [f"{folder}/{name}" for name in _names(self._root / study / folder)]
+            path = self._root / study / folder
+            return [f"{folder}/{name}" for name in _names(path) if not since or _is_younger(path / name, since)]
 
     def delete_record(self, study: str, name: str) -> None:
         """Remove a record, durably; one that is not there is fine.
@@ -339,6 +340,13 @@ def _size(path: Path) -> int | None:
         if error.errno in _NOT_THERE:
             return None
         raise
+
+
+def _is_younger(path: Path, since: int) -> bool:
+    try:
+        return path.lstat().st_mtime >= since
+    except FileNotFoundError:
+        return False  # removed meanwhile
 
 
 def _has_digest(path: Path, digest: bytes) -> bool:

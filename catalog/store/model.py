@@ -181,8 +181,13 @@ class RecordStore(Protocol):
         """
         ...
 
-    def list_records(self, study: str, folder: str) -> Sequence[str]:
+    def list_records(self, study: str, folder: str, since: int = 0) -> Sequence[str]:
         """Return the names of a folder's records in order, each with the folder's name before it; none where none is.
+
+        Args:
+            study: its study's code.
+            folder: the folder.
+            since: only those written or replaced at this time (seconds since 1970 UTC) or later.
 
         Raises:
             Unavailable: the store does not answer.

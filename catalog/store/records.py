@@ -34,6 +34,22 @@ _REMOVALS = "removals"
 _KEY = ("series_identity", "identity", "sha256")
 
 
+def names(store: RecordStore, study: str, since: int = 0) -> list[str]:
+    """Return the names of the records of a study; of those that many have, only the ones written at `since` or later."""
+    folders = (_MANIFESTS, _IMPORTS, _CORRECTIONS, _REMOVALS)
+    alone = [name for name in (_STUDY, _ACCESS) if _is_there(store, study, name)]
+    return [*alone, *(name for folder in folders for name in store.list_records(study, folder, since))]
+
+
+def _is_there(store: RecordStore, study: str, name: str) -> bool:
+    try:
+        for _ in store.read_record(study, name):
+            break
+    except Damaged:
+        return False
+    return True
+
+
 def write_study(store: RecordStore, study: str, about: Mapping[str, Any]) -> None:
     """Write what a study is, or bring it up to date."""
     text = json.dumps({"format": FORMAT, "study": study, **about}, indent=1)

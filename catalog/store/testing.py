@@ -10,6 +10,7 @@ What only one store promises, such as modes of files, is tested beside it.
 
 import hashlib
 import random
+import time
 from collections.abc import Iterable, Iterator
 
 import pytest
@@ -221,6 +222,12 @@ class StoreSuite:
         assert not store.list_records(STUDY, "removals")
         assert not store.list_records("nothing", "manifests")
         assert store.studies() == sorted([STUDY, OTHER])
+
+    def test_records_are_listed_by_when_they_were_written(self, store: Store) -> None:
+        store.write_record(STUDY, "manifests/1.jsonl", [b"x\n"])
+        now = int(time.time())
+        assert store.list_records(STUDY, "manifests", since=now - 60) == ["manifests/1.jsonl"]
+        assert not store.list_records(STUDY, "manifests", since=now + 3600)
 
     def test_a_record_that_is_missing_is_damage(self, store: Store) -> None:
         with pytest.raises(Damaged):

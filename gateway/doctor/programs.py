@@ -11,6 +11,7 @@ from pathlib import Path
 from catalog import clock
 from catalog.administration import list_studies
 from catalog.database import Database, shape
+from catalog.lifecycle import backup as backups
 from catalog.lifecycle import verify
 from catalog.lifecycle.bin.expiry import expiring
 from catalog.lifecycle.retention import watch_clock
@@ -22,6 +23,7 @@ from gateway.wiring import database_url, open_generations
 
 _PATIENCE_SECONDS = 3.0
 _PROOF_DAYS = 90
+_BACKUP_DAYS = 7
 _PAM = Path("/etc/pam.d")
 
 
@@ -93,6 +95,26 @@ def objects(config: Config) -> Iterator[Finding]:
         )
     elif not bad:
         yield good("objects", "every object was verified")
+
+
+def backup(config: Config) -> Iterator[Finding]:
+    """Look how long ago the archive was backed up."""
+    database = Database(database_url(config))
+    try:
+        if shape.current(database) != shape.newest():
+            return  # said already
+        newest = backups.newest(database)
+    finally:
+        database.close()
+    mend = "make one: archimed backup create DIR, on another disk; prove it: archimed backup verify DIR"
+    if newest is None:
+        yield doubtful("backup", "`archimed backup create` was never run here", mend)
+        return
+    days = max(0, clock.now() - newest) // 86400
+    if days > _BACKUP_DAYS:
+        yield doubtful("backup", f"the last backup is {days} days old", mend)
+    else:
+        yield good("backup", f"the last backup is {days} days old")
 
 
 def bin_(config: Config) -> Iterator[Finding]:

@@ -10,8 +10,8 @@ from gateway.doctor.finding import Finding, doubtful, wrong
 
 _CHECKS = (
     places.secrets, places.key, places.catalogue_file, places.folders, places.orphans, places.space, places.certificates,
-    programs.catalogue, programs.generation, programs.objects, programs.bin_, programs.pam, programs.ports, programs.proxy,
-    programs.mounts,
+    programs.catalogue, programs.generation, programs.objects, programs.backup, programs.bin_, programs.pam, programs.ports,
+    programs.proxy, programs.mounts,
     machine.fuse, machine.clock, machine.units,
 )  # fmt: skip
 

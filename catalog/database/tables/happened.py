@@ -89,3 +89,17 @@ generation = Table(
     ),
     comment="one row: whose catalogue this is, and how old (catalog/generation.py)",
 )
+
+backups = Table(
+    "backups",
+    metadata,
+    row_id("the backup"),
+    Column("began", BigInteger, nullable=False, comment="time it began"),
+    Column("beat", BigInteger, nullable=False, comment="time it was last seen at work"),
+    Column("ended", BigInteger, nullable=True, comment="time it was complete; null: it runs, or was broken off"),
+    Column("objects", BigInteger, nullable=False, comment="objects that were copied"),
+    Column("bytes", BigInteger, nullable=False, comment="their size"),
+    Column("damaged", BigInteger, nullable=False, comment="objects that could not be copied: damaged or missing in the store"),
+    comment="backups that were begun: while one runs nothing is purged",
+    sqlite_autoincrement=True,
+)

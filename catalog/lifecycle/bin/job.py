@@ -13,6 +13,7 @@ from catalog.changes import ChangeKind, announce, announce_gone
 from catalog.database import Database, Row
 from catalog.database.tables import bin_entries, studies
 from catalog.jobs import Job, Queue, Stop
+from catalog.lifecycle.backup import is_running
 from catalog.lifecycle.bin import moving, purging
 from catalog.lifecycle.retention import require_sane_clock
 from catalog.pure.bin import Event, Kind, State, transition
@@ -118,6 +119,8 @@ class BinJob:
 
     def _purge(self, job: Job, entry: Row, stop: Stop) -> None:
         require_sane_clock(self._database)
+        if is_running(self._database):
+            raise Unavailable("a backup runs, whose catalogue names what would go; it goes afterwards")
         purging.delete_objects(self._database, self._store, entry, entry.code, stop)
         records.redact(self._store, entry.code, moving.entry_name(entry), _record_name(entry))
         records.remove_removal(self._store, entry.code, _put_name(entry))

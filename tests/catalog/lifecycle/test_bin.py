@@ -267,6 +267,21 @@ def test_a_job_that_is_killed_before_it_commits_does_the_same_again(archived: Ga
     assert verified(archived) == []
 
 
+def test_a_purge_waits_for_a_backup(archived: Gate) -> None:
+    from catalog.lifecycle.backup.running import Running
+
+    (entry,) = put(archived, "E001")
+    running = Running(archived.database)
+    before = sorted(path.name for path in archived.built.folder.glob("var/store/*/objects/*/*"))
+    assert purge(archived, entry.id).state is State.PURGING
+    assert sorted(path.name for path in archived.built.folder.glob("var/store/*/objects/*/*")) == before
+    running.break_off()
+    with archived.database.write() as connection:
+        connection.execute(jobs.update().values(not_before=0))
+    archived.work()
+    assert of(archived).info(entry.id).state is State.PURGED
+
+
 def test_a_purge_that_was_given_up_is_tried_again_by_itself(archived: Gate) -> None:
     (entry,) = put(archived, "E001")
     of(archived, "root").purge(entry.id, WHY)

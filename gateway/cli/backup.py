@@ -1,0 +1,145 @@
+"""`archimed backup`: copies of the archive, made while it works, and the proof that they would do."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from catalog import clock, marks
+from catalog.lifecycle.backup import check as checking
+from catalog.lifecycle.backup import create as creating
+from catalog.lifecycle.backup.folder import BackupFolder
+from gateway.cli.administering import actor, catalogue
+from gateway.cli.common import configuration, json_option
+from gateway.cli.frame import FAILED
+from gateway.cli.output import moment, print_json
+from gateway.cli.progress import bar
+from gateway.config import Config
+from gateway.wiring import open_copy, open_generations, open_store
+
+_DIR = click.Path(file_okay=False, path_type=Path)
+
+
+@click.group()
+def backup() -> None:
+    """Make a backup while everything runs, and verify one."""
+
+
+@backup.command()
+@click.argument("folder", type=_DIR, metavar="DIR")
+@click.option(
+    "--with-staging", is_flag=True, help="Copy what waits at the gate, too: it holds names, so keep DIR as safe as staging."
+)
+@click.option("--keep", type=click.IntRange(1), default=7, show_default=True, help="How many older catalogues stay in DIR.")
+@json_option
+def create(folder: Path, with_staging: bool, keep: int, as_json: bool) -> None:
+    """Make a backup in DIR, or bring the one in it up to date: what is new is copied, and nothing else is read.
+
+    Each object is compared with its digest on the way; what is damaged in the store is named, does not stop the rest, and ends
+    it with status 1. Broken off, run it again. Purging waits meanwhile. Keys are never copied: keep them apart.
+
+    \b
+    Example:
+      archimed backup create /mnt/backup/archimed
+    """
+    config = configuration()
+    marks.require(config.store.path, "the store")
+    target = BackupFolder(folder)
+    with catalogue() as database:
+        mark = open_generations(config, database).mark()
+        target.prepare(mark.archive, [config.store.path, config.staging.path])
+        with target.locked(), bar("copying", creating.left(database, target)) as advance:
+            copy = open_copy(folder)
+            copy.prepare()
+            made = creating.create(
+                database, open_store(config), target, copy, mark, actor(""),
+                staging=config.staging.path if with_staging else None, keep=keep, progress=_summed(advance),
+            )  # fmt: skip
+    not_copied = [{"study": study, "sha256": digest, "size": size} for study, digest, size in made.about.not_copied]
+    if as_json:
+        print_json(
+            {
+                "folder": str(folder), "catalogue": made.about.catalogue, "generation": mark.generation,
+                "began": moment(made.about.began), "objects": made.copied.objects, "bytes": made.copied.bytes,
+                "records": made.records, "with_staging": with_staging, "not_copied": not_copied,
+            }
+        )  # fmt: skip
+    else:
+        click.echo(
+            f"{made.copied.objects} objects ({made.copied.bytes} bytes), {made.records} records and the catalogue"
+            f" {made.about.catalogue} copied to {folder}"
+        )
+        click.echo(_of_staging(with_staging))
+        click.echo(_of_keys(config))
+    if not_copied:
+        for one in not_copied:
+            click.echo(f"not copied, damaged or missing in the store: {one['study']} {one['sha256']}", err=True)
+        click.echo("see `archimed verify`, then `archimed repair`; the next backup tries them again", err=True)
+        raise click.exceptions.Exit(FAILED)
+
+
+@backup.command()
+@click.argument("folder", type=_DIR, metavar="DIR")
+@click.option("--deep", is_flag=True, help="Read every object and compare its digest, not its size alone.")
+@json_option
+def verify(folder: Path, deep: bool, as_json: bool) -> None:
+    """Prove a backup: make its catalogue anew in a temporary place, and look for every object that it names.
+
+    Ends with status 1 if it lacks anything. A PostgreSQL catalogue is put into a temporary database of the configured server.
+
+    \b
+    Example:
+      archimed backup verify --deep /mnt/backup/archimed
+    """
+    target = BackupFolder(folder)
+    target.require()
+    with catalogue() as database, target.locked(), ExitStack() as stack:
+        found = checking.check(
+            target, open_copy(folder), database, deep=deep,
+            bar=lambda total: _summed(stack.enter_context(bar("verifying", total))),
+        )  # fmt: skip
+    lacking = [{"study": one.study, "sha256": one.digest.hex(), "fault": one.fault} for one in found.lacking]
+    about = found.about
+    hours = max(0, clock.now() - about.began) // 3600
+    if as_json:
+        print_json(
+            {
+                "folder": str(folder), "catalogue": about.catalogue, "generation": about.mark.generation,
+                "began": moment(about.began), "age_hours": hours, "studies": found.studies, "files": found.files,
+                "with_staging": about.with_staging, "deep": deep, "lacking": lacking,
+            }
+        )  # fmt: skip
+    else:
+        how = "with the right digest" if deep else "with the right size"
+        click.echo(f"backup of {moment(about.began)}, {hours} hours old: {found.studies} studies, {found.files} files")
+        click.echo(
+            f"the catalogue {about.catalogue} can be used; {len(lacking)} objects are lacking, the others are there {how}"
+        )
+        for one in lacking:
+            click.echo(f"{one['fault']}: {one['study']} {one['sha256']}")
+    if lacking:
+        raise click.exceptions.Exit(FAILED)
+
+
+def _summed(advance: Callable[[int], None]) -> Callable[[int], None]:
+    """Return what takes pieces for a bar, which takes how far it is."""
+    done = 0
+
+    def add(size: int) -> None:
+        nonlocal done
+        done += size
+        advance(done)
+
+    return add
+
+
+def _of_staging(with_staging: bool) -> str:
+    if with_staging:
+        return "what waits at the gate was copied: the backup holds names and needs the same care as the staging folder"
+    return "what waits at the gate was not copied (--with-staging does that)"
+
+
+def _of_keys(config: Config) -> str:
+    keys = f"{config.deid.key_file}, {config.staging.path / 'secret.key'} and the folder of the configuration (/etc/archimed)"
+    return f"keys are not copied; keep copies of {keys} apart from this backup"
