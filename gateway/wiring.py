@@ -203,6 +203,7 @@ def open_desk_services(config: Config, database: Database) -> "DeskServices":
         lambda principal: Review(database, staging, Actor(principal.login), principal),
         # Whoever waits for a picture holds a thread: some of them stay free for everything else.
         Drawing(_DRAWERS, waiting=config.http.threads // 2),
+        config.bin.withdraw_days,
     )
 
 

@@ -48,7 +48,11 @@ def test_from_the_scanner_through_the_desk(appliance: Appliance, tmp_path: Path)
     picture = re.search('src="/desk/([^"]+picture[^"]+)"', page)
     assert picture is not None
     assert curl(appliance, token, picture[1].replace("&amp;", "&")).startswith(PNG)
-    curl(appliance, token, "batches/1/accept", mark(page), "study=2008-0003", "exam=E001", "series=3")
+    chosen = ("study=2008-0003", "exam=E001", "series=3")
+    summary = curl(appliance, token, "batches/1/summary", mark(page), *chosen).decode()
+    assert "Nothing is decided yet" in summary
+    assert "Doe^Jane" in summary
+    curl(appliance, token, "batches/1/accept", mark(summary), *chosen)
     read(appliance, token, '<span class="state published">')
     assert [line["name"] for line in appliance.json("ls", "2008-0003/E001", "--as", "ada")] == ["003_DCM_MR_t1_mprage_sag"]
     log = (tmp_path / "log").read_text()

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from catalog import clock
 from catalog.audit import Actor, record
-from catalog.database import Database
+from catalog.database import Database, Row
 from catalog.database.tables import batches, jobs, staged_files
 from catalog.gate.batches import as_columns, enqueue_effects, read_batch
 from catalog.gate.drops import reopening, sealing
@@ -91,16 +91,8 @@ class Review(BatchQueries):
             Conflict: somebody else decided in the same moment.
         """
         info = self.info(batch_id)
-        check_code(exam, "exam")
-        found = self._study(study)
-        event = Event.RETRY if info.state is State.FAILED else Event.ACCEPT
-        self._allowed(info, event)
-        selection = Selection.of(series, info.summary)
-        descriptions = {label: check_description(text) for label, text in labels.items()}
-        check_labels(descriptions, info.summary, selection)
-        if not despite.strip():
-            self._require_no_objection(info, selection, exam, expectations(found.profile))
-        self._require_good_files(batch_id, selection)
+        found, selection, descriptions = self._acceptable(info, study, exam, despite, series, labels)
+        event = _event_of_acceptance(info)
         self._forget_preview_of_study(batch_id, found.id)
         approval = (Approval.PIXELS if pixels_approved else 0) | (Approval.CONTENT if attest.strip() else 0)
         with self._database.write() as connection:
@@ -128,6 +120,38 @@ class Review(BatchQueries):
             write_report(self._database, self._staging, rest)
         write_report(self._database, self._staging, batch_id)
         return self.info(batch_id)
+
+    def require_acceptable(
+        self,
+        batch_id: int,
+        study: str,
+        exam: str,
+        *,
+        despite: str = "",
+        series: Collection[str] = (),
+        labels: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Raise what `accept` would raise now, and change nothing: for who asks once more before it is done.
+
+        Raises:
+            NotFound, Invalid, Refused: as `accept`.
+        """
+        self._acceptable(self.info(batch_id), study, exam, despite, series, labels)
+
+    def _acceptable(
+        self, info: BatchInfo, study: str, exam: str, despite: str, series: Collection[str], labels: Mapping[str, str]
+    ) -> tuple[Row, Selection, dict[str, str]]:
+        """Return the study, what is selected and the checked descriptions of an acceptance that nothing forbids."""
+        check_code(exam, "exam")
+        found = self._study(study)
+        self._allowed(info, _event_of_acceptance(info))
+        selection = Selection.of(series, info.summary)
+        descriptions = {label: check_description(text) for label, text in labels.items()}
+        check_labels(descriptions, info.summary, selection)
+        if not despite.strip():
+            self._require_no_objection(info, selection, exam, expectations(found.profile))
+        self._require_good_files(info.id, selection)
+        return found, selection, descriptions
 
     def recheck(self, batch_id: int, study: str = "", exam: str = "") -> BatchInfo:
         """Have a batch checked again, say because the study's profile was mended.
@@ -313,3 +337,7 @@ class Review(BatchQueries):
             connection, actor=self._actor.name, acting_as=self._actor.acting_as, action=action, study=study,
             subject=f"batch {info.id}", detail=detail,
         )  # fmt: skip
+
+
+def _event_of_acceptance(info: BatchInfo) -> Event:
+    return Event.RETRY if info.state is State.FAILED else Event.ACCEPT

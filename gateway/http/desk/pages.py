@@ -1,6 +1,6 @@
 """What is shown: the list of batches, a batch with all that its reviewer needs. Nothing is changed here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -53,7 +53,7 @@ def make(services: DeskServices) -> Blueprint:
 
     @blueprint.get(f"/batches/{NUMBER}")
     def batch(number: int) -> ResponseReturnValue:
-        return show(services.desks(principal()), number)
+        return show(services, services.desks(principal()), number)
 
     @blueprint.get(f"/batches/{NUMBER}/progress")
     def progress(number: int) -> ResponseReturnValue:
@@ -84,14 +84,22 @@ def _list(desk: Review) -> ResponseReturnValue:
     )  # fmt: skip
 
 
-def show(desk: Review, number: int, entered: Acceptance | None = None, problem: str = "", status: int = 200) -> tuple[str, int]:
+def show(
+    services: DeskServices,
+    desk: Review,
+    number: int,
+    entered: Acceptance | None = None,
+    problem: str = "",
+    status: int = 200,
+) -> tuple[str, int]:
     """Return the page of a batch.
 
     Args:
+        services: what the desk works with.
         desk: the gate as the principal sees it.
         number: the batch.
-        entered: a form that could not be done, to be filled in again.
-        problem: why not.
+        entered: a form to be filled in again: it could not be done, or is to be changed.
+        problem: why it could not be done.
         status: the page's HTTP status.
 
     Raises:
@@ -104,19 +112,20 @@ def show(desk: Review, number: int, entered: Acceptance | None = None, problem: 
     # What is being published is erased any moment now.
     files = desk.series_files(number) if info.state is not State.ACCEPTED else {}
     page = render_template(
-        "batch.html", batch=info, about=about, series=_series(info, about), groups=words.grouped(info.findings),
+        "batch.html", batch=info, about=about, series=series_rows(info, about), groups=words.grouped(info.findings),
         report=desk.report(number), done=done, error=error, studies=studies, now=clock.now(), seen=seen(info),
         entered=_filled(info, entered), problem=words.for_the_web(problem), can=_possible(info), running=info.state in RUNNING,
         files=files, shown={file for each in files.values() for file in each}, followers=desk.followers(number),
-        next=_next(desk, number), names=desk.names(number, _named(info)),
+        next=_next(desk, number), names=desk.names(number, named(info.findings)),
         pattern=next((one.exam for one in studies if one.code == info.study), ""),
         checks={finding["check"] for finding in info.findings},
         blocked=any(finding["severity"] == "blocking" for finding in info.findings),
+        may_withdraw=principal().may(Action.CHANGE), withdraw_days=services.withdraw_days,
     )  # fmt: skip
     return page, status
 
 
-def _series(info: BatchInfo, about: dict[str, Any]) -> list[dict[str, Any]]:
+def series_rows(info: BatchInfo, about: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the batch's series: what the catalogue keeps of them, what the scanner called them, what cleaning would do."""
     named = {one["label"]: one for one in about.get("series", ()) if "label" in one}
     cleaned = {one["label"]: one for one in about.get("preview", ())}
@@ -146,9 +155,9 @@ def _filled(info: BatchInfo, entered: Acceptance | None) -> Acceptance:
     return replace(Acceptance(), study=info.study, exam=info.exam)
 
 
-def _named(info: BatchInfo) -> Sequence[int]:
+def named(findings: Sequence[Mapping[str, Any]]) -> Sequence[int]:
     """Return the files that findings speak of."""
-    return [finding["file"] for finding in info.findings if finding["file"] is not None]
+    return [finding["file"] for finding in findings if finding["file"] is not None]
 
 
 def _next(desk: Review, number: int) -> int | None:

@@ -13,10 +13,14 @@ from gateway.http.requests import request_of
 
 @dataclass(frozen=True, slots=True)
 class DeskServices:
-    """`desks` gives the gate as a principal sees it; `drawing` shows staged files."""
+    """`desks` gives the gate as a principal sees it; `drawing` shows staged files.
+
+    `withdraw_days`: so many days after its publication a batch may be taken out of the archive for good.
+    """
 
     desks: Callable[[Principal], Review]
     drawing: Drawing
+    withdraw_days: int
 
 
 def principal() -> Principal:

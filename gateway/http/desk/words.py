@@ -43,7 +43,7 @@ TITLES = {
     "burned_in": "Images or sound may tell who it is",
     "consistent": "Announced as another instance",
     "has_pixels": "An image without pixels",
-    "name_tells": "The file's name may tell who it is",
+    "name_identifies": "The file's name may tell who it is",
     "result_tells": "The result's text may tell who it is",
     "gaps": "Missing from the numbering",
     "slices": "Missing slices",

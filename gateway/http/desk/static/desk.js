@@ -88,6 +88,11 @@ const turnPages = (viewer, slider) => {
   });
 };
 
+// Enter sends no form from a checkbox, as it sends none from a text field.
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.target.matches("input[type=checkbox]")) event.preventDefault();
+});
+
 // The server draws few pictures at a time, and sends away who comes when too many wait already: they ask again.
 const TRIES = 8;
 const askAgain = (image) => {

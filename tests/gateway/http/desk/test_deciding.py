@@ -1,5 +1,8 @@
 """A reviewer's day at the desk: see, seal, accept, reject, take back, lose a race."""
 
+import re
+from html import unescape
+
 import pytest
 
 from catalog import administration
@@ -82,6 +85,98 @@ def test_a_selection_is_accepted(gate: Gate, browser: Browser) -> None:
     assert entry.actor == "ada"
 
 
+def sent_by(page: str) -> dict[str, list[str]]:
+    """Return the fields that the form of a summary sends."""
+    fields: dict[str, list[str]] = {}
+    for name, value in re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', page):
+        fields.setdefault(name, []).append(unescape(value))
+    return fields
+
+
+def test_accepting_goes_over_a_summary_that_decides_nothing(gate: Gate, browser: Browser) -> None:
+    batch = gate.checked(*two_series(), image(patient="Other^One", patient_id="X", series=4, instance=9)).id
+    before = gate.review.info(batch)
+    names = {"label-3": "t1 <new>", "label-4": "later"}
+    answer = browser.do(batch, "summary", study=STUDY, exam="E001", series=["3"], attest="a phantom", **names)
+    assert answer.status_code == 200, told(answer)
+    page = told(answer)
+    for wanted in (
+        "Nothing is decided yet", f"{STUDY}/E001", "2 files in 1 series", "Doe^Jane", "HOSP-4711", "t1_mprage sag", "t1 <new>",
+        "2 files: 4 t2_tse", "files of several patients", f"not tried for {STUDY}", "Not looked through", "a phantom",
+        "no reason given",
+    ):  # fmt: skip
+        assert wanted in page, wanted
+    assert "t1 &lt;new&gt;" in answer.text
+    assert "Several patients" not in page, "the series that is chosen has one"
+    assert gate.review.info(batch) == before
+    changed = browser.post(f"batches/{batch}/change", sent_by(answer.text))
+    for kept in ('value="E001"', 'value="t1 &lt;new&gt;"', 'value="later"', 'value="a phantom"', f'value="{STUDY}" selected'):
+        assert kept in changed.text, kept
+    assert [f'value="{one}" aria-label="Accept series {one}" checked' in changed.text for one in "34"] == [True, False]
+    assert gate.review.info(batch) == before
+    assert browser.post(f"batches/{batch}/accept", sent_by(answer.text)).status_code == 303
+    gate.work()
+    assert gate.names(f"/{STUDY}/E001") == ["003_DCM_MR_t1_new"]
+
+
+def test_the_summary_says_what_is_suspected_and_what_is_done(gate: Gate, browser: Browser) -> None:
+    batch = gate.checked(image(), image(series=4, instance=2, BurnedInAnnotation="YES")).id
+    gate.review.recheck(batch, STUDY)
+    gate.work()
+    both = told(browser.do(batch, "summary", study=STUDY, exam="E001", series=["3", "4"]))
+    assert "Images or sound may tell who it is" in both
+    assert "Suspected ones are held" in both
+    one = told(browser.do(batch, "summary", study=STUDY, exam="E001", series=["3"], pixels="on"))
+    assert "Images or sound may tell who it is" not in one
+    assert "You looked through them" in one
+    assert "published as DCM_MR t1_mprage" in one
+
+
+def test_what_is_sent_twice_is_done_once(gate: Gate, browser: Browser) -> None:
+    batch = gate.checked(image()).id
+    summary = browser.do(batch, "summary", study=STUDY, exam="E001", series=["3"])
+    form = sent_by(summary.text)
+    assert browser.post(f"batches/{batch}/accept", form).status_code == 303
+    again = browser.post(f"batches/{batch}/accept", form)
+    assert again.status_code == 409
+    assert "You decided on it yourself just now" in told(again)
+    assert "Nothing was done a second time" in told(again)
+    gate.work()
+    for page in ("accept", "summary", "change"):
+        assert browser.post(f"batches/{batch}/{page}", form).status_code == 409, page
+    assert [entry.action for entry in entries(gate.database) if entry.action == "batch.accept"] == ["batch.accept"]
+    assert gate.names(f"/{STUDY}/E001") == ["003_DCM_MR_t1_mprage_sag"]
+
+
+def test_a_summary_that_is_late_decides_nothing(gate: Gate, browser: Browser) -> None:
+    batch = gate.checked(image()).id
+    form = sent_by(browser.do(batch, "summary", study=STUDY, exam="E001", series=["3"]).text)
+    gate.review.recheck(batch, STUDY, "E002")
+    gate.work()
+    for page in ("accept", "summary", "change"):
+        answer = browser.post(f"batches/{batch}/{page}", form)
+        assert answer.status_code == 409, page
+        assert "Nothing of what you just asked for was done" in told(answer)
+    assert gate.review.info(batch).state is State.CHECKED
+
+
+def test_a_summary_that_is_asked_for_anew_leads_to_the_batch(gate: Gate, browser: Browser) -> None:
+    batch = gate.checked(image()).id
+    for page in ("summary", "change"):
+        answer = browser.get(f"batches/{batch}/{page}")
+        assert (answer.status_code, answer.location) == (303, f"/desk/batches/{batch}")
+
+
+def test_a_published_batch_says_how_it_is_withdrawn(gate: Gate, browser: Browser) -> None:
+    number = gate.published(image()).id
+    assert f"archimed bin put --batch {number}" in told(browser.get(f"batches/{number}"))
+    assert "A user of the role power" in told(browser.get(f"batches/{number}"))
+    administration.set_role(gate.database, ROOT, "ada", Role.POWER)
+    page = told(browser.get(f"batches/{number}"))
+    assert f'archimed bin put --batch {number} --reason "why" --as ada' in page
+    assert "Until 30 days after" in page
+
+
 def test_taking_all_ticks_away_accepts_nothing(gate: Gate, browser: Browser) -> None:
     batch = gate.checked(image()).id
     answer = browser.do(batch, "accept", study=STUDY, exam="E001", despite="kept <b>", **{"label-3": "kept too"})
@@ -102,9 +197,10 @@ def test_taking_all_ticks_away_accepts_nothing(gate: Gate, browser: Browser) -> 
         ({"study": "other", "exam": "E001"}, "There is no study other"),
     ],
 )
-def test_what_cannot_be_accepted_says_why(gate: Gate, browser: Browser, form: dict[str, str], why: str) -> None:
+@pytest.mark.parametrize("page", ["summary", "accept"])
+def test_what_cannot_be_accepted_says_why(gate: Gate, browser: Browser, form: dict[str, str], why: str, page: str) -> None:
     batch = gate.checked(image()).id
-    answer = browser.do(batch, "accept", series=["3"], **form)
+    answer = browser.do(batch, page, series=["3"], **form)
     assert answer.status_code in {400, 403, 404}
     assert why in told(answer)
     assert gate.review.info(batch).state is State.CHECKED
@@ -118,6 +214,7 @@ def test_the_pattern_of_the_study_is_told_and_held(gate: Gate, browser: Browser)
     assert "2011-0001 expects E[0-9]{3}" in told(browser.get(f"batches/{batch}"))
     answer = browser.do(batch, "accept", study="2011-0001", exam="X1", series=["3"])
     assert answer.status_code == 403
+    assert browser.do(batch, "summary", study="2011-0001", exam="X1", series=["3"]).status_code == 403
     assert "The study expects exam codes like E[0-9]{3}, and X1 is none" in told(answer)
     assert browser.do(batch, "accept", study="2011-0001", exam="X1", series=["3"], despite="pilot").status_code == 303
 
@@ -170,7 +267,7 @@ def test_what_may_not_be_seen_is_not_there(gate: Gate, browser: Browser) -> None
         answer = browser.get(path, "bob")
         assert answer.status_code == 404, path
         assert "Doe" not in answer.text
-    for what in ("seal", "accept", "reject", "recheck", "restore", "reopen"):
+    for what in ("seal", "summary", "change", "accept", "reject", "recheck", "restore", "reopen"):
         assert browser.post(f"batches/{batch}/{what}", {"reason": "x"}, "bob").status_code == 404
     assert "Doe" not in browser.get("?show=all", "bob").text
 

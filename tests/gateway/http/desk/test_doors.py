@@ -55,9 +55,11 @@ def test_only_our_own_pages_may_change_anything(site: str | None, origin: str | 
 @pytest.mark.parametrize("headers", [{}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}, {"Origin": "https://evil"}])
 def test_a_form_of_another_site_changes_nothing(gate: Gate, browser: Browser, headers: dict[str, str]) -> None:
     batch = gate.checked(image()).id
-    form = {"seen": browser.seen(batch), "reason": "x"}
-    answer = browser.post(f"batches/{batch}/reject", form, headers=headers)
-    assert answer.status_code == 403
+    form = {"seen": browser.seen(batch), "reason": "x", "study": STUDY, "exam": "E001", "series": "3"}
+    for page in ("summary", "change", "accept", "reject"):
+        answer = browser.post(f"batches/{batch}/{page}", form, headers=headers)
+        assert answer.status_code == 403, page
+        assert "Doe" not in answer.text
     assert "nothing was changed" in answer.text
     assert gate.review.info(batch).state is State.CHECKED
 
@@ -121,7 +123,7 @@ def test_what_one_brought_without_a_grant_is_a_receipt(gate: Gate, browser: Brow
         assert secret not in page.text, secret
     for path in ("", "/progress", "/images/1"):
         assert browser.get(f"batches/{batch}{path}").status_code == 404
-    for what in ("seal", "accept", "reject", "recheck", "restore", "reopen"):
+    for what in ("seal", "summary", "change", "accept", "reject", "recheck", "restore", "reopen"):
         answer = browser.post(f"batches/{batch}/{what}", {"seen": "x", "study": STUDY, "exam": "E1", "reason": "mine"})
         assert answer.status_code == 404, what
     assert gate.review.info(batch).state is State.CHECKED

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from catalog.administration import Scope, set_reviewers
+from catalog.audit import entries
 from catalog.gate.receive.intake import Intake
 from catalog.gate.staged.area import Staging
 from catalog.pure.batches import State
@@ -44,6 +46,9 @@ class Journey:
 
     def find(self, selector: str) -> Any:
         return self.until(lambda: self.driver.find_element(By.CSS_SELECTOR, selector))
+
+    def all(self, selector: str) -> list[Any]:
+        return list(self.driver.find_elements(By.CSS_SELECTOR, selector))
 
     def press(self, text: str) -> None:
         """Press the button, or follow the link, that says so."""
@@ -134,14 +139,80 @@ def test_look_through_the_images_and_accept_some(gate: Gate, ada: Journey) -> No
     ada.find("#study option[value='2008-0003']").click()
     ada.find("#exam").send_keys("E001")
     ada.find("#pixels").click()
+    ada.press("Go on to the summary")
+    ada.reads(f"Accept batch {batch}?")
+    for wanted in ("Doe^Jane", f"{STUDY}/E001", "3 files in 1 series", "t1_mprage", "You looked through them"):
+        assert wanted in ada.text(), wanted
+    ada.find("body").send_keys(Keys.ENTER)
+    assert gate.review.info(batch).state is State.CHECKED
+    ada.press("Back, and change something")
+    ada.until(lambda: ada.find("#exam").get_attribute("value") == "E001")
+    assert [one.is_selected() for one in ada.all("input[name=series]")] == [True, False]
+    assert ada.find("input[name=label-3]").get_attribute("value") == "t1_mprage"
+    ada.find("#exam").clear()
+    ada.find("#exam").send_keys("E002")
+    ada.press("Go on to the summary")
+    ada.reads(f"{STUDY}/E002")
     ada.press("Accept and publish")
     ada.reads("being published")
     gate.work()
     ada.until(lambda: ada.find("h1 .state").text == "published")
-    assert gate.names(f"/{STUDY}/E001") == ["003_DCM_MR_t1_mprage"]
+    assert gate.names(f"/{STUDY}/E002") == ["003_DCM_MR_t1_mprage"]
+    ada.reads(f"archimed bin put --batch {batch}")
     ada.press(f"Next that waits: {batch + 1}")
     ada.reads("run_4")
     assert ada.complaints() == []
+
+
+def filled_in(ada: Journey, batch: int) -> list[Any]:
+    """Open a batch's page, give all that its forms ask for, and return every field."""
+    ada.go(f"batches/{batch}")
+    ada.find("#accept")
+    for details in ada.all("details:not([open]) > summary"):
+        details.click()
+    ada.find("#study option[value='2008-0003']").click()
+    for each in ada.all("main input[type=text]"):
+        each.send_keys("E001")
+    return ada.all("main input:not([type=hidden]), main select")
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_enter_in_a_field_decides_nothing(gate: Gate, ada: Journey, scripts: bool) -> None:
+    batch = gate.checked(*series(3, 4)).id
+    before = gate.review.info(batch)
+    ada.driver.execute_cdp_cmd("Network.enable", {})
+    ada.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": [] if scripts else ["*/desk.js"]})
+    fields = filled_in(ada, batch)
+    assert ada.driver.execute_script("return document.documentElement.classList.contains('script')") is scripts
+    names = [each.get_attribute("name") for each in fields]
+    assert {*names} >= {"series", "label-3", "label-4", "study", "exam", "pixels", "despite", "attest", "reason"}
+    count = "window.sent = []; addEventListener('submit', (event) => window.sent.push(event.target.action), true)"
+    for number, name in enumerate(names):
+        field = filled_in(ada, batch)[number]
+        is_box = field.get_attribute("type") == "checkbox"
+        ada.driver.execute_script(count)
+        field.send_keys(Keys.ENTER)
+        if is_box and not scripts:
+            ada.reads("Nothing is decided yet")
+        else:
+            assert ada.driver.execute_script("return window.sent") == [], name  # None: the page went away
+        assert gate.review.info(batch) == before, name
+    ada.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
+
+
+def test_a_double_click_accepts_once(gate: Gate, ada: Journey) -> None:
+    batch = gate.checked(*series(3)).id
+    ada.go(f"batches/{batch}")
+    ada.find("#study option[value='2008-0003']").click()
+    ada.find("#exam").send_keys("E001")
+    ada.press("Go on to the summary")
+    ada.reads(f"Accept batch {batch}?")
+    ActionChains(ada.driver).double_click(ada.find("main .primary")).perform()
+    ada.reads("being published")
+    gate.work()
+    ada.until(lambda: ada.find("h1 .state").text == "published")
+    accepted = [entry for entry in entries(gate.database) if entry.action == "batch.accept"]
+    assert len(accepted) == 1
 
 
 def test_seal_and_watch_the_checks(gate: Gate, ada: Journey) -> None:
@@ -176,6 +247,8 @@ def test_lose_a_race(gate: Gate, ada: Journey) -> None:
     ada.go(f"batches/{batch}")
     ada.find("#study option[value='2008-0003']").click()
     ada.find("#exam").send_keys("E001")
+    ada.press("Go on to the summary")
+    ada.reads(f"Accept batch {batch}?")
     gate.review_of("bob").reject(batch, "sent twice")
     ada.press("Accept and publish")
     ada.reads(f"Batch {batch} has changed meanwhile")
