@@ -43,14 +43,20 @@ class ExpectedSeries:
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
-    """What a study expects. `exam` '' takes every exam code."""
+    """What a study expects. `exam` '' takes every exam code; `subject` is the profile's pattern of that name, '' for none."""
 
     exam: str = ""
     series: tuple[ExpectedSeries, ...] = ()
+    subject: str = ""
 
     def takes(self, exam: str) -> bool:
         """Whether an exam code looks like one of this study's."""
         return not self.exam or re.fullmatch(self.exam, exam) is not None
+
+    def subject_of(self, exam: str) -> str:
+        """Return the subject that an exam code tells, as de-identification reads it (docs/adr/0022), without regard to case."""
+        found = re.fullmatch(self.subject, exam) if self.subject else None
+        return ((found[1] if found else None) or exam).casefold()
 
 
 @lru_cache(maxsize=64)
@@ -71,19 +77,29 @@ def problems(profile: str) -> list[tuple[str, str]]:
 
 def _read(text: str) -> tuple[Expectations, list[tuple[str, str]]]:
     try:
-        section = tomllib.loads(text).get("expect", {})
+        whole = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
         return Expectations(), []  # said by whoever reads the rest of the profile
+    section = whole.get("expect", {})
+    subject = _one_group(whole.get("subject"))
     wrong: list[tuple[str, str]] = []
     if not isinstance(section, dict):
-        return Expectations(), [("expect", "expect must be a table: [expect]")]
+        return Expectations(subject=subject), [("expect", "expect must be a table: [expect]")]
     wrong += [(key, f"unknown key {key!r} in [expect]; there are {', '.join(_KEYS)}") for key in section if key not in _KEYS]
     entries = section.get("series", [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         wrong.append(("series", "the expected series must be written as [[expect.series]]"))
         entries = []
     series = tuple(_series(entry, wrong) for entry in entries)
-    return Expectations(_pattern(section.get("exam", ""), wrong), series), wrong
+    return Expectations(_pattern(section.get("exam", ""), wrong), series, subject), wrong
+
+
+def _one_group(value: Any) -> str:
+    """Return the pattern `subject`; '' where it is none, which de-identification tells whoever gives the profile."""
+    try:
+        return value if isinstance(value, str) and re.compile(value).groups == 1 else ""
+    except (re.error, RecursionError, OverflowError):
+        return ""
 
 
 def _pattern(value: Any, wrong: list[tuple[str, str]]) -> str:

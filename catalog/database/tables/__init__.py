@@ -30,13 +30,14 @@ from catalog.database.tables.archive import (
 )
 from catalog.database.tables.bin import TWINS, bin_entries, bin_files, clock_watch, holds
 from catalog.database.tables.columns import metadata
-from catalog.database.tables.gate import batches, corrections, jobs, locks, staged_files
+from catalog.database.tables.gate import batch_subjects, batches, corrections, jobs, locks, staged_files
 from catalog.database.tables.happened import audit, backups, changes, generation, reads
 
 __all__ = [
     "TWINS",
     "audit",
     "backups",
+    "batch_subjects",
     "batches",
     "bin_entries",
     "bin_files",

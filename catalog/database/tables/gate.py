@@ -155,6 +155,21 @@ staged_files = Table(
     sqlite_autoincrement=True,
 )
 
+batch_subjects = Table(
+    "batch_subjects",
+    metadata,
+    Column("batch_id", Id, ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True, comment="the batch"),
+    Column("series", String(24), primary_key=True, comment="label of a series in it"),
+    Column(
+        "subject",
+        LargeBinary(16),
+        primary_key=True,
+        comment="digest of whose files are in that series, keyed by staging's secret, never handed out; none: they do not say",
+    ),
+    Index("ix_batch_subjects_subject", "subject"),
+    comment="whether two imports are of one person; rows stay with what is published, so that the next import is compared",
+)
+
 corrections = Table(
     "corrections",
     metadata,

@@ -115,6 +115,7 @@ class Examiner:
         self._named: list[tuple[int, str, str]] = []
         self._series = SeriesTable()
         self._people = _People()
+        self._subjects: dict[str, set[bytes]] = {}
 
     def examine(self, file: StagedFile) -> Examined:
         """Read a staged file."""
@@ -139,6 +140,8 @@ class Examiner:
             description=facts.series_description,
         )  # fmt: skip
         self._people.add(facts, self._digest("study", facts.study))
+        if told := facts.patient_id.strip() or f"{facts.patient_name}{facts.birth_date}".strip():
+            self._subjects.setdefault(series.label, set()).add(self._staging.digest(f"subject {told}"))
         return Examined(file, facts, series=series, identity=self._staging.digest(f"instance {facts.sop_instance}"))
 
     def foreign(self, file: StagedFile) -> Examined:
@@ -240,6 +243,10 @@ class Examiner:
     def series(self) -> list[Series]:
         """Return the series seen so far, by number."""
         return self._series.sorted()
+
+    def subjects(self) -> dict[str, set[bytes]]:
+        """Return, by the label of a series, digests of whose files are in it: by the ID, else by name and birth date."""
+        return self._subjects
 
     def studies(self) -> set[str]:
         """Return the digests of the DICOM studies seen so far."""

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from catalog import clock
 from catalog.database import Database
 from catalog.database.tables import batches, staged_files, studies
+from catalog.gate import subjects
 from catalog.gate.batches import StagedFile, as_columns
 from catalog.gate.check import discs
 from catalog.gate.check.archive_lookup import ArchiveLookup
@@ -230,6 +231,11 @@ class Checker:
                 if preview := published.get(one.label):
                     one.siblings = lookup.sizes(preview.file_type, preview.description, this.exam)
         findings = checks.end(series, this.exam, expectations(this.profile) if this.study_id is not None else None)
+        if this.study_id is not None and this.exam:
+            whose = set[bytes]().union(*examiner.subjects().values())
+            findings += subjects.objections(
+                self._database.rows, this.id, this.study_id, this.exam, whose, expectations(this.profile)
+            )
         if this.trouble:
             findings.append(
                 Finding(
@@ -281,6 +287,7 @@ class Checker:
             state = connection.execute(sa.select(batches.c.state).where(batches.c.id == job.batch_id)).scalar_one()
             if state != State.SEALED:
                 return  # decided, or opened again, while the checks ran
+            subjects.keep(connection, job.batch_id, examiner.subjects())
             checked, _ = transition(State(state), Event.CHECKS_DONE)
             values: dict[str, object] = {"state": checked, **columns}
             if follows is not None:

@@ -4,9 +4,10 @@ import sqlalchemy as sa
 
 from catalog.database import Database
 from catalog.database.tables import batches, staged_files
-from catalog.gate import report
+from catalog.gate import report, subjects
 from catalog.gate.staged.area import Staging
 from catalog.jobs import Job, Queue, Stop
+from catalog.pure.batches import State
 
 _CHUNK = 500
 
@@ -45,6 +46,9 @@ class Eraser:
             self._staging.erase_drop(row.drop_folder)
         with self._database.write() as connection:
             self._queue.finish(connection, job)
+            state = connection.execute(sa.select(batches.c.state).where(batches.c.id == job.batch_id)).scalar()
+            if state != State.PUBLISHED:
+                subjects.forget(connection, job.batch_id)
 
     def give_up(self, connection: sa.Connection, job: Job, reason: str) -> None:
         """Leave the batch as it is: what is still staged of it is named by its rows."""

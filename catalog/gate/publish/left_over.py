@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 
 from catalog.database.tables import staged_files
-from catalog.gate import batches
+from catalog.gate import batches, subjects
 from catalog.gate.batches import Batch
 from catalog.pure.checks import MOST_FILES, Finding, Severity, counted
 from catalog.pure.staged_files import NOT_PUBLISHED, FileEvent, FileState, after
@@ -33,6 +33,7 @@ def leave_behind(connection: sa.Connection, batch: Batch, left: Mapping[int, str
     size = connection.execute(sa.select(sa.func.sum(staged_files.c.size)).where(here)).scalar_one()
     findings = with_reasons((), left)
     number = batches.make_rest(connection, batch, files=len(left), size=int(size), findings=findings)
+    subjects.copy_rest(connection, batch.id, number)
     state = sa.case((staged_files.c.state == FileState.BAD, FileState.BAD), else_=after(FileEvent.TRY_AGAIN))
     connection.execute(staged_files.update().where(here).values(batch_id=number, state=state, result=""))
     return number

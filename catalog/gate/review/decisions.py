@@ -14,6 +14,7 @@ from catalog import clock
 from catalog.audit import Actor, record
 from catalog.database import Database, Row
 from catalog.database.tables import batches, jobs, staged_files
+from catalog.gate import subjects
 from catalog.gate.batches import as_columns, enqueue_effects, read_batch
 from catalog.gate.drops import reopening, sealing
 from catalog.gate.report import hand_on, write_report
@@ -24,7 +25,7 @@ from catalog.gate.visibility import visible
 from catalog.jobs import JobKind, cancel, enqueue
 from catalog.pure.access import Principal
 from catalog.pure.batches import Approval, Effect, Event, State, transition
-from catalog.pure.checks import Severity
+from catalog.pure.checks import Severity, subject
 from catalog.pure.errors import Conflict, Invalid, Refused
 from catalog.pure.expectations import Expectations, expectations
 from catalog.pure.jobs import UNFINISHED
@@ -101,6 +102,8 @@ class Review(BatchQueries):
                 **as_columns(labels=descriptions),
             }  # fmt: skip
             whole = read_batch(connection, batch_id)
+            if not despite.strip():
+                self._require_own_exam(connection, info, selection, found.id, exam, expectations(found.profile))
             self._move(connection, info, event, found.id, values)
             rest = divide(connection, whole, selection)
             if whole.study_id not in {None, found.id}:
@@ -310,9 +313,23 @@ class Review(BatchQueries):
                 f"the study expects exam codes like {expected.exam}, and {exam} is none; give another, or --despite REASON"
             )
         for finding in info.findings:
-            serious = finding["severity"] == Severity.BLOCKING and finding["file"] is None
+            # Whose exam it is, is asked of the exam that it goes into now.
+            serious = finding["severity"] == Severity.BLOCKING and finding["file"] is None and finding["check"] != subject.NAME
             if serious and selection.concerns(finding, info.summary):
                 raise Refused(f"batch {info.id} cannot be accepted as it is: {finding['message']}")
+
+    def _require_own_exam(
+        self, connection: sa.Connection, info: BatchInfo, selection: Selection, study_id: int, exam: str, expected: Expectations
+    ) -> None:
+        """Refuse files of another person than the exam's, as the catalogue is in the transaction of the decision."""
+
+        def rows(statement: sa.Select[Any]) -> Sequence[Row]:
+            return connection.execute(statement).all()
+
+        whose = subjects.of_batch(rows, info.id, selection.labels)
+        for finding in subjects.objections(rows, info.id, study_id, exam, whose, expected):
+            if finding.severity is Severity.BLOCKING:
+                raise Refused(f"batch {info.id} cannot be accepted as it is: {finding.message}")
 
     def _require_good_files(self, batch_id: int, selection: Selection) -> None:
         good = (

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from catalog.database.tables import batches, staged_files
+from catalog.gate import subjects
 from catalog.gate.batches import Batch, Finding, as_columns, make_rest
 from catalog.pure.checks.series import MIXED, NOBODY
 from catalog.pure.errors import Invalid
@@ -83,6 +84,7 @@ def divide(connection: sa.Connection, batch: Batch, selection: Selection) -> int
     leaving_series = [one for one in batch.summary if one["label"] not in selection.labels]
     number = make_rest(connection, batch, files=count, size=int(size), findings=(), summary=leaving_series)
     connection.execute(staged_files.update().where(rest).values(batch_id=number))
+    subjects.move_rest(connection, batch.id, number, selection.labels)
     staying, leaving = _divided(batch.findings, _files_of(connection, number), selection, batch.summary)
     kept = as_columns(findings=staying, summary=[one for one in batch.summary if one["label"] in selection.labels])
     connection.execute(
