@@ -180,6 +180,13 @@ def remove_removal(store: RecordStore, study: str, name: str) -> None:
     store.delete_record(study, f"{_REMOVALS}/{name}.jsonl")
 
 
+def remove_removals(store: RecordStore, study: str, beginning: str, end: str) -> None:
+    """Remove what was written of changes whose names begin and end so."""
+    for name in store.list_records(study, _REMOVALS):
+        if name.startswith(f"{_REMOVALS}/{beginning}") and name.endswith(f"{end}.jsonl"):
+            store.delete_record(study, name)
+
+
 def redact(store: RecordStore, study: str, bin_entry: str, name: str) -> None:
     """Take what lies in an entry of the bin out of the manifests, for good; harmless when it was done before.
 

@@ -222,6 +222,8 @@ jobs = Table(
     Column("created", BigInteger, nullable=False, comment="time it was queued"),
     Column("ended", BigInteger, nullable=True, comment="time it was done or failed; null before"),
     Index("ix_jobs_state_id", "state", "id"),
+    Index("ix_jobs_batch_id", "batch_id"),
+    Index("ix_jobs_bin_id", "bin_id"),
     comment="the transactional queue",
     sqlite_autoincrement=True,
 )

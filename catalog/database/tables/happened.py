@@ -28,6 +28,7 @@ audit = Table(
         nullable=False,
         comment="SHA-256 over the hash of the entry before and all of this one: a chain",
     ),
+    Index("ix_audit_study", "study"),
     comment="append-only by triggers: every import, decision, change, grant and refusal",
     sqlite_autoincrement=True,
 )

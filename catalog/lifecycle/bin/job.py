@@ -60,9 +60,9 @@ class BinJob:
         for _ in range(_MOST_TRIES):
             entry, steps = self._rehearsed(job)
             if steps is None:
-                records.remove_removal(self._store, entry.code, _record_name(entry))
+                records.remove_removal(self._store, entry.code, _record_name(entry, job))
             else:
-                records.write_removal(self._store, entry.code, _record_name(entry), steps)
+                records.write_removal(self._store, entry.code, _record_name(entry, job), steps)
             try:
                 self._commit(job, steps)
             except _ChangedMeanwhileError:
@@ -74,7 +74,7 @@ class BinJob:
         """Leave an entry as it was, in the transaction that gives up its job; what was begun to be purged stays so."""
         entry = _asked(connection, job.bin_id)
         if entry.state != State.PURGING:
-            records.remove_removal(self._store, entry.code, _record_name(entry))
+            records.remove_removal(self._store, entry.code, _record_name(entry, job))
         _close(connection, entry, Event.FAIL, problem=reason)
 
     def _rehearsed(self, job: Job) -> tuple[Row, Sequence[Step] | None]:
@@ -122,8 +122,8 @@ class BinJob:
         if is_running(self._database):
             raise Unavailable("a backup runs, whose catalogue names what would go; it goes afterwards")
         purging.delete_objects(self._database, self._store, entry, entry.code, stop)
-        records.redact(self._store, entry.code, moving.entry_name(entry), _record_name(entry))
-        records.remove_removal(self._store, entry.code, _put_name(entry))
+        records.redact(self._store, entry.code, moving.entry_name(entry), _record_name(entry, job))
+        records.remove_removals(self._store, entry.code, f"{entry.put_follows:08d}-{entry.put:010d}.r", f"-{entry.id:08d}-0")
         with self._database.write() as connection:
             self._queue.finish(connection, job)
             purging.delete_rows(connection, entry)
@@ -152,14 +152,10 @@ def _asked(connection: sa.Connection, number: int) -> Row:
     return row
 
 
-def _record_name(entry: Row) -> str:
-    # Behind the corrections that were there when it was asked for; what an entry went through stands in order.
+def _record_name(entry: Row, job: Job) -> str:
+    # Behind the corrections that were there when it was asked for, and in the order of the study's jobs.
     step = 0 if entry.state == State.PUTTING else 1
-    return f"{entry.follows:08d}-{entry.asked:010d}.r{entry.id:08d}-{step}"
-
-
-def _put_name(entry: Row) -> str:
-    return f"{entry.put_follows:08d}-{entry.put:010d}.r{entry.id:08d}-0"
+    return f"{entry.follows:08d}-{entry.asked:010d}.r{job.id:010d}-{entry.id:08d}-{step}"
 
 
 def _place(entry: Row, done: moving.Done) -> str:

@@ -185,6 +185,6 @@ def test_nothing_is_lost_and_nothing_is_shown_that_is_binned() -> None:
         built.user("ada")
         Binned.built = built
         few = settings(
-            max_examples=50, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow],
+            max_examples=25, stateful_step_count=16, deadline=None, suppress_health_check=[HealthCheck.too_slow],
         )  # fmt: skip
         run_state_machine_as_test(Binned, settings=few)  # type: ignore[no-untyped-call]
