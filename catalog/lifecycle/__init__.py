@@ -6,4 +6,5 @@ numbers   of batches and corrections, never given twice
 rebuild   the catalogue anew from the store alone
 repair    good copies put in the place of damaged ones
 backup    copies of all of it, made while it works, and proved
+restore   an archive back from such a copy
 """

@@ -63,7 +63,7 @@ def rebuild(database: Database, store: Store, actor: Actor, progress: Progress) 
         raise Refused("the catalogue knows studies already; only an empty one can be made anew from the store")
     done = 0
     for code in store.studies():
-        study = _Study(database, store, code)
+        study = StudyRows(database, store, code)
         for about, entries in imports(store, code):
             done += study.add(about, entries)
             progress(done)
@@ -73,8 +73,12 @@ def rebuild(database: Database, store: Store, actor: Actor, progress: Progress) 
     return _summary(database, store)
 
 
-class _Study:
-    """One study on its way into the catalogue."""
+class StudyRows:
+    """One study on its way from the store into the catalogue, which may know it already.
+
+    Raises:
+        Damaged: its record is missing or cannot be read.
+    """
 
     def __init__(self, database: Database, store: Store, code: str) -> None:
         self._database = database
@@ -87,7 +91,9 @@ class _Study:
             "retention_years": about.retention_years,
         }  # fmt: skip
         with database.write() as connection:
-            self._row = int(connection.execute(studies.insert().values(values).returning(studies.c.id)).scalar_one())
+            found = connection.execute(sa.select(studies.c.id).where(studies.c.code_key == folded(code))).scalar()
+            insert = studies.insert().values(values).returning(studies.c.id)
+            self._row = int(connection.execute(insert).scalar_one() if found is None else found)
 
     def add(self, about: ImportRecord, entries: Iterable[Mapping[str, Any]]) -> int:
         """Add the files of one import; return how many."""

@@ -241,6 +241,16 @@ def imports(store: RecordStore, study: str) -> Iterator[tuple[ImportRecord, Iter
         yield about, _standing_entries(store, study, manifest, steps, purged)
 
 
+def purged(store: RecordStore, study: str) -> set[bytes]:
+    """Return the digests of files of the study that were purged; another file may have the same bytes."""
+    return {bytes.fromhex(str(key[-1])) for key in _steps(store, study)[1]}
+
+
+def has_access(store: RecordStore, study: str) -> bool:
+    """Whether it was ever written who may see the study."""
+    return _is_there(store, study, _ACCESS)
+
+
 def corrections_seen(store: RecordStore, study: str) -> int:
     """Return the highest number of a correction that the study's records name; 0 if there is none."""
     names = [name.rpartition("/")[2] for name in store.list_records(study, _CORRECTIONS)]

@@ -45,6 +45,8 @@ def create(folder: Path, with_staging: bool, keep: int, as_json: bool) -> None:
     """
     config = configuration()
     marks.require(config.store.path, "the store")
+    if with_staging:
+        marks.require(config.staging.path, "the staging folder")
     target = BackupFolder(folder)
     with catalogue() as database:
         mark = open_generations(config, database).mark()

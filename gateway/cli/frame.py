@@ -47,6 +47,7 @@ _COMMANDS = {
     "verify": ("verify", "Compare every object of the store with its digest and with the catalogue."),
     "repair": ("verify", "Put good copies in the place of damaged objects."),
     "backup": ("backup", "Make a backup while everything runs, and verify one."),
+    "restore": ("restore", "Bring an archive back from a backup."),
     "doctor": ("doctor", "Look this machine over and say what to mend."),
     "demo": ("demo", "Show the whole appliance at work in a folder of its own."),
     "deid": ("deid", "De-identify files, without an archive."),

@@ -19,11 +19,12 @@ _PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """An object that a catalogue names: `row` is that of the file, 0 for one that is about to become a file."""
+    """An object that a catalogue names: `row` is that of the file, 0 for one that is about to become a file of `batch`."""
 
     row: int
     study: str
     stored: StoredObject
+    batch: int = 0
 
 
 def watermark(database: Database) -> int:
@@ -54,14 +55,14 @@ def named(database: Database, after: int = 0, until: int | None = None) -> Itera
 def coming(database: Database) -> Iterator[Named]:
     """Yield the objects that a publish has put into the store and not yet made into files: it goes on from them."""
     rows = database.rows(
-        sa.select(studies.c.code, staged_files.c.result)
+        sa.select(studies.c.code, staged_files.c.result, batches.c.id)
         .join(batches, batches.c.id == staged_files.c.batch_id)
         .join(studies, studies.c.id == batches.c.study_id)
         .where(staged_files.c.state == "stored", staged_files.c.result != "")
     )
     for row in rows:
         result = json.loads(row.result)
-        yield Named(0, row.code, StoredObject(bytes.fromhex(result["sha256"]), result["size"]))
+        yield Named(0, row.code, StoredObject(bytes.fromhex(result["sha256"]), result["size"]), row.id)
 
 
 def is_named(database: Database, study: str, digest: bytes) -> bool:

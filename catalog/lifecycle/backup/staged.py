@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from catalog import durable, marks
+from catalog import durable
 
 _FOLDERS = ("received", "batches", "drops", "partials", "orphans")
 
@@ -20,14 +20,13 @@ def mirror(source: Path, target: Path, beat: Callable[[], None] = lambda: None) 
     """Make a folder like the staging folder; return how many files were copied.
 
     Args:
-        source: the staging folder.
-        target: the mirror; made, for its owner alone.
+        source: the staging folder, or the mirror of one; its disk is mounted.
+        target: what becomes like it; made, for its owner alone.
         beat: called often.
 
     Raises:
-        OutOfSpace, Unavailable: a disk refused, or the staging folder's is not mounted.
+        OutOfSpace, Unavailable: a disk refused.
     """
-    marks.require(source, "the staging folder")
     with durable.translated("the copy of the staging folder cannot be written"):
         durable.make_folder(target)
         target.chmod(0o700)

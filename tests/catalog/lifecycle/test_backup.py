@@ -185,7 +185,6 @@ def test_what_waits_at_the_gate_is_mirrored_only_if_that_is_asked_for(kept_on_sq
     kept = kept_on_sqlite
     staging = tmp_path / "var/staging"
     (staging / "drops/k/files").mkdir(parents=True)
-    (staging / ".archimed").write_text("x")
     (staging / "secret.key").write_text("a key")
     (staging / "drops/k/a").write_text("bytes")
     (staging / "drops/k/files/1").hardlink_to(staging / "drops/k/a")

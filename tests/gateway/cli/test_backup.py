@@ -80,3 +80,68 @@ def test_wrong_folders_are_refused(filled: BuiltArchive, archimed: Run, tmp_path
 def test_a_machine_that_was_never_backed_up_is_doubtful(filled: BuiltArchive, archimed: Run) -> None:
     found = json.loads(archimed("doctor", "--json").stdout)
     assert [one["grade"] for one in found if one["check"] == "backup"] == ["doubtful"]
+
+
+def _listing(archimed: Run) -> tuple[str, str]:
+    listed = done(archimed("query", "size >= 0", "--files", "--as", "ada", "--json"))
+    return listed, done(archimed("ls", f"{STUDY}/E001", "--as", "ada", "--json"))
+
+
+def test_an_archive_comes_back_on_an_empty_machine(filled: BuiltArchive, archimed: Run, tmp_path: Path) -> None:
+    done(archimed("token", "create", "ada"))
+    done(archimed("backup", "create", tmp_path / "b"))
+    path = f"{STUDY}/E001/001_RAW/1.raw"
+    before, content = _listing(archimed), done(archimed("cat", path, "--as", "ada"))
+    assert "catalogue already" in refused(archimed("restore", tmp_path / "b"))
+    filled.database.close()
+    (filled.folder / "var").rename(filled.folder / "gone")
+    text = done(archimed("restore", tmp_path / "b"))
+    for part in ("1 studies, 100 files", "100 objects", "1 tokens were revoked", "deid.key is MISSING"):
+        assert part in text
+    assert (_listing(archimed), done(archimed("cat", path, "--as", "ada"))) == (before, content)
+    assert "missing" in refused(archimed("init"))  # the key is no part of a backup
+    (filled.folder / "var/secrets").mkdir()
+    (filled.folder / "gone/secrets/deid.key").rename(filled.folder / "var/secrets/deid.key")
+    done(archimed("init"))
+    done(archimed("verify"))
+    found = json.loads(archimed("doctor", "--json").stdout)
+    assert [one["grade"] for one in found if one["check"] == "generation"] == ["good"]
+
+
+def test_a_catalogue_that_is_there_is_moved_aside_never_removed(filled: BuiltArchive, archimed: Run, tmp_path: Path) -> None:
+    done(archimed("backup", "create", tmp_path / "b"))
+    done(archimed("user", "add", "eve", "--role", "limited"))
+    filled.database.close()
+    done(archimed("restore", tmp_path / "b", "--replace"))
+    assert [user["login"] for user in json.loads(done(archimed("user", "list", "--json")))] == ["ada"]
+    (aside,) = (filled.folder / "var").glob("catalog.db.replaced-*Z")
+    aside.rename(filled.folder / "var/catalog.db")
+    assert {user["login"] for user in json.loads(done(archimed("user", "list", "--json")))} == {"ada", "eve"}
+
+
+def test_a_restore_that_was_killed_is_begun_again(filled: BuiltArchive, archimed: Run, tmp_path: Path) -> None:
+    done(archimed("backup", "create", tmp_path / "b"))
+    before = _listing(archimed)
+    filled.database.close()
+    (filled.folder / "var").rename(filled.folder / "gone")
+    running = subprocess.Popen(
+        command("--config", filled.config, "restore", tmp_path / "b"),
+        env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    until = time.monotonic() + 60
+    while running.poll() is None and not list(filled.folder.glob("var/store/*/incoming/*")) and time.monotonic() < until:
+        time.sleep(0.001)
+    running.kill()
+    running.wait()
+    done(archimed("restore", tmp_path / "b", "--replace"))
+    assert _listing(archimed) == before
+
+
+def test_another_archives_store_is_not_filled(filled: BuiltArchive, archimed: Run, tmp_path: Path) -> None:
+    done(archimed("backup", "create", tmp_path / "b"))
+    filled.database.close()
+    about = tmp_path / "b/archimed-backup.json"
+    changed = json.loads(about.read_bytes())
+    changed["mark"]["archive"] = "ef" * 16
+    about.write_text(json.dumps(changed))
+    assert "another archive" in refused(archimed("restore", tmp_path / "b", "--replace"))
