@@ -10,6 +10,8 @@ from catalog.pure.nodes import Node
 # (`archimedfs.invalidation`), so this may be long. Names that were not there are not cached at all, so what is published or
 # granted shows at once.
 BELIEVED_SECONDS = 300.0
+# A folder's times change when something appears in it, which the kernel is not told of.
+FOLDER_BELIEVED_SECONDS = 1.0
 
 _FOLDER_MODE = stat.S_IFDIR | 0o500
 _FILE_MODE = stat.S_IFREG | 0o400
@@ -29,6 +31,7 @@ class Attributes:
     def __init__(self, owner_uid: int, owner_gid: int, folder_mode: int = _FOLDER_MODE) -> None:
         self._file = _blank(_FILE_MODE, owner_uid, owner_gid)
         self._folder = _blank(folder_mode, owner_uid, owner_gid)
+        self._folder.attr_timeout = FOLDER_BELIEVED_SECONDS
 
     def of(self, inode: int, node: Node) -> pyfuse3.EntryAttributes:
         """Return the attributes of a node."""

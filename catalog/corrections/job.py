@@ -14,6 +14,7 @@ from catalog.audit import record
 from catalog.changes import announce_gone
 from catalog.database import Database, Row
 from catalog.database.tables import corrections, exams, files, results, series, studies
+from catalog.folder_times import touch
 from catalog.jobs import Job, Queue, Stop
 from catalog.pure.corrections import Correction, CorrectionState, Moved, Place, described_name, moved_name
 from catalog.pure.errors import Conflict, NotFound, Unavailable
@@ -27,10 +28,11 @@ _MOST_TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """What a correction did: which series stand elsewhere, and which names are gone from which folders."""
+    """What a correction did: which series stand elsewhere, which names are gone from which folders, and appeared where."""
 
     moved: Sequence[Moved]
     gone: Sequence[tuple[NodeId, str]]
+    into: NodeId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,8 @@ class Corrector:
                 return
             if done.moved != moved:
                 raise _ChangedMeanwhileError
+            touched = [folder for folder, _ in done.gone]
+            touch(connection, touched if done.into is None else [*touched, done.into], clock.now())
             _close(connection, asked, CorrectionState.DONE, "", moved=len(done.moved))
             for folder, name in done.gone:
                 announce_gone(connection, asked.study_id, folder, name)
@@ -200,7 +204,7 @@ def _move_series(connection: sa.Connection, asked: _Asked) -> _Done:
         connection.execute(exams.delete().where(exams.c.id == former.id))
         gone.append((NodeId(Kind.STUDY, asked.study_id), former.code))
     _date_exam(connection, number)
-    return _Done(moved, gone)
+    return _Done(moved, gone, NodeId(Kind.STUDY, asked.study_id) if target is None else NodeId(Kind.EXAM, number))
 
 
 def _put(connection: sa.Connection, one: Row, former: str, exam: int, code: str) -> Moved:

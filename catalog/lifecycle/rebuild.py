@@ -15,11 +15,13 @@ from catalog import clock
 from catalog.audit import Actor, record
 from catalog.database import Database
 from catalog.database.tables import batches, exams, files, grants, profiles, results, series, studies, users
+from catalog.folder_times import touch
 from catalog.gate.publish.results import FolderRows, origin_row
 from catalog.metadata.keeping import keep, prepare
 from catalog.pure.batches import State
 from catalog.pure.errors import Refused
 from catalog.pure.names import folded, safe_label
+from catalog.pure.nodes import Kind, NodeId
 from catalog.pure.results import FILE_TYPE
 from catalog.store import Store
 from catalog.store.records import ImportRecord, imports, read_access, read_study
@@ -84,6 +86,9 @@ class StudyRows:
         self._database = database
         self._store = store
         self._code = code
+        # Folders that an import made, and those in which something of it appeared.
+        self._made: set[NodeId] = set()
+        self._touched: set[NodeId] = set()
         about = read_study(store, code)
         values = {
             "code": code, "code_key": folded(code), "description": about.description, "end_date": about.end_date,
@@ -99,10 +104,12 @@ class StudyRows:
         """Add the files of one import; return how many."""
         # Results last: they look for the series that they were made of.
         found = sorted(entries, key=lambda entry: (entry["file_type"] == FILE_TYPE, entry["exam"], entry["series"]))
+        self._made, self._touched = set(), set()
         with self._database.write() as connection:
             self._add_batch(connection, about, found)
             for (exam, name), members in groupby(found, key=lambda entry: (entry["exam"], entry["series"])):
                 self._add_series(connection, about, exam, name, list(members))
+            touch(connection, self._touched - self._made, about.added)
         return len(found)
 
     def _add_batch(self, connection: sa.Connection, about: ImportRecord, entries: list[Mapping[str, Any]]) -> None:
@@ -134,6 +141,7 @@ class StudyRows:
         rows = [_file_row(folders, row, about, entry, is_result=is_result) for entry in members]
         for at in range(0, len(rows), _ROWS_AT_ONCE):
             connection.execute(files.insert(), rows[at : at + _ROWS_AT_ONCE])
+        self._touched |= folders.touched
         if not is_result:
             numbers = connection.execute(sa.select(files.c.name_key, files.c.id).where(files.c.series_id == row))
             known = {found.name_key: found.id for found in numbers}
@@ -151,6 +159,8 @@ class StudyRows:
                 "study_id": self._row, "code": code, "code_key": folded(code), "acquired": acquired, "added": about.added,
             }  # fmt: skip
             row = connection.execute(exams.insert().values(values).returning(exams.c.id)).scalar_one()
+            self._made.add(NodeId(Kind.EXAM, row))
+            self._touched.add(NodeId(Kind.STUDY, self._row))
         elif acquired is not None:
             # Of the import that made it: several series of one import come one after the other.
             connection.execute(
@@ -177,6 +187,8 @@ class StudyRows:
                 "name_key": folded(name), "acquired": acquired, "added": about.added,
             }  # fmt: skip
             row = connection.execute(series.insert().values(values).returning(series.c.id)).scalar_one()
+            self._made.add(NodeId(Kind.SERIES, row))
+            self._touched.add(NodeId(Kind.EXAM, exam))
         return int(row)
 
     def _origin(self, connection: sa.Connection, row: int, exam: int, members: list[Mapping[str, Any]]) -> None:

@@ -41,8 +41,9 @@ ROOT_ID = NodeId(Kind.ROOT, 0)
 class Node:
     """One place in the tree.
 
-    `mtime` is in whole seconds since 1970 UTC: the acquisition as published (dates are shifted by de-identification) or, where
-    none is known, the insertion. `changed` is the insertion, for ctime. `size` is in bytes, 0 for folders. `digest` is the
+    `mtime` is in whole seconds since 1970 UTC: a file's acquisition as published (dates are shifted by de-identification) or,
+    where none is known, its insertion. `changed` is the insertion, for ctime. Of a folder both tell when something appeared in
+    it or left it last, 0 where that is not known. `size` is in bytes, 0 for folders. `digest` is the
     SHA-256 of a file's bytes (32 bytes), empty for folders; `study` is the row of the study it lies in, 0 for the root.
     """
 

@@ -7,6 +7,7 @@ turns into a node: row, name, mtime, changed, size, digest, study.
 import sqlalchemy as sa
 
 from catalog.database.tables import exams, files, folders, results, series, studies
+from catalog.folder_times import changed
 from catalog.pure.nodes import Kind
 from catalog.visible import Query, visible_exams, visible_files, visible_folders, visible_series, visible_studies
 
@@ -21,16 +22,16 @@ _NO_DIGEST = sa.null()
 
 
 _STUDIES = visible_studies(
-    _USER, studies.c.id, studies.c.code, studies.c.created, studies.c.created, _NO_SIZE, _NO_DIGEST, studies.c.id
+    _USER, studies.c.id, studies.c.code, changed(Kind.STUDY), changed(Kind.STUDY), _NO_SIZE, _NO_DIGEST, studies.c.id
 )
 
 _EXAMS = visible_exams(
-    _USER, exams.c.id, exams.c.code, sa.func.coalesce(exams.c.acquired, exams.c.added), exams.c.added, _NO_SIZE, _NO_DIGEST,
+    _USER, exams.c.id, exams.c.code, changed(Kind.EXAM), changed(Kind.EXAM), _NO_SIZE, _NO_DIGEST,
     exams.c.study_id,
 )  # fmt: skip
 
 _SERIES = visible_series(
-    _USER, series.c.id, series.c.name, sa.func.coalesce(series.c.acquired, series.c.added), series.c.added, _NO_SIZE,
+    _USER, series.c.id, series.c.name, changed(Kind.SERIES), changed(Kind.SERIES), _NO_SIZE,
     _NO_DIGEST, series.c.study_id,
 )  # fmt: skip
 
@@ -40,7 +41,7 @@ _FILES = visible_files(
 )  # fmt: skip
 
 _FOLDERS = visible_folders(
-    _USER, folders.c.id, folders.c.name, folders.c.added, folders.c.added, _NO_SIZE, _NO_DIGEST, series.c.study_id
+    _USER, folders.c.id, folders.c.name, changed(Kind.FOLDER), changed(Kind.FOLDER), _NO_SIZE, _NO_DIGEST, series.c.study_id
 )
 
 _SERIES_OF_FOLDER = sa.select(folders.c.series_id).where(folders.c.id == _PARENT).scalar_subquery()

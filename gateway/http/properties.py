@@ -54,6 +54,11 @@ def etag(node: Node) -> str:
     return node.digest.hex()
 
 
+def _folder_etag(node: Node) -> str:
+    """Return the property: another one after each change of what lies in the folder itself."""
+    return f'<D:getetag>"{node.id.kind:x}-{node.id.row:x}-{node.changed:x}"</D:getetag>'
+
+
 def checksums(said: str) -> str:
     """Return the element that tells a file's digests, `SHA1:<hex> MD5:<hex>`, as ownCloud does and rclone reads it."""
     return f'<oc:checksums xmlns:oc="{OWNCLOUD}"><oc:checksum>{escape(said)}</oc:checksum></oc:checksums>'
@@ -74,6 +79,8 @@ _FOLDER: dict[str, _Renderer] = {
     "getcontenttype": lambda _: "<D:getcontenttype>httpd/unix-directory</D:getcontenttype>",
     **_COMMON,
 }
+# A study, or a folder in one: that it changed is noted, which of others it is not.
+_ARCHIVED_FOLDER = {**_FOLDER, "getetag": _folder_etag}
 _FILE: dict[str, _Renderer] = {
     "resourcetype": lambda _: "<D:resourcetype/>",
     "getcontentlength": lambda node: f"<D:getcontentlength>{node.size}</D:getcontentlength>",
@@ -115,8 +122,9 @@ class _Form:
 class Wanted:
     """What one PROPFIND asks for, ready to be asked for any number of nodes."""
 
-    def __init__(self, folder: _Form, file: _Form) -> None:
+    def __init__(self, folder: _Form, archived_folder: _Form, file: _Form) -> None:
         self._folder = folder
+        self._archived_folder = archived_folder
         self._file = file
 
     def response(self, href: str, node: Node, lookup: Lookup | None = None, beyond: Beyond | None = None) -> str:
@@ -128,7 +136,9 @@ class Wanted:
             lookup: knows properties beyond those that all have, by name.
             beyond: asked where all are wanted, or their names.
         """
-        form = self._folder if node.is_folder else self._file
+        form = self._file
+        if node.is_folder:
+            form = self._archived_folder if node.study else self._folder
         return f"<D:response><D:href>{href}</D:href>{form(node, lookup, beyond)}</D:response>"
 
 
@@ -148,7 +158,7 @@ def parse_propfind(body: bytes) -> Wanted:
     if len(kinds) != 1:
         raise Invalid("a propfind element holds one of allprop, propname and prop")
     if kinds == ["propname"]:
-        return Wanted(_names_only(_FOLDER), _names_only(_FILE))
+        return Wanted(*map(_names_only, (_FOLDER, _ARCHIVED_FOLDER, _FILE)))
     if kinds == ["prop"]:
         return _named([child.tag for child in asked[f"{_DAV}prop"]], lenient=False)
     included = [child.tag for child in asked.get(f"{_DAV}include", ())]
@@ -195,7 +205,7 @@ def _named(tags: list[str], *, lenient: bool) -> Wanted:
     unique = list(dict.fromkeys(tags))
     if len(unique) > MOST_PROPERTIES or any(len(tag) > _LONGEST_NAME for tag in unique):
         raise Invalid(f"a PROPFIND asks for {MOST_PROPERTIES} properties at most, with names of {_LONGEST_NAME} characters")
-    return Wanted(_form(unique, _FOLDER, lenient=lenient), _form(unique, _FILE, lenient=lenient))
+    return Wanted(*(_form(unique, known, lenient=lenient) for known in (_FOLDER, _ARCHIVED_FOLDER, _FILE)))
 
 
 def _form(tags: list[str], known: dict[str, _Renderer], *, lenient: bool) -> _Form:

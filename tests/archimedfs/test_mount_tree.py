@@ -93,7 +93,7 @@ def test_attributes(mounted: RunningMount) -> None:
     for path, kind, mode, size, mtime in [
         ("", stat.S_IFDIR, 0o500, 0, 0),
         (STUDY, stat.S_IFDIR, 0o500, 0, ADDED),
-        (SERIES, stat.S_IFDIR, 0o500, 0, ACQUIRED),
+        (SERIES, stat.S_IFDIR, 0o500, 0, ADDED),
         (f"{SERIES}/00011.dcm", stat.S_IFREG, 0o400, 1100, ACQUIRED),
         (f"{ODD}/leer.bin", stat.S_IFREG, 0o400, 0, BEFORE_1970),
     ]:

@@ -120,7 +120,7 @@ class ReadingSuite:
 
     def test_facts_of_folders_and_files(self, face: Face) -> None:
         assert face.stat(SERIES).is_folder
-        assert face.stat(SERIES).mtime == ACQUIRED
+        assert face.stat(SERIES).mtime == ADDED, "when something appeared in it"
         assert face.stat(f"{SERIES}/00007.dcm") == Facts(is_folder=False, size=700, mtime=ACQUIRED)
         assert face.stat(f"{BIG_FOLDER}/00001.raw").mtime == ADDED
         assert face.stat(f"{ODD}/leer.bin") == Facts(is_folder=False, size=0, mtime=BEFORE_1970)

@@ -42,6 +42,12 @@ studies = Table(
     Column("created", BigInteger, nullable=False, comment="time of `study create`"),
     Column("closed", BigInteger, nullable=True, comment="time of `study close`; null: it runs"),
     Column("retention_years", Integer, nullable=True, comment="years to keep it behind its end; null: as configured"),
+    Column(
+        "changed",
+        BigInteger,
+        nullable=True,
+        comment="time something appeared in it or left it last; null: not since it is there",
+    ),
     comment="research protocols",
     sqlite_autoincrement=True,
 )

@@ -32,6 +32,12 @@ exams = Table(
     ),
     Column("added", BigInteger, nullable=False, comment="time of its first publish"),
     Column("last_read", BigInteger, nullable=True, comment="time one of its files was opened last; null: never yet"),
+    Column(
+        "changed",
+        BigInteger,
+        nullable=True,
+        comment="time something appeared in it or left it last; null: not since it is there",
+    ),
     UniqueConstraint("study_id", "code_key"),
     comment="one inclusion's visit in a study",
     sqlite_autoincrement=True,
@@ -64,6 +70,12 @@ series = Table(
         "acquired", BigInteger, nullable=True, comment="earliest acquisition in it, as published (shifted); null if unknown"
     ),
     Column("added", BigInteger, nullable=False, comment="time of its first publish"),
+    Column(
+        "changed",
+        BigInteger,
+        nullable=True,
+        comment="time something appeared in it or left it last; null: not since it is there",
+    ),
     UniqueConstraint("exam_id", "name_key"),
     UniqueConstraint("exam_id", "identity"),
     Index("ix_series_study_id", "study_id"),
@@ -95,6 +107,12 @@ folders = Table(
     Column("name", String(255), nullable=False, comment="folder name, decided at publish"),
     Column("name_key", key(255), nullable=False, comment="folded name; in a folder, catalog.pure.names.nested_key of it"),
     Column("added", BigInteger, nullable=False, comment="time of publish"),
+    Column(
+        "changed",
+        BigInteger,
+        nullable=True,
+        comment="time something appeared in it or left it last; null: not since it is there",
+    ),
     UniqueConstraint("series_id", "name_key"),
     comment="folders within a series that is a result",
     sqlite_autoincrement=True,

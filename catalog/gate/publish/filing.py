@@ -15,6 +15,7 @@ from catalog.audit import record
 from catalog.changes import ChangeKind, announce
 from catalog.database import Database
 from catalog.database.tables import batches as batches_table
+from catalog.folder_times import touch
 from catalog.gate.batches import Batch, as_columns, enqueue_effects
 from catalog.gate.publish import left_over, results, tree_rows
 from catalog.gate.publish.collecting import Collected
@@ -26,6 +27,7 @@ from catalog.metadata.keeping import Prepared, prepare
 from catalog.pure.batches import Event, transition
 from catalog.pure.errors import Unavailable
 from catalog.pure.filing import Plan, plan
+from catalog.pure.nodes import Kind, NodeId
 from catalog.store import RecordStore, records
 
 _MISNAMED = (
@@ -145,11 +147,14 @@ class Filing:
             self._queue.finish(connection, job)
             if changes.content_changed(connection, target.study_id, planned.seen):
                 raise _ChangedMeanwhileError
-            exam = tree_rows.put(
+            exam, touched = tree_rows.put(
                 connection, target.study_id, planned.exam, batch.exam_code, batch.id, planned.images, planned.metadata,
                 planned.added,
             )  # fmt: skip
-            results.put(connection, batch, exam, planned.results, planned.added)
+            touched |= results.put(connection, batch, exam, planned.results, planned.added)
+            if planned.exam is None:
+                touched.discard(NodeId(Kind.EXAM, exam))  # it was made here
+            touch(connection, touched, planned.added)
             hold(connection, collected.taken | planned.refused())
             left = left_over.left_of(connection, batch.id)
             rest = left_over.leave_behind(connection, batch, left)

@@ -23,6 +23,7 @@ from catalog.filetypes.part10 import NotDicom
 from catalog.gate.batches import Batch
 from catalog.pure.errors import Held, Invalid
 from catalog.pure.names import folded, nested_folder, nested_key, series_name, unique_name
+from catalog.pure.nodes import Kind, NodeId
 from catalog.pure.results import FILE_TYPE, Lineage, ResultPath, placed, read_lineage, sources_as_column, sources_of_column
 
 _LARGEST_LINEAGE = 1 << 16
@@ -164,8 +165,13 @@ def manifest_entries(planned: PlannedResults, exam_code: str) -> Iterator[dict[s
             }  # fmt: skip
 
 
-def put(connection: sa.Connection, batch: Batch, exam_id: int, planned: PlannedResults, now: int) -> None:
-    """Make the series, folders and files of an import's results in an exam, as planned."""
+def put(connection: sa.Connection, batch: Batch, exam_id: int, planned: PlannedResults, now: int) -> set[NodeId]:
+    """Make the series, folders and files of an import's results in an exam, as planned.
+
+    Returns:
+        The folders in which something appeared and that were not made here.
+    """
+    touched = set()
     for result in planned.results:
         row = result.row if result.row is not None else _make(connection, batch, exam_id, result, now)
         if result.lineage is not None:
@@ -175,6 +181,11 @@ def put(connection: sa.Connection, batch: Batch, exam_id: int, planned: PlannedR
         for at in range(0, len(result.placed), _ROWS_AT_ONCE):
             chunk = result.placed[at : at + _ROWS_AT_ONCE]
             connection.execute(files.insert(), [_file_row(folders_of, row, batch.id, file, way, now) for file, way in chunk])
+        made = result.row is None
+        touched |= folders_of.touched - ({NodeId(Kind.SERIES, row)} if made else set())
+        if made:
+            touched.add(NodeId(Kind.EXAM, exam_id))
+    return touched
 
 
 def _file_row(
@@ -305,6 +316,9 @@ class FolderRows:
         self._now = now
         found = connection.execute(sa.select(folders.c.name_key, folders.c.id).where(folders.c.series_id == series_id))
         self._ids: dict[str, int] = {row.name_key: row.id for row in found}
+        self._made: set[int] = set()
+        self.touched: set[NodeId] = set()
+        """The series and folders in which something appeared, but for folders that were made here."""
 
     def key(self, above: Sequence[str], name: str) -> str:
         """Return the key of a file, making the folders above it."""
@@ -317,8 +331,17 @@ class FolderRows:
                 }  # fmt: skip
                 made = self._connection.execute(folders.insert().values(values).returning(folders.c.id)).scalar_one()
                 self._ids[key] = int(made)
+                self._touch(parent)
+                self._made.add(int(made))
             parent = self._ids[key]
+        self._touch(parent)
         return folded(name) if parent is None else nested_key(parent, folded(name))
+
+    def _touch(self, folder: int | None) -> None:
+        if folder is None:
+            self.touched.add(NodeId(Kind.SERIES, self._series))
+        elif folder not in self._made:
+            self.touched.add(NodeId(Kind.FOLDER, folder))
 
 
 def _identity(text: str) -> bytes:

@@ -10,6 +10,7 @@ from catalog.database.tables import exams, files, series
 from catalog.metadata.keeping import Prepared, keep
 from catalog.pure.filing import KnownSeries, Plan, PlannedFile, PlannedSeries
 from catalog.pure.names import FEWEST_DIGITS, folded
+from catalog.pure.nodes import Kind, NodeId
 
 _ROWS_AT_ONCE = 1000
 
@@ -48,7 +49,7 @@ def put(
     placed: Plan,
     metadata: Mapping[str, Prepared],
     now: int,
-) -> int:
+) -> tuple[int, set[NodeId]]:
     """Make the exam if it is not there, and the plan's series and files with their metadata.
 
     Args:
@@ -57,18 +58,23 @@ def put(
         now: since when it counts as archived.
 
     Returns:
-        The exam's row.
+        The exam's row, and the folders that were there in which something appeared.
     """
+    touched = set()
     if exam_id is None:
+        touched.add(NodeId(Kind.STUDY, study_id))
         acquired = min((one.acquired for one in placed.series if one.acquired is not None), default=None)
         values = {"study_id": study_id, "code": code, "code_key": folded(code), "acquired": acquired, "added": now}
         exam_id = int(connection.execute(exams.insert().values(values).returning(exams.c.id)).scalar_one())
+    elif any(one.row is None for one in placed.series):
+        touched.add(NodeId(Kind.EXAM, exam_id))
+    touched.update(NodeId(Kind.SERIES, one.row) for one in placed.series if one.row is not None and one.files)
     for one in placed.series:
         row = one.row if one.row is not None else _make_series(connection, study_id, exam_id, one, now)
         for at in range(0, len(one.files), _ROWS_AT_ONCE):
             connection.execute(files.insert(), _rows(one.files[at : at + _ROWS_AT_ONCE], row, batch_id, now))
         keep(connection, row, _numbers(connection, row, one), metadata[one.name])
-    return exam_id
+    return exam_id, touched
 
 
 def _numbers(connection: sa.Connection, series_id: int, one: PlannedSeries) -> list[int]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from catalog import clock
 from catalog.database import Row
 from catalog.database.tables import (
     TWINS,
@@ -24,6 +25,7 @@ from catalog.database.tables import (
     series_values,
 )
 from catalog.database.tables.bin import twin_column
+from catalog.folder_times import touch
 from catalog.pure.bin import Kind
 from catalog.pure.corrections import Place
 from catalog.pure.errors import Conflict, NotFound
@@ -88,6 +90,7 @@ def put(connection: sa.Connection, entry: Row) -> Done:
     else:
         _date_exam(connection, exam.id)
     _count(connection, entry.id)
+    touch(connection, (folder for folder, _ in done.gone), clock.now())
     return done
 
 
@@ -151,8 +154,13 @@ def restore(connection: sa.Connection, entry: Row) -> Done:
     held = connection.execute(sa.select(_bin_series).where(_bin_series.c.bin_id == entry.id).order_by(_bin_series.c.row_id))
     copies = {row.row_id: _newest(connection, row) for row in held.all()}
     made = [copy for copy in copies.values() if not _is_live(connection, copy.row_id)]
+    there = set(connection.execute(sa.select(exams.c.id).where(exams.c.study_id == entry.study_id)).scalars())
     for copy in made:
         _remake_series(connection, entry, copy)
+    touched = {NodeId(NodeKind.EXAM, _live_exam(connection, copy.row_id)) for copy in made}
+    if any(exam.row not in there for exam in touched):
+        touched.add(NodeId(NodeKind.STUDY, entry.study_id))
+    touched |= _filled(connection, entry)
     for copy in made:
         _restore_beside(connection, copy)
     for number in copies:
@@ -161,8 +169,16 @@ def restore(connection: sa.Connection, entry: Row) -> Done:
     for exam in {_live_exam(connection, number) for number in copies}:
         _relink(connection, exam)
         _date_exam(connection, exam)
+    touch(connection, touched, clock.now())
     delete_entry(connection, entry.id)
     return done
+
+
+def _filled(connection: sa.Connection, entry: Row) -> set[NodeId]:
+    """Return the series and folders that get files of an entry back."""
+    rows = connection.execute(sa.select(bin_files.c.series_id, bin_files.c.name_key).where(bin_files.c.bin_id == entry.id))
+    places = ((row.series_id, nested_folder(row.name_key)) for row in rows)
+    return {NodeId(NodeKind.SERIES, number) if inside is None else NodeId(NodeKind.FOLDER, inside) for number, inside in places}
 
 
 def _newest(connection: sa.Connection, row: Row) -> Row:

@@ -49,11 +49,13 @@ def archived(published: Gate, inbox: Inbox) -> Gate:
 
 
 def tree(view: View) -> list[tuple[Any, ...]]:
-    """Return everything that the view shows."""
+    """Return everything that the view shows, but the times of folders that were corrected: these are not kept."""
+    corrected = {STUDY, f"{STUDY}/E001"}
 
     def below(folder: NodeId, path: str) -> Iterator[tuple[Any, ...]]:
         for node in view.walk(folder):
-            yield path + node.name, node.mtime, node.changed, node.size, node.digest
+            times = (node.mtime, node.changed) if path + node.name not in corrected else None
+            yield path + node.name, times, node.size, node.digest
             if node.is_folder:
                 yield from below(node.id, f"{path}{node.name}/")
 
