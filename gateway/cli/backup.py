@@ -23,7 +23,12 @@ _DIR = click.Path(file_okay=False, path_type=Path)
 
 @click.group()
 def backup() -> None:
-    """Make a backup while everything runs, and verify one."""
+    """Make a backup while everything runs, and verify one; `archimed restore` brings it back.
+
+    \b
+    Example:
+      archimed backup create /mnt/backup/archimed
+    """
 
 
 @backup.command()
