@@ -71,7 +71,13 @@ def staging() -> None:
 
 
 @staging.command("list")
-@click.option("--state", "states", type=click.Choice(list(State)), multiple=True, help="Only in this state; may be repeated.")
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice([state.value for state in State]),
+    multiple=True,
+    help="Only in this state; may be repeated.",
+)
 @click.option("--study", default="", metavar="CODE", help="Only batches for this study.")
 @click.option("--since", type=Since(), metavar="WHEN", help="Only with a file from then on: 2026-01-01, or 7d.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N.")
