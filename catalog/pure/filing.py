@@ -5,8 +5,11 @@ The decision depends on nothing but what is handed in, so that a publish job tha
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from catalog.pure.names import FEWEST_DIGITS, file_name, folded, number_files, series_name, unique_name
+
+_DICOM = "DCM"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ class PlannedSeries:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Where everything goes. `known` are archived already, byte for byte; `contradicting` are, with other bytes.
+    """Where everything goes. `known` are archived already, byte for byte; `contradicting` are, or come twice, with other bytes.
 
     `unordered` came late to a series and have numbers longer than the names in it: by name they would stand among the first.
     `misnamed` are named in a header by a number that others in the series have.
@@ -89,12 +92,23 @@ class Plan:
     misnamed: tuple[StoredFile, ...] = ()
 
 
-def plan(files: Sequence[StoredFile], exam: Sequence[KnownSeries]) -> Plan:
+def plan(
+    files: Sequence[StoredFile], exam: Sequence[KnownSeries], archived: Mapping[bytes, bytes] = MappingProxyType({})
+) -> Plan:
     """Decide where files go in an exam that has these series already.
+
+    A DICOM instance has one place in a study: what is in another of its series or exams is not placed again, and of two in an
+    import only the one that was staged first is. Other files are told apart within their series.
 
     Files of one series keep the order of their instance numbers; a number that is missing or taken is replaced by the next
     free one above all others. Names have as many digits as the largest number needs, so that their order is that of numbers.
+
+    Args:
+        files: what an import brings.
+        exam: the series that are there.
+        archived: by identity, the digests of those DICOM instances among them that any exam of the study has.
     """
+    instances = _Instances(files, exam, archived)
     by_series: dict[bytes, list[StoredFile]] = {}
     for file in files:
         by_series.setdefault(file.description.series, []).append(file)
@@ -107,7 +121,7 @@ def plan(files: Sequence[StoredFile], exam: Sequence[KnownSeries]) -> Plan:
     misnamed: list[StoredFile] = []
     for identity, members in sorted(by_series.items(), key=lambda item: _order_of_series(item[1])):
         series = known_series.get(identity)
-        fresh = _fresh(members, series, known, contradicting)
+        fresh = _fresh(members, series, instances, known, contradicting)
         named = _named(fresh, series, unordered, misnamed)
         if not named:
             continue
@@ -119,19 +133,49 @@ def plan(files: Sequence[StoredFile], exam: Sequence[KnownSeries]) -> Plan:
     return Plan(tuple(planned), tuple(known), tuple(contradicting), tuple(unordered), tuple(misnamed))
 
 
+class _Instances:
+    """Which bytes each DICOM instance has, by its identity: those that are archived, else the first of the import."""
+
+    def __init__(self, files: Sequence[StoredFile], exam: Sequence[KnownSeries], archived: Mapping[bytes, bytes]) -> None:
+        self._digests = dict(archived)
+        for series in exam:
+            self._digests |= {identity: digest for identity, (digest, _) in series.files.items()}
+        self._first: dict[bytes, int] = {}
+        for file in sorted(filter(is_instance, files), key=lambda file: file.staged):
+            identity = file.description.identity
+            if identity not in self._digests:
+                self._digests[identity] = file.digest
+                self._first[identity] = file.staged
+
+    def digest(self, file: StoredFile) -> bytes | None:
+        """Return the bytes' digest that stand where this one would; None if it is the first."""
+        identity = file.description.identity
+        return None if self._first.get(identity) == file.staged else self._digests[identity]
+
+
+def is_instance(file: StoredFile) -> bool:
+    """Whether a file is a DICOM instance: its identity is that of a UID, which names one thing in the world."""
+    return file.description.file_type.startswith(_DICOM)
+
+
 def _fresh(
-    members: Sequence[StoredFile], series: KnownSeries | None, known: list[StoredFile], contradicting: list[StoredFile]
+    members: Sequence[StoredFile],
+    series: KnownSeries | None,
+    instances: _Instances,
+    known: list[StoredFile],
+    contradicting: list[StoredFile],
 ) -> list[StoredFile]:
     """Return the members that are not in the archive yet, in order; the others go to the two lists."""
     seen = {identity: digest for identity, (digest, _) in series.files.items()} if series else {}
     fresh = []
     for file in sorted(members, key=_order_in_series):
         identity = file.description.identity
-        if identity not in seen:
+        there = instances.digest(file) if is_instance(file) else seen.get(identity)
+        if there is None:
             seen[identity] = file.digest
             fresh.append(file)
         else:
-            (known if seen[identity] == file.digest else contradicting).append(file)
+            (known if there == file.digest else contradicting).append(file)
     return fresh
 
 

@@ -1,6 +1,6 @@
 """Tables of what is archived: exams, series, files, and their metadata.
 
-`files` is the one table of ten million rows: no text in it repeats, and it has two indexes only.
+`files` is the one table of ten million rows: no text in it repeats, and it has few indexes.
 """
 
 from sqlalchemy import (
@@ -148,6 +148,8 @@ files = Table(
     ),
     Index("uq_files_series_id_name_key", "series_id", "name_key", unique=True),
     Index("ix_files_sha256", "sha256"),
+    # One instance, one place: whether any exam of a study has it.
+    Index("ix_files_identity", "identity"),
     comment="archived files; a row's bytes never change",
     sqlite_autoincrement=True,
 )

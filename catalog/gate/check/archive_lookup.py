@@ -11,13 +11,12 @@ import sqlalchemy as sa
 
 from catalog.database import Database
 from catalog.database.tables import exams, files, series
-from catalog.filetypes.dicom import published_instance, published_series
+from catalog.filetypes.dicom import published_instance
 from catalog.gate.check.examine import Examined
 from catalog.gate.deidentification import Cleaner
 from catalog.pure.names import folded
 
 _MOST_EXAMS = 20
-_SHORT = 8
 
 
 class ArchiveLookup:
@@ -31,21 +30,25 @@ class ArchiveLookup:
         self._database = database
         self._study_id = study_id
         self._cleaner = cleaner
-        self._known: dict[str, list[tuple[str, frozenset[bytes]]]] = {}
 
     def archived(self, seen: Iterable[Examined]) -> dict[int, str]:
-        """Return the exam that has each file's instance, by the staged file's number; others are left out."""
-        found = {}
+        """Return the exam that has each file's instance, in whatever series, by the staged file's number; others are left out.
+
+        Args:
+            seen: one chunk of the batch.
+        """
+        by_identity: dict[bytes, list[int]] = {}
         for one in seen:
-            if one.facts is None or one.series is None:
-                continue
-            places = self._places(one.series.label, one.facts.modality, one.facts.series)
-            if places:
-                instance = published_instance(self._cleaner.published_uid(one.facts.sop_instance))[:_SHORT]
-                for exam, instances in places:
-                    if instance in instances:
-                        found[one.file.id] = exam
-        return found
+            if one.facts is not None and one.series is not None:
+                uid = self._cleaner.published_uid(one.facts.sop_instance)
+                by_identity.setdefault(published_instance(uid), []).append(one.file.id)
+        there = (
+            sa.select(files.c.identity, exams.c.code)
+            .join(series, series.c.id == files.c.series_id)
+            .join(exams, exams.c.id == series.c.exam_id)
+            .where(files.c.identity.in_(by_identity), series.c.study_id == self._study_id)
+        )
+        return {number: row.code for row in self._database.rows(there) for number in by_identity[row.identity]}
 
     def sizes(self, file_type: str, description: str, exam: str) -> list[int]:
         """Return how many files the series of that kind and published description have in the study's newest other exams."""
@@ -67,19 +70,3 @@ class ArchiveLookup:
             .group_by(files.c.series_id)
         )
         return [row[0] for row in self._database.rows(counts)]
-
-    def _places(self, label: str, modality: str, uid: str) -> list[tuple[str, frozenset[bytes]]]:
-        """Return the exams that have a series already, each with (the first bytes of) its files' identities."""
-        if label not in self._known:
-            identity = published_series(modality, self._cleaner.published_uid(uid))
-            rows = self._database.rows(
-                sa.select(series.c.id, exams.c.code)
-                .select_from(series.join(exams, exams.c.id == series.c.exam_id))
-                .where(series.c.study_id == self._study_id, series.c.identity == identity)
-            )
-            self._known[label] = [(row.code, self._instances(row.id)) for row in rows]
-        return self._known[label]
-
-    def _instances(self, series_id: int) -> frozenset[bytes]:
-        rows = self._database.rows(sa.select(files.c.identity).where(files.c.series_id == series_id))
-        return frozenset(row.identity[:_SHORT] for row in rows)

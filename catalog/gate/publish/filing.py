@@ -26,7 +26,7 @@ from catalog.jobs import Job, Queue
 from catalog.metadata.keeping import Prepared, prepare
 from catalog.pure.batches import Event, transition
 from catalog.pure.errors import Unavailable
-from catalog.pure.filing import Plan, plan
+from catalog.pure.filing import Plan, is_instance, plan
 from catalog.pure.nodes import Kind, NodeId
 from catalog.store import RecordStore, records
 
@@ -37,7 +37,7 @@ _UNORDERED = (
     "its number has more digits than the names in its series have, so by name it would stand among the first: "
     "bring the whole series into an exam of its own"
 )
-_CONTRADICTS = "an instance of this UID is archived already, with other content"
+_CONTRADICTS = "this instance is archived in the study already, or comes twice with this import, and this one has other content"
 _RESULT_CONTRADICTS = "the result has another file of that name already"
 _MOST_PLANS = 5
 
@@ -124,7 +124,9 @@ class Filing:
     def _plan(self, batch: Batch, target: Target, collected: Collected) -> _Planned:
         seen = changes.newest(self._database)
         exam = tree_rows.exam(self._database, target.study_id, batch.exam_code)
-        images = plan(collected.files, tree_rows.known_series(self._database, exam))
+        identities = [file.description.identity for file in collected.files if is_instance(file)]
+        archived = tree_rows.archived_instances(self._database, target.study_id, identities)
+        images = plan(collected.files, tree_rows.known_series(self._database, exam), archived)
         metadata = {
             one.name: prepare(headers_of(self._database, [file.stored.staged for file in one.files])) for one in images.series
         }

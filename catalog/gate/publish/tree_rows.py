@@ -13,6 +13,7 @@ from catalog.pure.names import FEWEST_DIGITS, folded
 from catalog.pure.nodes import Kind, NodeId
 
 _ROWS_AT_ONCE = 1000
+_AT_ONCE = 500
 
 
 def exam(database: Database, study_id: int, code: str) -> int | None:
@@ -38,6 +39,19 @@ def _known(database: Database, row: int, name: str, identity: bytes) -> KnownSer
         found[file.identity] = (file.sha256, int(stem) if is_number else 0)
         digits = max(digits, len(stem) if is_number else 0)
     return KnownSeries(row, name, identity, found, digits)
+
+
+def archived_instances(database: Database, study_id: int, identities: Sequence[bytes]) -> dict[bytes, bytes]:
+    """Return the digest of each DICOM instance, by its identity, that any exam of a study has."""
+    found: dict[bytes, bytes] = {}
+    for at in range(0, len(identities), _AT_ONCE):
+        there = (
+            sa.select(files.c.identity, files.c.sha256)
+            .join(series, series.c.id == files.c.series_id)
+            .where(files.c.identity.in_(identities[at : at + _AT_ONCE]), series.c.study_id == study_id)
+        )
+        found |= {row.identity: row.sha256 for row in database.rows(there)}
+    return found
 
 
 def put(

@@ -85,7 +85,8 @@ class Duplicates(Rule):
             short = int(file.instance[:_DIGEST_DIGITS], 16)  # a number takes a third of the room of the digest's text
             if short in self._seen:
                 yield self.says(
-                    "this file is the same instance as another, with other bytes; only the first will be archived",
+                    "this file is the same instance as another, with other bytes; only the first will be archived, "
+                    "in whatever series they are",
                     file.file,
                     file.series,
                 )
@@ -102,7 +103,7 @@ class Duplicates(Rule):
         for exam, count in sorted(self._archived.items()):
             message = (
                 f"{count} of the files {'is' if count == 1 else 'are'} archived in exam {exam} of this study already; the same "
-                "bytes are not archived again, other bytes are held: check the exam code"
+                "bytes are not archived again, other bytes are held, in whatever series they come: check the exam code"
             )
             yield Finding(self.name, self.severity, message, of_study=True)
 

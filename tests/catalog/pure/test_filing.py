@@ -147,6 +147,31 @@ def test_the_same_file_again_is_known_and_other_bytes_contradict() -> None:
     assert ([one.staged for one in again.known], [one.staged for one in again.contradicting]) == ([4], [5])
 
 
+@settings(max_examples=150)
+@given(imports(), imports(), st.dictionaries(st.integers(1, 12), st.integers(0, 1), max_size=4))
+def test_an_instance_has_one_place_in_a_study(one: list[StoredFile], other: list[StoredFile], far: dict[int, int]) -> None:
+    archived = {number.to_bytes(16, "big"): content.to_bytes(32, "big") for number, content in far.items()}
+    exam = placed(plan(one, [], archived))
+    done = plan(other, exam, archived)
+    places = [identity for series in placed(done, exam) for identity in series.files]
+    assert len(set(places)) == len(places)
+    assert not set(places) & set(archived)
+    there = archived | {identity: digest for series in placed(done, exam) for identity, (digest, _) in series.files.items()}
+    assert all(there[file.description.identity] == file.digest for file in done.known)
+    assert all(there[file.description.identity] != file.digest for file in done.contradicting)
+
+
+def test_of_an_instance_in_two_series_the_first_that_came_is_placed() -> None:
+    done = plan([stored(1, described(1, 5, 1, series_number=5)), stored(2, described(1, 3, 1), content=9)], [])
+    assert [one.stored.staged for series in done.series for one in series.files] == [1]
+    assert [one.staged for one in done.contradicting] == [2]
+
+
+def test_files_that_are_no_dicom_are_told_apart_in_their_series_alone() -> None:
+    files = [stored(n, described(1, n, 1, file_type="NIFTI")) for n in (1, 2)]
+    assert sum(len(series.files) for series in plan(files, []).series) == 2
+
+
 def test_series_that_would_be_called_alike_are_told_apart() -> None:
     files = [
         stored(n, described(n, n, 1, series_number=3, series_description=text)) for n, text in enumerate(["t1", "T1", "t1"], 1)
