@@ -8,6 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from catalog.database.tables import bin_files, fields, files, series_columns, series_values
 from catalog.metadata.columns import Column, Columns, Spread, joined, pack, storable, summary, unpack
+from catalog.metadata.known import find
 from catalog.pure.query import Value
 
 # These have columns of their own, are said by the series' place, or are different in each file and of no use in a question.
@@ -60,7 +61,8 @@ def _columns(told: Iterable[Mapping[str, object]]) -> dict[str, Column]:
         count += 1
     for column in columns.values():
         column.extend([None] * (count - len(column)))
-    return columns
+    # A profile may name an element by its tag, or a private one in small letters; questions know it by one name.
+    return {field.name if (field := find(name)) else name: column for name, column in columns.items()}
 
 
 def forget(connection: sa.Connection, series: Iterable[int]) -> None:

@@ -9,10 +9,15 @@ from collections.abc import Iterable
 from functools import cache
 
 from catalog.filetypes import Field, file_types
+from catalog.filetypes.model import NUMERIC_VRS
 from catalog.pure.query import Kind, Known, QueryField
 
 _PRIVATE = re.compile(r"\([0-9A-Fa-f]{4},[0-9A-Fa-fx]{4}\)@[ -~]{1,64}")
+_TAG = re.compile(r"\(([0-9A-Fa-f]{4}),([0-9A-Fa-f]{4})\)")
 _TEXT_VRS = frozenset({"AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT", "DT"})
+_REAL_VRS = frozenset({"DS", "FD", "FL"})
+_SINGLE_VRS = frozenset({"LT", "ST", "UR", "UT"})  # in these a backslash is a character (PS3.5 6.2)
+_NOT_KEPT_VRS = frozenset({"SQ", "OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 
 OWN = (
     QueryField("study", Kind.TEXT, meaning="study code"),
@@ -34,9 +39,12 @@ def known() -> Known:
 
 
 def find(name: str) -> QueryField | None:
-    """Return a field by its name in any case; None if nothing can be called so."""
+    """Return a field by its name in any case, or by its tag; None if nothing can be called so."""
     if _PRIVATE.fullmatch(name):
-        return QueryField(name, Kind.ANY)
+        place, _, creator = name.partition("@")
+        return QueryField(f"{place.upper().replace('X', 'x')}@{creator}", Kind.ANY, multiple=True)
+    if (tag := _TAG.fullmatch(name)) is not None and not (name := _keyword(int(tag[1] + tag[2], 16))):
+        return None
     key = _OTHER_NAMES.get(name.lower(), name.lower())
     return _by_name().get(key) or _of_dicom(key)
 
@@ -44,6 +52,16 @@ def find(name: str) -> QueryField | None:
 def listed() -> Iterable[QueryField]:
     """Return the fields of the catalogue and of the file types, which are worth a list."""
     return _by_name().values()
+
+
+def is_always_kept(field: QueryField) -> bool:
+    """Whether the catalogue or a file type tells it, of whatever study; all else is kept where a profile says so."""
+    return field.name.lower() in _by_name()
+
+
+def cannot_be_kept(field: QueryField) -> bool:
+    """Whether it is a sequence or bytes (PS3.5 6.2), of which nothing is kept whatever a profile says."""
+    return _keywords().get(field.name.lower(), ("", ""))[1].split(" or ")[0] in _NOT_KEPT_VRS
 
 
 @cache
@@ -57,7 +75,8 @@ def _by_name() -> dict[str, QueryField]:
 
 def _asked(field: Field) -> QueryField:
     kind = Kind.NUMBER if field.is_number else Kind.DATE if field.vr == "DA" else Kind.TEXT
-    return QueryField(field.name, kind, field.unit, field.meaning)
+    whole, multiple = field.is_number and field.vr not in _REAL_VRS, field.vr not in _SINGLE_VRS
+    return QueryField(field.name, kind, field.unit, field.meaning, whole, multiple)
 
 
 @cache
@@ -67,10 +86,18 @@ def _keywords() -> dict[str, tuple[str, str]]:
     return {entry[4].lower(): (entry[4], entry[0]) for entry in DicomDictionary.values() if entry[4]}
 
 
+def _keyword(tag: int) -> str:
+    from pydicom.datadict import keyword_for_tag  # late: as above
+
+    return keyword_for_tag(tag)
+
+
 def _of_dicom(key: str) -> QueryField | None:
     if not key.isidentifier() or key not in _keywords():
         return None
     name, vr = _keywords()[key]
-    if vr == "DA":
-        return QueryField(name, Kind.DATE)
-    return QueryField(name, Kind.TEXT if vr in _TEXT_VRS else Kind.ANY)
+    vr = vr.split(" or ")[0]
+    if vr in NUMERIC_VRS:
+        return QueryField(name, Kind.NUMBER, whole=vr not in _REAL_VRS, multiple=True)
+    kind = Kind.DATE if vr == "DA" else Kind.TEXT if vr in _TEXT_VRS else Kind.ANY
+    return QueryField(name, kind, multiple=vr not in _SINGLE_VRS)

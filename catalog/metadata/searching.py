@@ -14,8 +14,25 @@ import sqlalchemy as sa
 from catalog.database import Database, Row
 from catalog.database.tables import exams, fields, files, folders, series, series_columns, series_values, studies
 from catalog.metadata.columns import Spread, unpack
+from catalog.metadata.known import find
 from catalog.pure.names import BEHIND_ALL_NAMES
-from catalog.pure.query import And, Compare, Has, In, Like, Node, Not, Or, Value, fields_of, matches
+from catalog.pure.query import (
+    And,
+    Compare,
+    Has,
+    In,
+    Kind,
+    Like,
+    Node,
+    Not,
+    Or,
+    QueryField,
+    Typed,
+    Value,
+    fields_of,
+    matches,
+    typed,
+)
 from catalog.pure.query.meaning import like_pattern
 from catalog.visible import visible_series
 
@@ -24,9 +41,17 @@ Condition = sa.ColumnElement[bool]
 _USER = sa.bindparam("user", type_=sa.BigInteger)
 _OF_SERIES: dict[str, sa.ColumnElement[Any]] = {
     "study": studies.c.code, "exam": exams.c.code, "series": series.c.name, "file_type": series.c.file_type,
-    "SeriesNumber": series.c.number, "SeriesDescription": series.c.description,
+    "SeriesNumber": series.c.number, "SeriesDescription": sa.func.nullif(series.c.description, ""),
 }  # fmt: skip
 _OF_FILES: dict[str, sa.ColumnElement[Any]] = {"size": files.c.size, "acquired": files.c.acquired, "added": files.c.added}
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The smallest and the largest of the numbers in which the files of a series differ."""
+
+    low: Typed
+    high: Typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +69,8 @@ class FoundFile:
 class FoundSeries:
     """A series of which at least one file is an answer. `files` are how many are; `chosen` which, if that was asked for.
 
-    `metadata` are the values that all files of the series share, and of numbers that differ [lowest, highest].
+    `metadata` are the values that all files of the series share, typed (whole numbers are integers, several values a list),
+    and the range of numbers that differ.
     """
 
     row: int
@@ -57,7 +83,7 @@ class FoundSeries:
     acquired: int | None
     added: int
     files: int
-    metadata: Mapping[str, Value | list[float]]
+    metadata: Mapping[str, Typed | Range]
     chosen: Sequence[FoundFile]
 
 
@@ -142,12 +168,16 @@ class _Translation:
             return sa.or_(*(self._some(values, Compare(node.field, "=", value)) for value in node.values))
         if isinstance(node, Like) or isinstance(node.value, str):
             one = sa.and_(values.c.text.is_not(None), self._plain(values.c.text, node))
+            if node.field.multiple:
+                one = sa.or_(one, sa.and_(values.c.text.is_not(None), _is_list(values.c.text)))
             return sa.or_(values.c.spread == Spread.MIXED, one)
         low, high, value = values.c.low, values.c.high, node.value
-        return {
+        numbers = {
             "=": sa.and_(low <= value, high >= value), "!=": sa.or_(low != value, high != value), "<": low < value,
             "<=": low <= value, ">": high > value, ">=": high >= value,
         }[node.operator]  # fmt: skip
+        lists = sa.and_(values.c.text.is_not(None), _is_list(values.c.text))
+        return sa.or_(numbers, values.c.spread == Spread.MIXED, lists) if node.field.multiple else numbers
 
     def _every(self, values: sa.FromClause, node: Compare | In | Like | Has) -> Condition:
         """Every file is meant."""
@@ -157,7 +187,9 @@ class _Translation:
         if isinstance(node, In):
             return sa.or_(*(self._every(values, Compare(node.field, "=", value)) for value in node.values))
         if isinstance(node, Like) or isinstance(node.value, str):
-            return sa.and_(values.c.spread == Spread.SAME, values.c.text.is_not(None), self._plain(values.c.text, node))
+            single = sa.not_(_is_list(values.c.text)) if node.field.multiple else sa.true()
+            text = values.c.text
+            return sa.and_(values.c.spread == Spread.SAME, text.is_not(None), single, self._plain(text, node))
         low, high, value = values.c.low, values.c.high, node.value
         return sa.and_(known, {
             "=": sa.and_(low == value, high == value), "!=": sa.or_(low > value, high < value), "<": high < value,
@@ -182,6 +214,11 @@ class _Translation:
         return column if self._is_sqlite else sa.collate(column, "C")
 
 
+def _is_list(text: sa.ColumnElement[Any]) -> Condition:
+    """Whether several values stand in it; which of them fit is seen when its files are looked at."""
+    return text.like("%\\%", escape="!")
+
+
 def _page(database: Database, rows: Sequence[Row], question: Node, *, with_files: bool) -> Iterator[FoundSeries]:
     chosen = [row.id for row in rows]
     split = [row.id for row in rows if not row.all]
@@ -198,14 +235,22 @@ def _page(database: Database, rows: Sequence[Row], question: Node, *, with_files
         if count := len(found) if with_files or not row.all else counts.get(row.id, 0):
             yield FoundSeries(
                 row.id, row.code, row.exam, row.name, row.file_type, row.number, row.description, row.acquired, row.added,
-                count, told.get(row.id, {}), [_found(database, file) for file in found] if with_files else [],
+                count, _typed(told.get(row.id, {})), [_found(database, file) for file in found] if with_files else [],
             )  # fmt: skip
 
 
+def _typed(told: Mapping[str, Value | list[float]]) -> dict[str, Typed | Range]:
+    found: dict[str, Typed | Range] = {}
+    for name, value in told.items():
+        field = find(name) or QueryField(name, Kind.ANY)
+        found[name] = Range(*(typed(field, end) for end in value)) if isinstance(value, list) else typed(field, value)
+    return found
+
+
 def _values_of_series(row: Row, told: Mapping[str, Value | list[float]]) -> dict[str, Value]:
-    own = {
+    own: dict[str, Value] = {
         "study": row.code, "exam": row.exam, "series": row.name, "file_type": row.file_type, "SeriesNumber": float(row.number),
-        "SeriesDescription": row.description,
+        "SeriesDescription": row.description or None,
     }  # fmt: skip
     return own | {name: value for name, value in told.items() if not isinstance(value, list)}
 

@@ -161,12 +161,25 @@ class View(Tree):
             with_files: also tell which files.
 
         Raises:
-            Invalid: it is no question; the message says where.
+            Invalid: it is no question, and the message says where; or it is about what none of the studies keeps.
         """
-        from catalog.metadata import known, searching  # late: listing a folder does without
+        from catalog.metadata import coverage, known, searching  # late: listing a folder does without
         from catalog.pure.query import parse
 
-        return searching.search(self._database, self._user, parse(question, known.known()), with_files=with_files)
+        node = parse(question, known.known())
+        coverage.require_kept(self._database, self._user, node)
+        return searching.search(self._database, self._user, node, with_files=with_files)
+
+    def not_known(self, question: str) -> list[str]:
+        """Return what the answer to a question leaves out: a sentence for each field that some of the studies do not keep.
+
+        Raises:
+            Invalid: as `search` does.
+        """
+        from catalog.metadata import coverage, known  # late: as above
+        from catalog.pure.query import parse
+
+        return coverage.require_kept(self._database, self._user, parse(question, known.known()))
 
     def _tree(self, node: NodeId) -> Tree:
         try:

@@ -9,10 +9,11 @@ import click
 from catalog.administration import principal
 from catalog.database import Database
 from catalog.metadata import known, upkeep
-from catalog.metadata.searching import FoundFile, FoundSeries
+from catalog.metadata.coverage import coverage
+from catalog.metadata.searching import FoundFile, FoundSeries, Range
 from catalog.pure.access import Action
-from catalog.pure.errors import Refused
-from catalog.pure.query import QueryField, fields_of, parse
+from catalog.pure.errors import NotFound, Refused
+from catalog.pure.query import QueryField, Typed, fields_of, parse
 from gateway.cli.administering import catalogue
 from gateway.cli.common import configuration, json_option, unix_login
 from gateway.cli.output import moment, print_json_stream, print_records
@@ -27,7 +28,7 @@ Record = dict[str, Any]
 @click.option("--files", "with_files", is_flag=True, help="List the files that answer instead of their series.")
 @click.option("--paths", is_flag=True, help="Print paths alone, one a line.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Print N answers at most.")
-@click.option("--fields", "list_fields", is_flag=True, help="List the fields that file types have, with their units.")
+@click.option("--fields", "list_fields", is_flag=True, help="List the fields: in how many series, unit, type.")
 @click.option("--index", "index", metavar="FIELD", help="Make questions about a field faster; for administrators.")
 @click.option(
     "--refill", "refill", metavar="STUDY", help="Take a study's metadata anew from its manifests; for administrators."
@@ -40,7 +41,8 @@ def query(
     """Find series of which at least one file answers a question.
 
     Numbers are in the field's own unit, as DICOM has it (EchoTime: ms), or in the one you write: 0.08 s. Text goes between
-    quotes. docs/query.md says the rest.
+    quotes. A field that no study keeps is refused; what some of them do not keep is told on stderr. docs/query.md says the
+    rest.
 
     \b
     Example:
@@ -50,10 +52,10 @@ def query(
     """
     if sum(map(bool, (question, list_fields, index, refill))) != 1:
         raise click.UsageError("give a question, or one of --fields, --index FIELD, --refill STUDY")
-    if list_fields:
-        _print_fields(as_json=as_json)
-        return
     with catalogue() as database:
+        if list_fields:
+            _print_fields(database, login, as_json=as_json)
+            return
         if question:
             _answer(database, question, login, with_files=with_files, paths=paths, limit=limit, as_json=as_json)
             return
@@ -70,6 +72,8 @@ def _answer(
     database: Database, question: str, login: str | None, *, with_files: bool, paths: bool, limit: int | None, as_json: bool
 ) -> None:
     view = open_archive(configuration(), database).view(principal(database, login or unix_login()))
+    for note in view.not_known(question):
+        click.echo(f"archimed: {note}", err=True)
     found = view.search(question, with_files=with_files)
     records = itertools.islice(_file_records(found) if with_files else map(_series_record, found), limit)
     if as_json:
@@ -86,7 +90,8 @@ def _series_record(found: FoundSeries) -> Record:
     return {
         "path": f"{found.study}/{found.exam}/{found.name}", "study": found.study, "exam": found.exam, "series": found.name,
         "file_type": found.file_type, "number": found.number, "description": found.description, "files": found.files,
-        "acquired": moment(found.acquired), "added": moment(found.added), "metadata": dict(found.metadata),
+        "acquired": moment(found.acquired), "added": moment(found.added),
+        "metadata": {name: _as_json(value) for name, value in found.metadata.items()},
     }  # fmt: skip
 
 
@@ -114,17 +119,41 @@ def _print_table(records: Iterable[Record], asked: list[QueryField], *, with_fil
     print_records(rows, ["path", *(("size", "acquired") if with_files else ("files", "acquired", *known))], as_json=False)
 
 
-def _shown(value: object, unit: str) -> str:
-    text = f"{value[0]:g}..{value[1]:g}" if isinstance(value, list) else f"{value:g}" if isinstance(value, float) else value
-    return f"{text} {unit}".rstrip() if text is not None else ""
+def _as_json(value: Typed | Range) -> object:
+    return {"min": value.low, "max": value.high} if isinstance(value, Range) else value
 
 
-def _print_fields(*, as_json: bool) -> None:
+def _shown(value: Typed | Range, unit: str) -> str:
+    text = f"{_plain(value.low)}..{_plain(value.high)}" if isinstance(value, Range) else _plain(value)
+    return f"{text} {unit}".rstrip() if text else ""
+
+
+def _plain(value: Typed) -> str:
+    if isinstance(value, list):
+        return "\\".join(map(_plain, value))
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _print_fields(database: Database, login: str | None, *, as_json: bool) -> None:
     records = [
-        {"name": field.name, "kind": field.kind.name.lower(), "unit": field.unit, "meaning": field.meaning}
-        for field in known.listed()
-    ]
-    print_records(records, ("name", "kind", "unit", "meaning"), as_json=as_json)
+        {
+            "name": each.field.name, "kind": "integer" if each.field.whole else each.field.kind.name.lower(),
+            "unit": each.field.unit, "series": each.series, "meaning": each.field.meaning,
+        }
+        for each in coverage(database, _reader(database, login))
+    ]  # fmt: skip
+    print_records(records, ("name", "kind", "unit", "series", "meaning"), as_json=as_json)
+
+
+def _reader(database: Database, login: str | None) -> int | None:
+    """Return whose series count: those of `--as`, else one's own; None, all, for administrators and who is no user at all."""
+    if login:
+        return principal(database, login).user_id
+    try:
+        own = principal(database, unix_login())
+    except NotFound:
+        return None
+    return None if own.may(Action.ADMINISTER) else own.user_id
 
 
 def _require_administrator(database: Database, login: str | None) -> None:

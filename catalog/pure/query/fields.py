@@ -17,12 +17,23 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class QueryField:
-    """One field. `unit` is what its numbers are in, '' for none."""
+    """One field.
+
+    Args:
+        name: as it is kept.
+        kind: what its values are.
+        unit: what its numbers are in, '' for none.
+        meaning: one line for people.
+        whole: its numbers are whole ones (DICOM: IS, US and the like).
+        multiple: a file may have several values, which are kept as text with backslashes between (PS3.5 6.4).
+    """
 
     name: str
     kind: Kind
     unit: str = ""
     meaning: str = ""
+    whole: bool = False
+    multiple: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,9 @@
 
 A comparison with what a file does not tell, or of a number with text, is false, also `!=`.
 So `not` always turns an answer round.
+
+Where a file has several values, one value in a question is compared with each, and one that fits is enough, as in C-FIND
+(PS3.4 C.2.2.2.1); a list in a question is compared with the whole list, as numbers where both are.
 """
 
 import re
@@ -10,7 +13,9 @@ from functools import lru_cache
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any, TypeAlias
 
+from catalog.pure.query.fields import QueryField
 from catalog.pure.query.nodes import And, Compare, Has, In, Like, Node, Not, Or
+from catalog.pure.query.values import BETWEEN, parts
 
 Value: TypeAlias = float | str | None
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {"=": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
@@ -29,10 +34,11 @@ def matches(node: Node, values: Mapping[str, Value]) -> bool:
     if isinstance(node, Has):
         return value is not None
     if isinstance(node, Compare):
-        return _comparable(value, node.value) and _OPERATORS[node.operator](value, node.value)
+        return _compared(node.field, value, node.operator, node.value)
     if isinstance(node, In):
-        return any(_comparable(value, each) and value == each for each in node.values)
-    return isinstance(value, str) and _expression(node).fullmatch(lower(value)) is not None
+        return any(_compared(node.field, value, "=", each) for each in node.values)
+    candidates = [value, *(parts(node.field, value) or ())]
+    return any(isinstance(each, str) and _expression(node).fullmatch(lower(each)) is not None for each in candidates)
 
 
 def lower(text: str) -> str:
@@ -46,6 +52,18 @@ def like_pattern(node: Like) -> str:
     if node.contains:
         pattern = "%" + pattern.replace("%", "\\%").replace("_", "\\_") + "%"
     return lower(pattern)
+
+
+def _compared(field: QueryField, value: Value, operator: str, literal: float | str) -> bool:
+    holds, several = _OPERATORS[operator], parts(field, value)
+    if several is None:
+        return _comparable(value, literal) and holds(value, literal)
+    if isinstance(literal, str) and BETWEEN in literal:
+        wanted = parts(field, literal)
+        if operator in {"=", "!="} and all(isinstance(each, float) for each in [*several, *(wanted or ())]):
+            return holds(several, wanted)
+        return holds(value, literal)
+    return any(_comparable(each, literal) and holds(each, literal) for each in several)
 
 
 def _comparable(value: Value, literal: float | str) -> bool:

@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from catalog.pure.errors import Invalid
 from catalog.pure.query.fields import UNITS, Kind, Known, QueryField, converted, units_like
 from catalog.pure.query.nodes import COMPARISONS, And, Compare, Has, In, Like, Literal, Node, Not, Or
+from catalog.pure.query.values import BETWEEN, parts
 
 LONGEST = 10_000
 _MOST_CONDITIONS = 200
@@ -189,7 +190,10 @@ class _Parser:
         if field.kind is Kind.MOMENT:
             start, end = self._moment(field, token)
             return _of_moment(field, operator, start, end)
-        return Compare(field, operator, self._value(field, token))
+        value = self._value(field, token)
+        if field.kind is Kind.NUMBER and isinstance(value, str) and operator not in {"=", "!="}:
+            raise Invalid(f"{_place(token.at)}a list is equal or not: compare {field.name} with one number, or by = or !=")
+        return Compare(field, operator, value)
 
     def _value(self, field: QueryField, token: _Token) -> Literal:
         if token.kind == "number":
@@ -206,8 +210,7 @@ class _Parser:
             what = {Kind.NUMBER: "a number", Kind.TEXT: "text in quotes", Kind.DATE: "a date as 2008-03-12"}
             raise self._wrong(token, f"{what.get(field.kind, 'a number or text in quotes')} to compare {field.name} with")
         text = _unquoted(token.text)
-        # DICOM's numbers may come in rows, "1\1", which are kept as text.
-        if field.kind is Kind.NUMBER and "\\" not in text:
+        if field.kind is Kind.NUMBER and not _is_list_of_numbers(field, text):
             return _no_number(field, token)
         return text
 
@@ -292,6 +295,11 @@ def _date(field: QueryField, token: _Token) -> str:
     except ValueError:
         raise Invalid(f"{_place(token.at)}{field.name} is a date: write it as 2008-03-12") from None
     return found[1] + found[3] + found[4]
+
+
+def _is_list_of_numbers(field: QueryField, text: str) -> bool:
+    """Whether it is what DICOM writes for several numbers, as "1\\1"."""
+    return BETWEEN in text and all(not isinstance(each, str) for each in parts(field, text) or [text])
 
 
 def _no_number(field: QueryField, token: _Token) -> Literal:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catalog.database.tables import files, series, series_columns, series_values
+from catalog.database.tables import fields, files, series, series_columns, series_values
 from catalog.metadata import keeping, known, searching, upkeep
 from catalog.pure.errors import Invalid
 from catalog.pure.query import And, Compare, Has, In, Like, Node, Not, Or, QueryField, Value, matches, parse
@@ -17,8 +17,9 @@ from tests.builders import BuiltArchive
 
 STUDY = "2008-0003"
 NUMBERS = [1.0, 2.0, 2.5, 80.0]
-TEXTS = ["a", "A", "ab", "b%", "Ä_", "x\\1"]
-METADATA = {"EchoTime": NUMBERS, "Rows": NUMBERS, "Manufacturer": TEXTS, "(0019,xx0C)@SIEMENS MR HEADER": [*NUMBERS, *TEXTS]}
+TEXTS = ["a", "A", "ab", "b%", "Ä_", "x\\1", "1\\2", "1.0\\2", "2\\1", "a\\a"]
+METADATA = {"EchoTime": NUMBERS, "Rows": NUMBERS, "Manufacturer": TEXTS, "PixelSpacing": [*NUMBERS, "1\\2", "2.50\\2.5"],
+            "(0019,xx0C)@SIEMENS MR HEADER": [*NUMBERS, *TEXTS]}  # fmt: skip
 
 
 @dataclass
@@ -45,8 +46,8 @@ class Filled:
         for name_, values in zip(names, told, strict=True):
             self.truth[f"{path}/{name_}"] = {
                 "study": study, "exam": exam, "series": name, "file_type": about.file_type, "SeriesNumber": float(about.number),
-                "SeriesDescription": about.description, "size": float(rows[name_].size), "added": float(rows[name_].added),
-                "acquired": None, **{key: value for key, value in values.items() if value is not None},
+                "SeriesDescription": about.description or None, "size": float(rows[name_].size), "acquired": None,
+                "added": float(rows[name_].added), **{key: value for key, value in values.items() if value is not None},
             }  # fmt: skip
         return row
 
@@ -82,6 +83,12 @@ SAMPLE: list[tuple[str, list[dict[str, Value]]]] = [
     ("E002/001_NIFTI_anat", [{}]),
     ("E002/004_DCM_MR_mixed", [{"(0019,xx0C)@SIEMENS MR HEADER": value} for value in (1.0, "x\\1", None, "b%")]),
     ("E002/005_DCM_MR_text", [{"EchoTime": "1\\2", "Manufacturer": value} for value in ("a", "ab")]),
+    ("E002/006_DCM_MR_same", [{"PixelSpacing": "1.0\\2", "Manufacturer": "a\\a"}] * 2),
+    (
+        "E002/007_DCM_MR_list",
+        [{"PixelSpacing": "1\\2", "Manufacturer": "a\\ab"}, {"PixelSpacing": 2.5}, {"PixelSpacing": "2.5\\2.5"}],
+    ),
+    ("E002/008_DCM_MR_own", [{"(0019,xx0C)@SIEMENS MR HEADER": "1\\2.0"}] * 2),
 ]
 
 
@@ -169,11 +176,22 @@ def test_values_go_to_the_database_as_values(sample: Filled) -> None:
     assert len(sample.built.database.rows(sa.select(files.c.id))) == len(sample.truth)
 
 
+def test_a_field_is_called_by_one_name_however_a_profile_calls_it(filled: Filled) -> None:
+    """By its tag, or the digits of a private element in small letters."""
+    told: list[dict[str, Value]] = [{"(0018,1060)": 20.0, "(0019,xx0c)@SIEMENS MR HEADER": 1000.0}]
+    filled.add(f"{STUDY}/E001/001_DCM_MR_cine", told)
+    for question in ("TriggerTime = 20", "`(0018,1060)` = 20", "`(0019,XX0c)@SIEMENS MR HEADER` = 1000"):
+        assert len(filled.ask(question)) == 1, question
+    assert {each.name for each in filled.built.database.rows(sa.select(fields.c.name))} == {
+        "TriggerTime", "(0019,xx0C)@SIEMENS MR HEADER",
+    }  # fmt: skip
+
+
 def test_a_found_series_tells_its_metadata(sample: Filled) -> None:
     node = parse('EchoTime >= 80 and Manufacturer = "A"', known.known())
     (found,) = searching.search(sample.built.database, sample.user, node)
     assert (found.study, found.exam, found.name, found.files) == (STUDY, "E001", "002_DCM_MR_echo", 1)
-    assert found.metadata == {"EchoTime": [1.0, 80.0], "Manufacturer": "A", "Rows": 2.0}
+    assert found.metadata == {"EchoTime": searching.Range(1.0, 80.0), "Manufacturer": "A", "Rows": 2}
     assert found.chosen == []
 
 

@@ -5,13 +5,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.pure.errors import Invalid
-from catalog.pure.query import And, Compare, Has, In, Kind, Known, Like, Node, Not, Or, QueryField, fields_of, matches, parse
+from catalog.pure.query import (
+    And,
+    Compare,
+    Has,
+    In,
+    Kind,
+    Known,
+    Like,
+    Node,
+    Not,
+    Or,
+    QueryField,
+    fields_of,
+    matches,
+    parse,
+    typed,
+)  # fmt: skip
 from catalog.pure.query.fields import converted
 
 FIELDS = (
     QueryField("file_type", Kind.TEXT), QueryField("study", Kind.TEXT), QueryField("EchoTime", Kind.NUMBER, "ms"),
     QueryField("Rows", Kind.NUMBER), QueryField("StudyDate", Kind.DATE), QueryField("acquired", Kind.MOMENT),
     QueryField("size", Kind.NUMBER, "B"), QueryField("(0019,xx0C)@SIEMENS MR HEADER", Kind.ANY), QueryField("Has", Kind.TEXT),
+    QueryField("Spacing", Kind.NUMBER, "mm", multiple=True),
 )  # fmt: skip
 BY_NAME = {field.name.lower(): field for field in FIELDS}
 KNOWN = Known(lambda name: BY_NAME.get(name.lower()), lambda: [field.name for field in FIELDS])
@@ -127,6 +144,8 @@ def test_spellings(text: str, same: str) -> None:
         ("Rows = ", "at character 8: a number to compare Rows with is expected, not the end"),
         ("Rows 5", "at character 6: a comparison behind Rows"),
         ('Rows = "5"', "at character 8: Rows is a number: write it without quotes"),
+        ("Spacing > '1\\1'", "at character 11: a list is equal or not: compare Spacing with one number"),
+        ("Spacing = '1\\x'", "Spacing is a number in mm: write it without quotes"),
         ("EchoTime > '5'", "EchoTime is a number in ms: write it without quotes"),
         ("file_type = 5", 'at character 13: file_type is text: put it in quotes, "5"'),
         ("file_type = DCM_MR", "text in quotes to compare file_type with is expected, not `DCM_MR`"),
@@ -184,6 +203,63 @@ def test_errors_say_where_and_what(text: str, says: str) -> None:
 def test_meaning(question: str, expected: bool) -> None:
     values = {"EchoTime": 90.0, "study": "Köln_A", "Rows": None, "(0019,xx0C)@SIEMENS MR HEADER": "1000"}
     assert matches(parse(question, KNOWN), values) is expected
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ('Spacing = "1\\0.5"', True),
+        ('Spacing = "1.0\\.5"', True),
+        ('Spacing != "1\\0.5"', False),
+        ('Spacing = "0.5\\1"', False),
+        ('Spacing in ("2\\2", "1\\0.5")', True),
+        ("Spacing = 1", True),
+        ("Spacing = 2", False),
+        ("Spacing != 1", True),
+        ("not Spacing = 1", False),
+        ("Spacing < 1", True),
+        ("Spacing > 1", False),
+        ("Spacing in (3, 0.5)", True),
+        ("Image = 'PRIMARY'", True),
+        ("Image = 'PRIM'", False),
+        ("Image like 'prim%'", True),
+        ("Image like 'orig%m'", True),
+        ("Image ~ 'gin'", True),
+        ("Image in ('DERIVED', 'M')", True),
+        ("Image = 'ORIGINAL\\PRIMARY\\M'", True),
+        ("Image = '01\\2'", False),
+        ("Title = 'a'", False),
+        ("Title = 'a\\b'", True),
+    ],
+)
+def test_lists(question: str, expected: bool) -> None:
+    """One value is compared with each, a list with the list; a backslash in running text divides nothing."""
+    fields = {
+        "spacing": QueryField("Spacing", Kind.NUMBER, "mm", multiple=True),
+        "image": QueryField("Image", Kind.TEXT, multiple=True),
+        "title": QueryField("Title", Kind.TEXT),
+    }  # fmt: skip
+    values = {"Spacing": "1.0\\0.50", "Image": "ORIGINAL\\PRIMARY\\M", "Title": "a\\b"}
+    assert matches(parse(question, Known(lambda name: fields.get(name.lower()), list)), values) is expected
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        (QueryField("Rows", Kind.NUMBER, whole=True, multiple=True), 256.0, 256),
+        (QueryField("Rows", Kind.NUMBER, whole=True, multiple=True), "3\\04", [3, 4]),
+        (QueryField("EchoTime", Kind.NUMBER, multiple=True), 40.0, 40.0),
+        (QueryField("Spacing", Kind.NUMBER, multiple=True), "1\\0.5", [1.0, 0.5]),
+        (QueryField("Spacing", Kind.NUMBER, multiple=True), "1\\", [1.0, None]),
+        (QueryField("Spacing", Kind.NUMBER, multiple=True), "1\\nan", ["1", "nan"]),
+        (QueryField("Image", Kind.TEXT, multiple=True), "01\\2", ["01", "2"]),
+        (QueryField("Title", Kind.TEXT), "a\\b", "a\\b"),
+        (QueryField("x", Kind.ANY, multiple=True), 1000.0, 1000),
+    ],
+)
+def test_values_for_programs(field: QueryField, value: float | str, expected: object) -> None:
+    found = typed(field, value)
+    assert (found, repr(found)) == (expected, repr(expected))
 
 
 @given(questions())
