@@ -12,7 +12,7 @@ from catalog.filetypes import Field, file_types
 from catalog.filetypes.model import NUMERIC_VRS
 from catalog.pure.query import Kind, Known, QueryField
 
-_PRIVATE = re.compile(r"\([0-9A-Fa-f]{4},[0-9A-Fa-fx]{4}\)@[ -~]{1,64}")
+_PRIVATE = re.compile(r"\([0-9A-Fa-f]{4},[0-9A-Fa-fxX]{4}\)@[ -~]{1,64}")
 _TAG = re.compile(r"\(([0-9A-Fa-f]{4}),([0-9A-Fa-f]{4})\)")
 _TEXT_VRS = frozenset({"AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT", "DT"})
 _REAL_VRS = frozenset({"DS", "FD", "FL"})

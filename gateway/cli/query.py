@@ -123,12 +123,12 @@ def _as_json(value: Typed | Range) -> object:
     return {"min": value.low, "max": value.high} if isinstance(value, Range) else value
 
 
-def _shown(value: Typed | Range, unit: str) -> str:
-    text = f"{_plain(value.low)}..{_plain(value.high)}" if isinstance(value, Range) else _plain(value)
+def _shown(value: object, unit: str) -> str:
+    text = f"{_plain(value['min'])}..{_plain(value['max'])}" if isinstance(value, dict) else _plain(value)
     return f"{text} {unit}".rstrip() if text else ""
 
 
-def _plain(value: Typed) -> str:
+def _plain(value: object) -> str:
     if isinstance(value, list):
         return "\\".join(map(_plain, value))
     return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

@@ -18,8 +18,13 @@ from tests.builders import BuiltArchive
 STUDY = "2008-0003"
 NUMBERS = [1.0, 2.0, 2.5, 80.0]
 TEXTS = ["a", "A", "ab", "b%", "Ä_", "x\\1", "1\\2", "1.0\\2", "2\\1", "a\\a"]
-METADATA = {"EchoTime": NUMBERS, "Rows": NUMBERS, "Manufacturer": TEXTS, "PixelSpacing": [*NUMBERS, "1\\2", "2.50\\2.5"],
-            "(0019,xx0C)@SIEMENS MR HEADER": [*NUMBERS, *TEXTS]}  # fmt: skip
+METADATA: dict[str, list[float | str]] = {
+    "EchoTime": [*NUMBERS],
+    "Rows": [*NUMBERS],
+    "Manufacturer": [*TEXTS],
+    "PixelSpacing": [*NUMBERS, "1\\2", "2.50\\2.5"],
+    "(0019,xx0C)@SIEMENS MR HEADER": [*NUMBERS, *TEXTS],
+}
 
 
 @dataclass
@@ -108,8 +113,14 @@ def _field(name: str) -> QueryField:
 
 
 def _questions() -> st.SearchStrategy[Node]:
-    of_series = {"study": [STUDY, "secret", "a"], "exam": ["E001", "E002"], "file_type": ["DCM_MR", "NIFTI"],
-                 "SeriesDescription": ["echo", "", "b%"], "SeriesNumber": [1.0, 2.0, 3.0], "size": [9.0, 18.0]}  # fmt: skip
+    of_series: dict[str, list[float | str]] = {
+        "study": [STUDY, "secret", "a"],
+        "exam": ["E001", "E002"],
+        "file_type": ["DCM_MR", "NIFTI"],
+        "SeriesDescription": ["echo", "", "b%"],
+        "SeriesNumber": [1.0, 2.0, 3.0],
+        "size": [9.0, 18.0],
+    }
 
     def of(name: str, literals: list[float | str]) -> st.SearchStrategy[Node]:
         value, target = st.sampled_from(literals), st.just(_field(name))
@@ -123,7 +134,7 @@ def _questions() -> st.SearchStrategy[Node]:
         )
 
     return st.recursive(
-        st.one_of([of(name, list(literals)) for name, literals in (METADATA | of_series).items()]),
+        st.one_of([of(name, literals) for name, literals in (METADATA | of_series).items()]),
         lambda inner: (
             st.builds(Not, inner)
             | st.builds(And, st.lists(inner, min_size=2, max_size=3).map(tuple))
