@@ -5,7 +5,7 @@ import pytest
 from catalog import administration
 from catalog.database.tables import fields, series_columns, series_values
 from catalog.metadata import upkeep
-from catalog.pure.errors import NotFound
+from catalog.pure.errors import Invalid, NotFound
 from tests.catalog.gate.conftest import ROOT, STUDY, Gate
 from tests.synthetic import image
 
@@ -47,7 +47,8 @@ def test_what_a_profile_extracts_is_told(gate: Gate) -> None:
     administration.add_grant(gate.database, ROOT, "ada", "own")
     gate.published(image(PixelBandwidth=130), study="own")
     assert list(ask(gate, "PixelBandwidth = 130").values()) == [1]
-    assert ask(gate, "PixelBandwidth = 130", "bob") == {}, "not granted"
+    with pytest.raises(Invalid, match="not kept by any study that you may see"):
+        ask(gate, "PixelBandwidth = 130", "bob")  # not granted
 
 
 def test_metadata_can_be_taken_from_the_manifests_anew(gate: Gate) -> None:
