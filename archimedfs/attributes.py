@@ -13,8 +13,10 @@ BELIEVED_SECONDS = 300.0
 # A folder's times change when something appears in it, which the kernel is not told of.
 FOLDER_BELIEVED_SECONDS = 1.0
 
-_FOLDER_MODE = stat.S_IFDIR | 0o500
-_FILE_MODE = stat.S_IFREG | 0o400
+# The mount is read-only, so nobody writes whatever the mode says (EROFS). Programs that copy keep the mode: without the owner's
+# w, a copy's folders could not be filled by them, and the copy not be changed or deleted (pachyderm#643).
+_FOLDER_MODE = stat.S_IFDIR | 0o700
+_FILE_MODE = stat.S_IFREG | 0o600
 _BLOCK = 512
 _NANOSECONDS = 1_000_000_000
 # What libfuse says where it does not know an inode number: the parent of a folder is the kernel's to know.

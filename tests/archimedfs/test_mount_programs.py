@@ -3,9 +3,11 @@
 import filecmp
 import mmap
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -67,8 +69,8 @@ def test_diff(mounted: RunningMount, expected: Path) -> None:
 
 def test_ls(mounted: RunningMount) -> None:
     listed = run("ls", "-lR", cwd=mounted.path)
-    assert sum(line.startswith("-r--------") for line in listed.splitlines()) == FILES
-    assert sum(line.startswith("dr-x------") for line in listed.splitlines()) == FOLDERS
+    assert sum(line.startswith("-rw-------") for line in listed.splitlines()) == FILES
+    assert sum(line.startswith("drwx------") for line in listed.splitlines()) == FOLDERS
     assert run("ls", "-a", cwd=mounted.path).split() == [".", "..", STUDY, "2010-A.7"]
     assert run("ls", "-U", mounted.path / SERIES, cwd=mounted.path).split() == sorted(SLICES)
 
@@ -89,8 +91,59 @@ def test_cp_archive_keeps_times_and_complains_of_nothing(mounted: RunningMount, 
     run("cp", "-a", mounted.path / STUDY, tmp_path / "copy", cwd=tmp_path)
     copy = tmp_path / "copy" / SERIES.removeprefix(f"{STUDY}/") / "00001.dcm"
     assert copy.stat().st_mtime == ACQUIRED
-    assert copy.stat().st_mode & 0o777 == 0o400
-    run("chmod", "-R", "u+w", tmp_path / "copy", cwd=tmp_path)
+    assert copy.stat().st_mode & 0o777 == 0o600
+
+
+def _python_copy(source: Path, target: Path) -> None:
+    shutil.copytree(source, target)
+
+
+def _tar(source: Path, target: Path) -> None:
+    target.mkdir()
+    packed = subprocess.run(["tar", "-c", "."], cwd=source, stdout=subprocess.PIPE, timeout=TIMEOUT, check=True)
+    subprocess.run(["tar", "-xp"], cwd=target, input=packed.stdout, timeout=TIMEOUT, check=True)
+
+
+def _by(*command: str) -> Callable[[Path, Path], None]:
+    def copy(source: Path, target: Path) -> None:
+        target.mkdir()
+        run(*command, f"{source}/.", f"{target}/", cwd=target)
+
+    return copy
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [_by("cp", "-r"), _by("cp", "-a"), _by("rsync", "-a"), _tar, _python_copy],
+    ids=["cp -r", "cp -a", "rsync -a", "tar -xp", "copytree"],
+)
+def test_copies_can_be_changed_and_deleted(
+    mounted: RunningMount, expected: Path, tmp_path: Path, copy: Callable[[Path, Path], None]
+) -> None:
+    target = tmp_path / "copy"
+    copy(mounted.path / STUDY, target)
+    assert_same(target, expected / STUDY)
+    for path in [target, *target.rglob("*")]:
+        assert path.stat().st_mode & 0o200, "whoever is not root needs the bit"
+    folder = target / SERIES.removeprefix(f"{STUDY}/")
+    (folder / "mask.nii").write_bytes(b"mine")
+    (folder / "00001.dcm").write_bytes(b"changed")
+    shutil.rmtree(target)
+
+
+def test_the_mount_itself_refuses_whatever_the_modes_say(mounted: RunningMount) -> None:
+    folder = mounted.path / SERIES
+    for attempt in (
+        lambda: (folder / "new").write_bytes(b""),
+        lambda: (folder / "00001.dcm").write_bytes(b""),
+        (folder / "00001.dcm").unlink,
+        lambda: (folder / "00001.dcm").chmod(0o400),
+        (folder / "new").mkdir,
+        lambda: folder.rename(folder.with_name("other")),
+    ):
+        with pytest.raises(OSError, match="Read-only file system"):
+            attempt()
+    assert not os.access(folder, os.W_OK)
 
 
 def test_tar(mounted: RunningMount) -> None:
@@ -113,7 +166,6 @@ def test_rsync(mounted: RunningMount, expected: Path, tmp_path: Path) -> None:
     assert_same(tmp_path / "copy", expected)
     again = run("rsync", "-ain", f"{mounted.path}/", tmp_path / "copy", cwd=tmp_path)
     assert again == ""
-    run("chmod", "-R", "u+w", tmp_path / "copy", cwd=tmp_path)
 
 
 def test_filecmp_in_python(mounted: RunningMount, expected: Path) -> None:

@@ -91,11 +91,11 @@ def test_inode_numbers_agree_and_differ(mounted: RunningMount) -> None:
 
 def test_attributes(mounted: RunningMount) -> None:
     for path, kind, mode, size, mtime in [
-        ("", stat.S_IFDIR, 0o500, 0, 0),
-        (STUDY, stat.S_IFDIR, 0o500, 0, ADDED),
-        (SERIES, stat.S_IFDIR, 0o500, 0, ADDED),
-        (f"{SERIES}/00011.dcm", stat.S_IFREG, 0o400, 1100, ACQUIRED),
-        (f"{ODD}/leer.bin", stat.S_IFREG, 0o400, 0, BEFORE_1970),
+        ("", stat.S_IFDIR, 0o700, 0, 0),
+        (STUDY, stat.S_IFDIR, 0o700, 0, ADDED),
+        (SERIES, stat.S_IFDIR, 0o700, 0, ADDED),
+        (f"{SERIES}/00011.dcm", stat.S_IFREG, 0o600, 1100, ACQUIRED),
+        (f"{ODD}/leer.bin", stat.S_IFREG, 0o600, 0, BEFORE_1970),
     ]:
         found = (mounted.path / path).stat()
         assert (found.st_mode, found.st_size, found.st_mtime) == (kind | mode, size, mtime)

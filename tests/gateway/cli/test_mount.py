@@ -84,5 +84,5 @@ def test_letting_the_user_in(archimed: Run, mountpoint: Path, built: BuiltArchiv
     built.grant("daemon", "S")
     done(archimed("mount", mountpoint, "--user", "daemon", "--allow-other"))
     found = mountpoint.stat()
-    assert (found.st_uid, found.st_mode & 0o777) == (1, 0o500)
+    assert (found.st_uid, found.st_mode & 0o777) == (1, 0o700)
     _unmounted(mountpoint)
