@@ -208,8 +208,9 @@ def test_a_double_click_accepts_once(gate: Gate, ada: Journey) -> None:
     ada.press("Go on to the summary")
     ada.reads(f"Accept batch {batch}?")
     ActionChains(ada.driver).double_click(ada.find("main .primary")).perform()
-    ada.reads("being published")
+    ada.reads("being published")  # on the batch's page, or on the one that says that it was done already
     gate.work()
+    ada.go(f"batches/{batch}")
     ada.until(lambda: ada.find("h1 .state").text == "published")
     accepted = [entry for entry in entries(gate.database) if entry.action == "batch.accept"]
     assert len(accepted) == 1
@@ -237,6 +238,7 @@ def test_reject_and_restore(gate: Gate, ada: Journey) -> None:
     ada.reads("wrong patient")
     assert gate.review.info(batch).decided_by == "ada"
     ada.press("Restore it")
+    ada.until(lambda: gate.review.info(batch).state is State.SEALED)
     gate.work()
     ada.reads("waits for a decision")
     assert ada.complaints() == []
@@ -282,6 +284,12 @@ def test_pages_fit_and_every_field_has_a_name(gate: Gate, ada: Journey, width: i
                 ".filter((one) => !one.labels.length && !one.ariaLabel).map((one) => one.outerHTML)"
             )
             assert nameless == [], path
+        filled_in(ada, batch)
+        ada.find("#exam").clear()
+        ada.find("#exam").send_keys("E" * 64)
+        ada.press("Go on to the summary")
+        ada.reads(f"Accept batch {batch}?")
+        assert ada.driver.execute_script("return document.documentElement.scrollWidth") <= width
     finally:
         ada.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
