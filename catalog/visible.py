@@ -6,11 +6,12 @@ machine itself, to which everything is visible. May live here: the grant, and wh
 (`catalog/pure/access.py`).
 """
 
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
-from catalog.database import Database, Row
+from catalog.database import Database
 from catalog.database.tables import exams, files, folders, grants, series, studies
 from catalog.pure.errors import NotFound
 from catalog.pure.names import folded
@@ -63,8 +64,17 @@ def _has_series(user: UserId) -> sa.ColumnElement[bool]:
     return granted_exam(series.c.study_id, series.c.exam_id, user)
 
 
-def visible_study(database: Database, code: str, user: int | None) -> Row:
-    """Return id, code and profile of a study, in whatever case its code is given.
+@dataclass(frozen=True, slots=True)
+class StudyRef:
+    """A study: its row, its code as it is written, the text of its profile (None: the default)."""
+
+    id: int
+    code: str
+    profile: str | None
+
+
+def visible_study(database: Database, code: str, user: int | None) -> StudyRef:
+    """Return a study, in whatever case its code is given.
 
     Raises:
         NotFound: there is none, or the user does not have it.
@@ -73,4 +83,4 @@ def visible_study(database: Database, code: str, user: int | None) -> Row:
     row = database.row(visible_studies(user, *columns).where(studies.c.code_key == folded(code)))
     if row is None:
         raise NotFound(f"there is no study {code}; see `archimed study list`")
-    return row
+    return StudyRef(row.id, row.code, row.profile)

@@ -33,9 +33,9 @@ def write_report(database: Database, staging: Staging, batch_id: int) -> None:
     while (batch := _batch(database, batch_id)) is not None and batch != written:
         if batch.state in _WITHOUT:
             # Erased, or being erased, while the report was written: then it would stay.
-            staging.erase_report(batch_id)
+            staging.notes.erase_report(batch_id)
             return
-        staging.write_report(batch_id, _text(database, staging, batch))
+        staging.notes.write_report(batch_id, _text(database, staging, batch))
         written = batch
 
 
@@ -49,8 +49,8 @@ def hand_on(database: Database, staging: Staging, batch_id: int) -> None:
 def _hand_on(database: Database, staging: Staging, batch_id: int, rest: int) -> None:
     """Tell a batch what was read of the series whose files it holds, for the others may be another study's by now."""
     batch = _batch(database, rest)
-    if batch is not None and not staging.read_about(rest):
-        staging.copy_about(batch_id, rest, {one["label"] for one in batch.summary if "label" in one})
+    if batch is not None and not staging.notes.read_about(rest):
+        staging.notes.copy_about(batch_id, rest, {one["label"] for one in batch.summary if "label" in one})
 
 
 def bring_up_to_date(database: Database, staging: Staging) -> None:
@@ -60,12 +60,12 @@ def bring_up_to_date(database: Database, staging: Staging) -> None:
     for row in database.rows(statement.where(batches.c.state.in_(_DECIDED_OR_WAITING)).order_by(batches.c.id)):
         if row.follows is not None:
             _hand_on(database, staging, row.follows, row.id)
-        if staging.report_time(row.id) // _SECOND <= max(row.decided or 0, row.ended or 0):
+        if staging.notes.report_time(row.id) // _SECOND <= max(row.decided or 0, row.ended or 0):
             write_report(database, staging, row.id)
     reopened = sa.select(batches.c.id).where(batches.c.state == State.OPEN, batches.c.drop_folder.is_not(None))
     for row in database.rows(reopened):
-        if staging.report_time(row.id):
-            staging.erase_about(row.id)
+        if staging.notes.report_time(row.id):
+            staging.notes.erase_about(row.id)
 
 
 def _batch(database: Database, batch_id: int) -> Batch | None:
@@ -80,7 +80,7 @@ def _text(database: Database, staging: Staging, batch: Batch) -> str:
     findings = [finding for finding in batch.findings if finding.get("batch") is None]
     data = ReportData(
         batch=batch.id, state=batch.state, study=code, exam=batch.exam_code, files=batch.files, size=batch.bytes,
-        about=staging.read_about(batch.id), findings=findings, names=_names(database, staging, findings),
+        about=staging.notes.read_about(batch.id), findings=findings, names=_names(database, staging, findings),
         deciders=_deciders(database, batch, code), decided_by=batch.decided_by, reason=batch.reason,
     )  # fmt: skip
     return report(data)

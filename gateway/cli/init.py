@@ -64,7 +64,7 @@ def prepare(config: Config, *, adopt: bool = False) -> list[str]:
         done.append(f"staging {config.staging.path}")
         if adopt:
             generations.adopt()
-            numbers.lift(database, open_store(config), open_staging(config).highest_batch())
+            numbers.lift(database, open_store(config), open_staging(config).notes.highest_batch())
             done.append("catalogue, staging and store go on as one archive; see `archimed staging orphans`")
         else:
             generations.mark_new()

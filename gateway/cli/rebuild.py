@@ -40,7 +40,7 @@ def rebuild(as_json: bool) -> None:
         with count("files") as progress:
             found = rebuilding.rebuild(database, store, actor(""), progress)
         open_staging(config).prepare()
-        numbers.lift(database, store, open_staging(config).highest_batch())
+        numbers.lift(database, store, open_staging(config).notes.highest_batch())
         open_generations(config, database).adopt()
     finally:
         database.close()

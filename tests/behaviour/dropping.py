@@ -285,7 +285,7 @@ class DroppingSuite:
         face.mkdir(EXAM)
         face.put(f"{EXAM}/a", b"1")
         (batch,) = seal_all(filled)
-        staging_of(filled).write_report(batch, "all is well: ä\n")
+        staging_of(filled).notes.write_report(batch, "all is well: ä\n")
         assert eventually(lambda: "_REPORT.txt" in face.names(EXAM))
         assert face.read(f"{EXAM}/_REPORT.txt").decode() == "all is well: ä\n"
         for change in (lambda: face.remove(f"{EXAM}/_REPORT.txt"), lambda: face.put(f"{EXAM}/_REPORT.txt", b"")):

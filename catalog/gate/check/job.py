@@ -258,7 +258,7 @@ class Checker:
             )  # fmt: skip
         of_discs, about["missing"] = discs.compared(self._database, self._staging, this.id)
         findings += of_discs
-        self._staging.write_about(this.id, about)
+        self._staging.notes.write_about(this.id, about)
         return findings
 
     def _asides(self, batch_id: int) -> Iterator[Finding]:
@@ -305,7 +305,7 @@ class Checker:
             .order_by(earlier.c.id.desc())
         )
         for row in self._database.rows(statement):
-            if studies_seen & set(self._staging.read_about(row.id).get("studies", ())):
+            if studies_seen & set(self._staging.notes.read_about(row.id).get("studies", ())):
                 return int(row.id)
         return None
 

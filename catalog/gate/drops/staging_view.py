@@ -166,7 +166,7 @@ class StagingView:
         return Entry(row.code, is_folder=True, size=0, mtime_ns=newest * _SECOND, is_sealed=is_sealed)
 
     def _report(self, row: ExamRow) -> str:
-        texts = [(batch.id, self._staging.read_report(batch.id)) for batch in row.batches]
+        texts = [(batch.id, self._staging.notes.read_report(batch.id)) for batch in row.batches]
         found = [(number, text) for number, text in texts if text]
         if len(found) == 1:
             return found[0][1]
@@ -176,7 +176,7 @@ class StagingView:
         text = self._report(row)
         if not text:
             raise NotFound("there is no such file or folder")
-        mtime = max(self._staging.report_time(batch.id) for batch in row.batches)
+        mtime = max(self._staging.notes.report_time(batch.id) for batch in row.batches)
         return Entry(REPORT, is_folder=False, size=len(text.encode()), mtime_ns=mtime, is_sealed=True)
 
 

@@ -39,7 +39,7 @@ class Eraser:
             with self._database.write() as connection:
                 connection.execute(staged_files.delete().where(staged_files.c.id.in_([row.id for row in rows])))
         report.hand_on(self._database, self._staging, job.batch_id)
-        self._staging.erase_about(job.batch_id)
+        self._staging.notes.erase_about(job.batch_id)
         row = self._database.row(sa.select(batches.c.drop_folder).where(batches.c.id == job.batch_id))
         # Unless files of it were left over, and are another batch's now.
         if row is not None and row.drop_folder is not None and not self._staging.drop(row.drop_folder).has_stock():

@@ -117,7 +117,7 @@ class Filing:
             except _ChangedMeanwhileError:
                 continue
             if rest is not None:
-                self._staging.copy_about(batch.id, rest)
+                self._staging.notes.copy_about(batch.id, rest)
             return
         raise Unavailable("the study was changed again and again while the files were filed; this is tried again")
 

@@ -31,6 +31,7 @@ from catalog.pure.expectations import Expectations, expectations
 from catalog.pure.jobs import UNFINISHED
 from catalog.pure.names import check_code, check_description
 from catalog.pure.staged_files import NEVER_PUBLISHED, FileEvent, after, before
+from catalog.visible import StudyRef
 
 _SEALED_ALREADY = (State.SEALED, State.CHECKED)
 _DECISIONS = (Event.ACCEPT, Event.RETRY, Event.REJECT)
@@ -143,7 +144,7 @@ class Review(BatchQueries):
 
     def _acceptable(
         self, info: BatchInfo, study: str, exam: str, despite: str, series: Collection[str], labels: Mapping[str, str]
-    ) -> tuple[Row, Selection, dict[str, str]]:
+    ) -> tuple[StudyRef, Selection, dict[str, str]]:
         """Return the study, what is selected and the checked descriptions of an acceptance that nothing forbids."""
         check_code(exam, "exam")
         found = self._study(study)
@@ -201,7 +202,7 @@ class Review(BatchQueries):
             cancel(connection, batch_id)
             self._move(connection, info, Event.REOPEN, values=reopening.begin(connection, batch_id, user))
             self._audit(connection, info, "batch.reopen", info.study)
-        self._staging.erase_about(batch_id)
+        self._staging.notes.erase_about(batch_id)
         return self.info(batch_id)
 
     def _back(self, batch_id: int, event: Event, action: str, meant: Mapping[str, Any] = MappingProxyType({})) -> BatchInfo:
@@ -274,9 +275,9 @@ class Review(BatchQueries):
         row = self._database.row(sa.select(batches.c.study_id).where(batches.c.id == batch_id))
         if row is None or row.study_id in {None, study_id}:
             return
-        about = self._staging.read_about(batch_id)
+        about = self._staging.notes.read_about(batch_id)
         if about.pop("preview", None) is not None:
-            self._staging.write_about(batch_id, about)
+            self._staging.notes.write_about(batch_id, about)
 
     def _allowed(self, info: BatchInfo, event: Event) -> tuple[State, tuple[Effect, ...]]:
         """Return what the event does; a refusal says who decided before."""

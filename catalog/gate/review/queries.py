@@ -22,7 +22,7 @@ from catalog.pure.errors import NotFound
 from catalog.pure.expectations import expectations
 from catalog.pure.names import folded
 from catalog.pure.staged_files import NEVER_PUBLISHED, FileState
-from catalog.visible import visible_studies, visible_study
+from catalog.visible import StudyRef, visible_studies, visible_study
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ class BatchQueries:
         )
         done, error = self.progress(batch_id)
         found = [StagedFileInfo(row.id, row.size, row.state, row.reason) for row in rows]
-        return BatchDetails(info, found, self._staging.read_about(batch_id), done, error)
+        return BatchDetails(info, found, self._staging.notes.read_about(batch_id), done, error)
 
     def about(self, batch_id: int) -> dict[str, Any]:
         """Return what the checks read of a batch, identities included; empty before they have, and once it is erased.
@@ -180,7 +180,7 @@ class BatchQueries:
             NotFound: as `info`.
         """
         self._require_seen(batch_id)
-        return self._staging.read_about(batch_id)
+        return self._staging.notes.read_about(batch_id)
 
     def report(self, batch_id: int) -> str:
         """Return the batch's report, identities included; '' before the checks wrote it, and once it is erased.
@@ -189,7 +189,7 @@ class BatchQueries:
             NotFound: as `info`.
         """
         self._require_seen(batch_id)
-        return self._staging.read_report(batch_id)
+        return self._staging.notes.read_report(batch_id)
 
     def progress(self, batch_id: int) -> tuple[int, str]:
         """Return how many files the batch's newest job has worked through, and why its last attempt failed, '' if it did not.
@@ -270,7 +270,7 @@ class BatchQueries:
         rows = self._database.rows(statement.order_by(studies.c.code_key))
         return [StudyChoice(row.code, row.description, expectations(row.profile).exam) for row in rows]
 
-    def _study(self, code: str) -> Row:
+    def _study(self, code: str) -> StudyRef:
         return visible_study(self._database, code, self._principal.user_id if self._principal is not None else None)
 
     def _require_seen(self, batch_id: int) -> None:

@@ -6,8 +6,7 @@
     <staging>/drops/<key>/                   what a user dropped for an exam (`catalog.gate.staged.drop_folder`)
     <staging>/partials/<user>/<id>/          a large file that comes in pieces (`catalog.gate.drops.partials`)
     <staging>/orphans/<id>/                  what no batch has, set aside (`catalog.gate.staged.orphans`)
-    <staging>/batches/<batch>.json           what the checks read of a batch, for its reviewers: patients, series
-    <staging>/batches/<batch>.txt            what the checks say of a batch, for who brought it
+    <staging>/batches/<batch>.*              what the checks read and say of a batch (`catalog.gate.staged.notes`)
 
 Files stay where they were written until they are erased. May live here: names, bytes and durability of staged files. Not: what
 they mean, who may see them.
@@ -22,7 +21,7 @@ import secrets
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from io import BufferedRandom
 from pathlib import Path
@@ -30,11 +29,12 @@ from typing import Any
 
 from catalog import durable, marks
 from catalog.gate.staged.drop_folder import DropFolder
+from catalog.gate.staged.notes import BatchNotes
 from catalog.gate.staged.orphans import Orphans
+from catalog.gate.staged.session import LOCK, Session
 from catalog.pure.errors import Refused
 
 DIGEST_BYTES = 16
-_LOCK = ".lock"
 _DROPS = "drops"
 _MEMBERS = ".names.json"
 _UNPACKED = ".unpacked"
@@ -67,6 +67,11 @@ class Staging:
                 durable.write_file(self._root / "secret.key", [secrets.token_hex(32).encode()])
 
     @property
+    def notes(self) -> BatchNotes:
+        """What the checks read and say of each batch."""
+        return BatchNotes(self._root / "batches")
+
+    @property
     def orphans(self) -> Orphans:
         """What no batch has, set aside."""
         return Orphans(self._root / "orphans")
@@ -97,7 +102,7 @@ class Staging:
                 raise Refused("the staging folder is not prepared; run `archimed init`") from None
         return hashlib.blake2b(value.encode("utf-8", "surrogateescape"), key=self._secret, digest_size=DIGEST_BYTES).digest()
 
-    def session(self, *, is_unpacked: bool = False) -> "Session":
+    def session(self, *, is_unpacked: bool = False) -> Session:
         """Begin to receive files in this process.
 
         Args:
@@ -201,80 +206,18 @@ class Staging:
         with durable.translated("the staging folder does not answer"):
             return os.statvfs(self._root)
 
-    def write_report(self, batch: int, text: str) -> None:
-        """Keep what the checks say of a batch, for whoever brought it."""
-        with durable.translated("the staging folder cannot be written"):
-            durable.write_file(self._report(batch), [text.encode("utf-8", "backslashreplace")], mode=0o600)
-
-    def read_report(self, batch: int) -> str:
-        """Return what the checks say of a batch; '' before they have."""
-        try:
-            return self._report(batch).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return ""
-
-    def report_time(self, batch: int) -> int:
-        """Return when the checks wrote what they say of a batch, in nanoseconds; 0 before they have."""
-        try:
-            return self._report(batch).stat().st_mtime_ns
-        except FileNotFoundError:
-            return 0
-
     @contextlib.contextmanager
     def scratch(self) -> Iterator[BufferedRandom]:
         """Give a file without a name, which is gone when it is closed."""
         with durable.translated("the staging folder cannot be written"), tempfile.TemporaryFile(dir=self._root) as file:
             yield file
 
-    def write_about(self, batch: int, about: Mapping[str, Any]) -> None:
-        """Keep what the checks read of a batch, identities included."""
-        with durable.translated("the staging folder cannot be written"):
-            text = json.dumps(about, ensure_ascii=True, indent=1)
-            durable.write_file(self._about(batch), [text.encode()], mode=0o600)
-
-    def read_about(self, batch: int) -> dict[str, Any]:
-        """Return what the checks read of a batch; empty before they have."""
-        try:
-            found: dict[str, Any] = json.loads(self._about(batch).read_bytes())
-        except FileNotFoundError:
-            return {}
-        return found
-
-    def copy_about(self, batch: int, other: int, labels: Collection[str] = ()) -> None:
-        """Let another batch, which takes over files of this one, know the same.
-
-        Args:
-            labels: those of the series of which it has files; none given: of all.
-        """
-        if about := self.read_about(batch):
-            for key in {"series", "preview"} & about.keys() if labels else ():
-                about[key] = [one for one in about[key] if one.get("label") in labels]
-            self.write_about(other, about)
-
-    def erase_report(self, batch: int) -> None:
-        """Forget what the checks say of a batch, durably."""
-        with durable.translated("the staging folder cannot be written"):
-            self._report(batch).unlink(missing_ok=True)
-            durable.sync_folder(self._root / "batches")
-
-    def highest_batch(self) -> int:
-        """Return the highest number of a batch that something is written of; 0 if there is none."""
-        names = (path.name.partition(".")[0] for path in (self._root / "batches").glob("[0-9]*"))
-        return max((int(name) for name in names if name.isdigit()), default=0)
-
-    def erase_about(self, batch: int) -> None:
-        """Forget what the checks read and said of a batch, durably."""
-        with durable.translated("the staging folder cannot be written"):
-            self._about(batch).unlink(missing_ok=True)
-            self._report(batch).unlink(missing_ok=True)
-            durable.sync_folder(self._root / "batches")
-
     def ended_sessions(self) -> Iterator["EndedSession"]:
         """Yield each session whose process is gone."""
         for folder in sorted((self._root / "received").iterdir()):
             with contextlib.ExitStack() as stack:
                 try:
-                    lock = os.open(folder / _LOCK, os.O_RDWR)
+                    lock = os.open(folder / LOCK, os.O_RDWR)
                 except FileNotFoundError:
                     # Its process has just made the folder, or died doing so; then the next look finds it empty too. One that
                     # holds files has lost its lock, say in a copy that left out hidden files.
@@ -293,16 +236,10 @@ class Staging:
 
     def remove_session(self, folder: Path) -> None:
         """Remove the folder of an ended session that holds no files any more."""
-        for name in (_MEMBERS, _UNPACKED, _LOCK):
+        for name in (_MEMBERS, _UNPACKED, LOCK):
             (folder / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             folder.rmdir()
-
-    def _about(self, batch: int) -> Path:
-        return self._root / "batches" / f"{batch}.json"
-
-    def _report(self, batch: int) -> Path:
-        return self._root / "batches" / f"{batch}.txt"
 
     def _entry_of(self, file: str) -> tuple[str, bool]:
         key, number = file.removeprefix(f"{_DROPS}/").split("/")
@@ -345,96 +282,3 @@ class EndedSession:
     folder: Path
     files: list[str]
     is_unpacked: bool
-
-
-class Session:
-    """Where one process puts what it receives; a lock on it shows others that the process lives. Safe between threads.
-
-    Names are made durable by a thread of its own, many at a time, while the bytes of the files still come in.
-    """
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self._folder = folder
-        self.name = name
-        self._lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self._directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._changed = threading.Condition()
-        self._created = self._durable = 0
-        self._failure: OSError | None = None  # why names up to `_failed` are not durable
-        self._failed = 0
-        self._closed = False
-        self._syncer = threading.Thread(target=self._sync_names, name="staging-names", daemon=True)
-        self._syncer.start()
-
-    def create(self) -> tuple[str, int]:
-        """Create a file; return its name for the catalogue and a descriptor to write to.
-
-        Raises:
-            OSError: the disk refused.
-        """
-        with self._changed:
-            number = self._created + 1
-            fd = os.open(str(number), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=self._directory)
-            self._created = number
-            self._changed.notify_all()
-        return f"{self.name}/{number}", fd
-
-    def wait_for_name(self, file: str) -> None:
-        """Return when the name of a file made by `create` is durable; its bytes are its writer's to sync.
-
-        Raises:
-            OSError: the disk refused.
-        """
-        number = int(file.partition("/")[2])
-        with self._changed:
-            self._changed.wait_for(lambda: number <= max(self._durable, self._failed))
-            if number > self._durable and self._failure is not None:
-                raise self._failure
-
-    def remove(self, file: str) -> None:
-        """Remove a file made by `create`."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(file.partition("/")[2], dir_fd=self._directory)
-
-    def sync(self) -> None:
-        """Make all files that were created durable, names and bytes.
-
-        Raises:
-            OSError: the disk refused.
-        """
-        durable.sync_filesystem(self._folder)
-
-    def discard(self) -> None:
-        """Remove all files that were created; for a session that only its caller knows of."""
-        with self._changed:
-            created = self._created
-        for number in range(1, created + 1):
-            self.remove(f"{self.name}/{number}")
-
-    def close(self) -> None:
-        """End the session; its files stay."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-        self._syncer.join()
-        os.close(self._directory)
-        os.close(self._lock)
-
-    def _sync_names(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._created > max(self._durable, self._failed))
-                if self._closed:
-                    return
-                created = self._created
-            try:
-                os.fsync(self._directory)
-            except OSError as error:
-                with self._changed:
-                    self._failure, self._failed = error, created
-                    self._changed.notify_all()
-            else:
-                with self._changed:
-                    self._durable = created
-                    self._changed.notify_all()

@@ -15,7 +15,8 @@ from catalog import clock, durable
 from catalog.database import Database
 from catalog.database.tables import batches, staged_files
 from catalog.gate.batches import StagedFile
-from catalog.gate.staged.area import Origin, Session, Staging
+from catalog.gate.staged.area import Origin, Staging
+from catalog.gate.staged.session import Session
 from catalog.gate.unpacking import tars, zips
 from catalog.gate.unpacking.limits import Budget, Limits, Member, Quota, Spent
 from catalog.pure.errors import Unreadable

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from catalog import administration
 from catalog.database.tables import batches
 from catalog.gate.report import bring_up_to_date, write_report
-from catalog.gate.staged.area import Staging
+from catalog.gate.staged.notes import BatchNotes
 from catalog.pure.batches import State
 from catalog.pure.report import ReportData, report
 from tests.catalog.gate.conftest import ROOT, STUDY, Gate
@@ -17,7 +17,7 @@ def test_a_report_tells_what_is_there_what_was_found_and_who_decides(gate: Gate)
     batch = gate.checked(
         *(image(instance=number) for number in (1, 2, 3, 5)), b"no dicom", image(series=4, BurnedInAnnotation="YES")
     ).id
-    text = gate.staging.read_report(batch)
+    text = gate.staging.notes.read_report(batch)
     for part in (
         f"Batch {batch}\n", "State:    checked; it waits for a decision", "Files:    6, ",
         f"Next:     ada decides: archimed staging show {batch}",
@@ -34,7 +34,7 @@ def test_a_report_shows_what_the_profile_does_where_the_study_is_known(gate: Gat
         connection.execute(batches.update().values(study_id=study, exam_code="E001"))
     gate.review.seal(batch)
     gate.work()
-    text = gate.staging.read_report(batch)
+    text = gate.staging.notes.read_report(batch)
     assert f"Batch {batch} for {STUDY}/E001" in text
     assert "De-identification, as the study's profile has it" in text
     assert "3       DCM_MR t1_mprage sag" in text
@@ -46,16 +46,16 @@ def test_a_report_tells_of_the_decision_and_goes_with_the_batch(gate: Gate) -> N
     batch = gate.checked(image(), image(series=4)).id
     gate.review_of("ada").accept(batch, STUDY, "E001", series=["3"])
     rest = gate.review.list()[-1].id
-    assert f"for {STUDY}/E001" in gate.staging.read_report(batch)
-    assert "by ada" in gate.staging.read_report(batch)
-    assert f"Batch {rest}\n" in gate.staging.read_report(rest)
+    assert f"for {STUDY}/E001" in gate.staging.notes.read_report(batch)
+    assert "by ada" in gate.staging.notes.read_report(batch)
+    assert f"Batch {rest}\n" in gate.staging.notes.read_report(rest)
     gate.work()
-    assert gate.staging.read_report(batch) == ""
+    assert gate.staging.notes.read_report(batch) == ""
     gate.review_of("ada").reject(rest, "not ours")
-    assert "Reason:   not ours" in gate.staging.read_report(rest)
+    assert "Reason:   not ours" in gate.staging.notes.read_report(rest)
     gate.deadlines.expire_rejected()
     gate.work()
-    assert gate.staging.read_report(rest) == ""
+    assert gate.staging.notes.read_report(rest) == ""
 
 
 class _DiedError(Exception):
@@ -69,21 +69,21 @@ def died(*_: object) -> None:
 def test_what_a_crash_left_unwritten_is_written_by_the_next_worker(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = gate.checked(image(), image(series=4)).id
     with monkeypatch.context() as patch:
-        patch.setattr(Staging, "copy_about", died)
+        patch.setattr(BatchNotes, "copy_about", died)
         with pytest.raises(_DiedError):
             gate.review_of("ada").accept(batch, STUDY, "E001", series=["3"])
     rest = gate.review.list()[-1].id
-    assert (gate.review.about(rest), "by ada" in gate.staging.read_report(batch)) == ({}, False)
+    assert (gate.review.about(rest), "by ada" in gate.staging.notes.read_report(batch)) == ({}, False)
     bring_up_to_date(gate.database, gate.staging)
     assert gate.review.about(rest)["patients"]
-    assert "by ada" in gate.staging.read_report(batch)
-    assert f"Batch {rest}\n" in gate.staging.read_report(rest)
+    assert "by ada" in gate.staging.notes.read_report(batch)
+    assert f"Batch {rest}\n" in gate.staging.notes.read_report(rest)
 
 
 def test_identities_are_handed_on_before_they_are_erased(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = gate.checked(image(), image(series=4)).id
     with monkeypatch.context() as patch:
-        patch.setattr(Staging, "copy_about", died)
+        patch.setattr(BatchNotes, "copy_about", died)
         with pytest.raises(_DiedError):
             gate.review.accept(batch, STUDY, "E001", series=["3"])
     gate.work()
@@ -94,7 +94,7 @@ def test_identities_are_handed_on_before_they_are_erased(gate: Gate, monkeypatch
 def test_a_report_of_a_batch_that_is_erased_meanwhile_does_not_stay(gate: Gate) -> None:
     batch = gate.published(image()).id
     write_report(gate.database, gate.staging, batch)
-    assert gate.staging.read_report(batch) == ""
+    assert gate.staging.notes.read_report(batch) == ""
 
 
 def test_odd_text_breaks_no_line() -> None:

@@ -85,7 +85,7 @@ def test_what_is_missing_and_what_is_too_much_is_told(gate: Gate, inbox: Inbox, 
     assert lacking.startswith("2 files of the 5 that this index of a disc names are missing (by its order: 4, 5)")
     assert extra.startswith("1 DICOM file beside this index of a disc is not named by it")
     assert last not in json.dumps(gate.review.info(batch).findings), "names stay in staging"
-    assert last in gate.staging.read_report(batch)
+    assert last in gate.staging.notes.read_report(batch)
     gate.review.recheck(batch)
     gate.work()
     assert len(of_disc(gate, batch)) == 2, "checking again says it again"

@@ -65,7 +65,7 @@ def test_iso_2022_names_are_read_for_the_reviewer(gate: Gate) -> None:
     name = "Yamada^Tarou=山田^太郎=やまだ^たろう"
     content = image(patient=name, SpecificCharacterSet=["", "ISO 2022 IR 87"])
     info = gate.checked(content)
-    assert gate.staging.read_about(info.id)["patients"][0]["name"] == name
+    assert gate.staging.notes.read_about(info.id)["patients"][0]["name"] == name
 
 
 def test_a_file_cut_off_between_two_elements_is_named(gate: Gate) -> None:
@@ -81,7 +81,7 @@ def test_what_the_batch_holds_is_counted(gate: Gate) -> None:
         {"label": "3", "modality": "MR", "series": 3, "file_type": "DCM_MR", "files": 3, "patient": 1},
         {"label": "4", "modality": "MR", "series": 4, "file_type": "DCM_MR", "files": 3, "patient": 1},
     ]
-    about = gate.staging.read_about(info.id)
+    about = gate.staging.notes.read_about(info.id)
     assert about["patients"] == [{"name": "Doe^Jane", "id": "HOSP-4711", "birth_date": "19610507", "sex": "F", "files": 6}]
 
 

@@ -11,7 +11,7 @@ from catalog.changes import ChangeKind
 from catalog.corrections import Corrections
 from catalog.database.tables import studies
 from catalog.gate.publish.filing import Filing
-from catalog.gate.staged.area import Staging
+from catalog.gate.staged.notes import BatchNotes
 from catalog.pure.batches import State
 from catalog.store import records
 from tests.catalog.gate.conftest import ROOT, STUDY, Gate
@@ -44,7 +44,7 @@ def test_files_are_received_while_a_manifest_is_written(gate: Gate, monkeypatch:
 def test_files_are_received_while_a_decision_is_written_down(gate: Gate, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     batch = gate.checked(image(), image(series=4)).id
     calls: list[int] = []
-    monkeypatch.setattr(Staging, name, receiving_meanwhile(gate, getattr(Staging, name), calls))
+    monkeypatch.setattr(BatchNotes, name, receiving_meanwhile(gate, getattr(BatchNotes, name), calls))
     gate.review.accept(batch, STUDY, "E001", series=["3"])
     assert calls
     assert gate.review.info(batch).state is State.ACCEPTED

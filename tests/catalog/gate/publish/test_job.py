@@ -72,7 +72,7 @@ def test_after_publishing_nothing_is_left_in_staging(gate: Gate) -> None:
     info = gate.published(image())
     assert info.state is State.PUBLISHED
     assert gate.database.rows(sa.select(staged_files)) == []
-    assert gate.staging.read_about(info.id) == {}
+    assert gate.staging.notes.read_about(info.id) == {}
     assert not list((gate.built.folder / "var/staging/received").glob("*/[0-9]*"))
 
 

@@ -106,15 +106,15 @@ def test_a_batch_without_a_good_file_is_not_accepted(gate: Gate) -> None:
 
 def test_an_expired_rejection_erases_bytes_and_what_was_read_of_them(gate: Gate) -> None:
     batch = gate.checked(image()).id
-    assert gate.staging.read_about(batch)["patients"][0]["name"] == "Doe^Jane"
+    assert gate.staging.notes.read_about(batch)["patients"][0]["name"] == "Doe^Jane"
     gate.review.reject(batch, "wrong study")
     gate.work()
     assert gate.review.info(batch).state is State.REJECTED
-    assert gate.staging.read_about(batch)["patients"]
+    assert gate.staging.notes.read_about(batch)["patients"]
     gate.deadlines.expire_rejected()
     gate.work()
     assert gate.review.info(batch).state is State.ERASED
-    assert gate.staging.read_about(batch) == {}
+    assert gate.staging.notes.read_about(batch) == {}
     assert gate.database.rows(sa.select(staged_files)) == []
     assert not list((gate.built.folder / "var/staging/received").glob("*/[0-9]*"))
 

@@ -24,7 +24,7 @@ from pydicom.dataset import Dataset
 
 from catalog.database.tables import jobs, staged_files
 from catalog.gate.drops import quota
-from catalog.gate.staged.area import Session
+from catalog.gate.staged.session import Session
 from catalog.gate.sweep import Sweeper
 from catalog.gate.unpacking import Unpacker, tars, zips
 from catalog.gate.unpacking.limits import Budget, Limits, member_name

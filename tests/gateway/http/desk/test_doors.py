@@ -106,7 +106,9 @@ def test_hostile_names_are_shown_and_do_nothing(gate: Gate, browser: Browser, na
 
 def test_names_that_are_no_text_are_shown(gate: Gate, browser: Browser) -> None:
     batch = gate.checked(image()).id
-    gate.staging.write_about(batch, {"patients": [{"name": "M\udce4x", "id": "", "birth_date": "", "sex": "", "files": 1}]})
+    gate.staging.notes.write_about(
+        batch, {"patients": [{"name": "M\udce4x", "id": "", "birth_date": "", "sex": "", "files": 1}]}
+    )
     assert "M\ufffdx" in browser.get(f"batches/{batch}").text
 
 
