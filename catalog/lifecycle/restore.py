@@ -113,7 +113,7 @@ class Restore:
         with self._database.write() as connection:
             found.tokens = connection.execute(tokens.delete()).rowcount
             connection.execute(backups.delete().where(backups.c.ended.is_(None)))  # the one that made the snapshot
-        numbers.lift(self._database, self._store, self._staging.highest_batch())
+        numbers.lift(self._database, self._store, self._staging.notes.highest_batch())
         found.studies, found.files = self._count(studies), self._count(files)
         detail = {"objects": found.objects, "lost": len(found.lost), "imports": len(found.imports), "files": found.files}
         with self._database.write() as connection:
