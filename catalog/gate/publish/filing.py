@@ -37,7 +37,7 @@ _UNORDERED = (
     "its number has more digits than the names in its series have, so by name it would stand among the first: "
     "bring the whole series into an exam of its own"
 )
-_CONTRADICTS = "this instance is archived in the study already, or comes twice with this import, and this one has other content"
+_CONTRADICTS = "this instance is archived already in the study, or comes twice with this import, and this one has other content"
 _RESULT_CONTRADICTS = "the result has another file of that name already"
 _MOST_PLANS = 5
 
