@@ -15,9 +15,10 @@ import pytest
 
 from catalog.changes import announce_gone
 from catalog.database.tables import exams
+from catalog.folder_times import touch
 from catalog.store.local import object_path
 from tests.archimedfs.mounts import TIMEOUT, RunningMount, needs_fuse, running_mount
-from tests.behaviour.suite import ACQUIRED, BEFORE_1970, ODD, SERIES, SLICES, STUDY, add_many, eventually, fill
+from tests.behaviour.suite import ACQUIRED, BEFORE_1970, BIG_FOLDER, ODD, SERIES, SLICES, STUDY, add_many, eventually, fill
 from tests.builders import ADDED, BuiltArchive
 
 pytestmark = needs_fuse
@@ -235,3 +236,14 @@ def test_a_mount_belongs_to_its_owner_alone(built: BuiltArchive) -> None:
             assert run_as(owner, "cat", file).stdout == SLICES["00001.dcm"]
             assert b"Permission denied" in run_as(stranger, "cat", file).stderr
             assert b"Permission denied" in run_as(stranger, "ls", mount.path).stderr
+
+
+def test_a_folder_that_changed_is_dated_anew_in_a_moment(mounted: RunningMount, archive: BuiltArchive) -> None:
+    folder = mounted.path / BIG_FOLDER
+    assert folder.stat().st_mtime == ADDED
+    with archive.database.write() as connection:
+        touch(connection, [archive.view("anna").resolve(BIG_FOLDER).id], ADDED + 100)
+    assert eventually(lambda: folder.stat().st_mtime != ADDED)
+    found = folder.stat()
+    assert (found.st_mtime, found.st_ctime) == (ADDED + 100, ADDED + 100)
+    assert (folder / "00001.raw").stat().st_mtime == ADDED, "files keep theirs"
