@@ -6,6 +6,7 @@ grant is asked again for each file.
 """
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -167,7 +168,7 @@ class _Retrievals(Session):
         return f"{self.sent} files retrieved, {self.failed} not" if self.sent or self.failed else ""
 
 
-class _Retrieving(WithIdentifier):
+class _Retrieving(WithIdentifier, ABC):
     """A C-GET or C-MOVE."""
 
     def __init__(self, retrievals: _Retrievals, context: Context, command: Command) -> None:
@@ -192,9 +193,9 @@ class _Retrieving(WithIdentifier):
         finally:
             self._all.database.drop_reader()  # this thread may not ask again for long
 
+    @abstractmethod
     def send_all(self, chosen: Sequence[Instance], replies: Replies) -> None:
         """Send the files and answer."""
-        raise NotImplementedError
 
     def go_through(self, chosen: Sequence[Instance], replies: Replies, send: Send) -> None:
         """Send file after file and answer; a C-CANCEL stops it behind the one that is under way."""
