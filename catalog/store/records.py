@@ -141,7 +141,7 @@ def write_import(store: RecordStore, study: str, name: str, about: ImportRecord)
 
 def _import(store: RecordStore, study: str, name: str) -> ImportRecord:
     """Return what an import was; of one before there were such records, what its manifest's name says."""
-    opened, _, number = name.partition("-")
+    opened, number = name.partition("-")[0], name.rpartition("-")[2]
     try:
         about = _json(store, study, f"{_IMPORTS}/{name}.json")
     except Damaged:

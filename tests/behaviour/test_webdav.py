@@ -78,6 +78,8 @@ class WebDavFace:
 
 
 class TestWebDav(ReadingSuite):
+    ignores_case = True
+
     @pytest.fixture
     def face(self, filled: BuiltArchive) -> Iterator[Face]:
         with Serving(filled, threads=8) as serving:

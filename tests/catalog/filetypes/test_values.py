@@ -97,7 +97,7 @@ def test_tables_and_variables(file: Path) -> None:
     assert values(file, "csv") == {"Format": "CSV", "NumberOfColumns": 3}
     assert values(file, "csv of Excel") == {"Format": "CSV", "NumberOfColumns": 2}
     assert values(file, "tsv") == {"Format": "TSV", "NumberOfColumns": 2}
-    assert values(file, "json") == {"Format": "JSON"}
+    assert values(file, "json") == {"Format": "JSON", "EchoTime": 3.0}
     assert values(file, "mat") == {"Format": "MAT 5"}
     assert values(file, "mat 7.3") == {"Format": "MAT 7.3"}
 

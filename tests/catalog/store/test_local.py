@@ -191,7 +191,10 @@ def test_a_link_in_place_of_an_object_is_not_followed(store: LocalStore, root: P
         store.open(STUDY, one)
 
 
-PLACE = {"exam": "E001", "series": "001_DCM_MR"}
+PLACE = {
+    "exam": "E001", "series": "001_DCM_MR", "name": "00001.dcm", "series_identity": "0" * 32, "identity": "1" * 32,
+    "sha256": "2" * 64,
+}  # fmt: skip
 ENTRIES = [
     PLACE | {"name": "00001.dcm", "headers": {"SeriesDescription": "käse \u2028 日本 \x85 \r\n", "n": 1.5}},
     PLACE | {"name": "00002.dcm", "headers": {"odd": "\ud800 half a character"}},
@@ -239,7 +242,7 @@ def test_a_full_disk_is_told_and_hurts_nothing(tmp_path: Path) -> None:
         store.prepare()
         records.write_study(store, STUDY, {})
         (kept,) = put(store, [b"kept" * 1000])
-        records.write_manifest(store, STUDY, "1", [PLACE | {"name": "00001.dcm"}])
+        records.write_manifest(store, STUDY, IMPORT, [PLACE])
         _take_all_space(disk / "ballast")
         deposit = store.deposit(STUDY, "2")
         with pytest.raises(OutOfSpace, match="the disk is full; free some space and try again"):
@@ -251,8 +254,8 @@ def test_a_full_disk_is_told_and_hurts_nothing(tmp_path: Path) -> None:
         assert list((disk / "store" / STUDY / "incoming" / "2").iterdir()) == []
         deposit.close()
         with pytest.raises(OutOfSpace):
-            records.write_manifest(store, STUDY, "2", [{"name": "x" * 5000}])
-        assert list(records.manifests(store, STUDY)) == [PLACE | {"name": "00001.dcm"}]
+            records.write_manifest(store, STUDY, f"{2:010d}-{2:08d}", [{"name": "x" * 5000}])
+        assert list(records.manifests(store, STUDY)) == [PLACE]
         assert read(store, kept) == b"kept" * 1000
         (disk / "ballast").unlink()
         assert put(store, [b"more" * 1000], name="3")

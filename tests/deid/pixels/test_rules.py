@@ -129,7 +129,7 @@ def test_suspicions(headers: dict[str, str]) -> None:
         {"ImageType": "ORIGINAL\\PRIMARY\\M\\ND", "Manufacturer": "SIEMENS"},
         {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.77.1.6", "Modality": "SM", "ImageType": "ORIGINAL\\PRIMARY\\VOLUME\\NONE"},
         {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.66.4", "Modality": "SEG", "ImageType": "DERIVED\\PRIMARY"},
-        {"SamplesPerPixel": "3", "ImageType": "DERIVED\\PRIMARY\\DIFFUSION\\COLFA"},
+        {"SamplesPerPixel": "3", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.77.1.6", "Modality": "SM"},
         {"Manufacturer": "HOLOGIC", "ManufacturerModelName": "Selenia Dimensions", "Modality": "MG"},
         {},
     ],

@@ -34,7 +34,10 @@ def test_a_days_work(archimed: Run, built: BuiltArchive) -> None:
 
     (study,) = listed(archimed, "study", "list")
     assert MOMENT.fullmatch(study.pop("created"))
-    expected = {"id": 1, "code": "2008-0003", "description": "Höhe [b]", "end_date": "2031-12-31", "own_profile": False}
+    expected = {
+        "id": 1, "code": "2008-0003", "description": "Höhe [b]", "end_date": "2031-12-31", "own_profile": False,
+        "closed": None, "retention_years": None,
+    }  # fmt: skip
     assert study == expected
     shown = listed(archimed, "study", "show", "2008-0003")
     assert {key: shown[key] for key in expected} == expected

@@ -101,7 +101,7 @@ def test_echo_in_between(door: Door) -> None:
     [
         (c_store(None), 0xC000),
         (c_store(b""), 0xC000),
-        (c_store(b"1" * 65), 0xC000),
+        (c_store(b"1" * 129), 0xC000),
         (c_store("1.2.ä".encode()), 0xC000),
         (c_store(b"1.2\n3"), 0xC000),
         (c_store(sop_class=b"1.2.840.10008.5.1.4.1.1.2"), 0x0122),
