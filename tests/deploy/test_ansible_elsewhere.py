@@ -103,7 +103,7 @@ def site(place: Path, packed: Path, database: Machine) -> Iterator[Site]:
         "archimed_nginx": True, "archimed_pam": True,
         "archimed_tls_certificate_file": str(place / f"{NAME}.pem"), "archimed_tls_key_file": str(place / f"{NAME}.key"),
     }  # fmt: skip
-    with deployed.server(place / "machine", "nginx-light", "openssl", "postgresql-client") as made:
+    with deployed.server(place / "machine", "logrotate", "nginx-light", "openssl", "postgresql-client") as made:
         wire({made: HERE, database: THERE})
         made.write("/etc/hosts", f"127.0.0.1 localhost\n{THERE} {DATABASE}\n")
         made.write("/etc/systemd/system/data.mount", _DISK)
