@@ -94,11 +94,12 @@ class Generations:
             Unavailable: the catalogue or a place does not answer.
         """
         catalogue = self.mark()
-        return [
-            text
-            for what, place in self._places.items()
-            if (text := problem(what, self._age(place, catalogue), has_content=place.has_content()))
-        ]
+        found = []
+        for what, place in self._places.items():
+            age = self._age(place, catalogue)
+            # Only an unmarked place is looked into: this is asked every few seconds, and a folder may hold many files.
+            found.append(problem(what, age, has_content=age is Age.UNMARKED and place.has_content()))
+        return [text for text in found if text]
 
     def require_one_age(self) -> None:
         """Check that new batches may be begun; asked before each, so the answer is kept for some seconds.
