@@ -105,6 +105,7 @@ def ada(gate: Gate, driver: webdriver.Chrome) -> Iterator[Journey]:
     with Serving(gate.built, login="ada", scopes=(Scope.STAGING,), threads=16) as serving:
         journey = Journey(driver, serving)
         journey.log_in("ada")
+        journey.complaints()  # those of the page before belong to another test
         yield journey
 
 
