@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+    from deid.engine.spans import Clean, Pixels
     from deid.rules.model import Profile
 
 _PIXEL_DATA = 0x7FE00010
@@ -317,7 +318,7 @@ def _is_object(sop_class: str, instance: str) -> bool:
     return bool(_UID.fullmatch(sop_class) and _INSTANCE.fullmatch(instance))
 
 
-def _untouched(_: fast.Pixels) -> None:
+def _untouched(_: Pixels) -> None:
     """For pixels that are masked: they are made anew."""
 
 
@@ -326,7 +327,7 @@ def _stored(opened: scan.Opened) -> pixels.Stored:
     return pixels.Stored(opened.data[start:end], vr, undefined)
 
 
-def _with_masked(clean: fast.Clean, masked: pixels.Masked, stored: pixels.Stored) -> Iterator[bytes | memoryview]:
+def _with_masked(clean: Clean, masked: pixels.Masked, stored: pixels.Stored) -> Iterator[bytes | memoryview]:
     """The pieces of a clean file with masked pixels between the pixel data element's header and its delimiter."""
     for index, piece in enumerate(clean.pieces):
         if index != clean.pixels:

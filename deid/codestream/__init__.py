@@ -8,8 +8,7 @@ policy. One module a family: `jpeg` (all processes, and JPEG-LS), `jpeg2000` (an
 from __future__ import annotations
 
 from deid.codestream import jpeg, jpeg2000, jpegxl, plain, rle, video
-from deid.codestream.pieces import Malformed, Piece, Removed, Stream
-from deid.codestream.size import Size
+from deid.codestream.pieces import Malformed, Piece, Removed, Size, Stream
 
 _ROOT = "1.2.840.10008.1.2."
 _JPEG = frozenset({*range(50, 67), 70, 80, 81})

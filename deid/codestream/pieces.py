@@ -22,6 +22,17 @@ class Malformed(Exception):
         super().__init__(reason)
 
 
+class Size(NamedTuple):
+    """How large one frame is, for the formats whose streams do not say so themselves.
+
+    `pixels` of a frame, `pixel_bytes` of one pixel over all its samples, `native` bytes of the frame uncompressed.
+    """
+
+    pixels: int
+    pixel_bytes: int
+    native: int
+
+
 class Removed(NamedTuple):
     """Something that was no picture. `what`: its place in words of the format, such as ``COM``."""
 

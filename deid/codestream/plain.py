@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING
 
-from deid.codestream.pieces import Malformed, Stream
-
-if TYPE_CHECKING:
-    from deid.codestream.size import Size
+from deid.codestream.pieces import Malformed, Size, Stream
 
 _STEP = 1 << 20
 

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
-from deid.codestream.pieces import Malformed, Stream
-
-if TYPE_CHECKING:
-    from deid.codestream.size import Size
+from deid.codestream.pieces import Malformed, Size, Stream
 
 _HEADER = 64
 

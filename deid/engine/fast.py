@@ -6,35 +6,26 @@ the same bytes. Whatever is unusual raises `NotFast`, and the safe engine takes 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from deid.engine.nodes import (
-    ITEM,
-    ITEM_END,
-    LUTS,
-    SEQUENCE_END,
-    UNDEFINED,
-    Element,
-    Writer,
-    item_path,
-    lut_bytes,
-    replaced,
-    tag_text,
-)
+from deid.engine import lookahead
+from deid.engine.lookahead import fits
+from deid.engine.nodes import ITEM, ITEM_END, LUTS, SEQUENCE_END, UNDEFINED, Element, item_path, replaced, tag_text
 from deid.engine.safe import DEEPEST
 from deid.engine.scan import OTHER_PIXELS, PIXELS, Headers, NotFast, Opened
-from deid.rules import codes, concepts, fitting
+from deid.engine.spans import Clean, Level, Pixels
+from deid.rules import codes, concepts
 from deid.rules.policy import BULK, MOST_SEEN, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from deid.engine.nodes import Node
+    from deid.engine.spans import Piece
     from deid.rules.policy import Policy
     from deid.rules.values import Values
 
-    Trim: TypeAlias = Callable[["Pixels"], list["Piece"] | None]
+    Trim: TypeAlias = Callable[[Pixels], list[Piece] | None]
 
 _DOCUMENT = 0x00420011
 _OVERLAY_BITS = 0x60000100
@@ -46,50 +37,6 @@ _REPLACED = frozenset({0x00100010, 0x00100020, 0x00280004, 0x00280006, 0x0028030
 _ORPHAN = Verdict("X", "private, of nobody", "UN")
 _ODD_SEQUENCE = Verdict("X", "a sequence where none should be", "UN")
 _UNSEEN_SEQUENCE = Verdict("X", "a sequence that cannot be looked into", "UN")
-
-
-Piece = bytes | memoryview
-
-
-class Pixels(NamedTuple):
-    """A pixel data element as it lies in the file. `value` of an encapsulated one (`undefined`): its items, no delimiter.
-
-    `tables`: the Extended Offset Table and its lengths, where the file has any of them.
-    """
-
-    tag: int
-    vr: str
-    value: memoryview
-    undefined: bool = False
-    tables: tuple[bytes, ...] = ()
-
-
-@dataclass(slots=True)
-class Clean:
-    """A clean file in pieces.
-
-    `header`: all but pixel data; `pixels`: which piece is the pixel data element, if it stayed as it was;
-    `nodes`: the top-level elements the caller wanted.
-    """
-
-    pieces: list[Piece]
-    header: list[Piece]
-    pixels: int | None
-    nodes: list[Node]
-
-
-@dataclass(slots=True)
-class _Level:
-    """One data set being copied: `pieces` so far, and where the span not yet copied begins."""
-
-    pieces: list[Piece]
-    start: int
-    begin: int
-    changed: bool = False
-    means: int = 0  # the attribute of the same meaning, in a content item
-    unit: str = ""
-    creators: dict[tuple[int, int], tuple[int, int, int, bytes]] = field(default_factory=dict)
-    kept: set[tuple[int, int]] = field(default_factory=set)
 
 
 class Engine:
@@ -121,7 +68,7 @@ class Engine:
 
     def clean(self) -> Clean:
         """The whole data set."""
-        level = _Level([], self._opened.start, self._opened.start)
+        level = Level(self._data, self._opened.start, self._opened.start)
         bulk: list[int] = []
         marks = iter(self._marks.items())
         mark = next(marks, None)
@@ -141,7 +88,7 @@ class Engine:
                     break
                 raise NotFast
             while mark is not None and mark[0] <= tag:
-                self._flush(level, at)
+                level.flush(at)
                 level.pieces.append(mark[1])
                 if mark[0] == tag and tag not in _REPLACED:
                     raise NotFast  # marked before: what is there must be added to
@@ -151,7 +98,7 @@ class Engine:
             if tag == _DOCUMENT or (tag & 0xFF00FFFF == _OVERLAY_BITS and bytes(self._data[value : value + 2]) != b"\1\0"):
                 raise NotFast  # whether it may pass is decided on the whole file
             stays = (tag, vr) in self._stay and tag != PIXELS and tag not in coded and tag not in self._marks
-            if stays and not self._wanted(tag) and self._fits(vr, value, length):
+            if stays and not self._wanted(tag) and fits(self._data, vr, value, length):
                 at = value + length
                 continue
             if tag in OTHER_PIXELS:
@@ -160,21 +107,19 @@ class Engine:
                 at = self._pixels(level, bulk, (at, vr, value, length))
             else:
                 at = self._element(level, (at, tag, vr, value, length), coded, "", 0)
-        self._flush(level, min(at, end))
+        level.flush(min(at, end))
         level.pieces.extend(piece for _, piece in ([mark] if mark else []))
         level.pieces.extend(piece for _, piece in marks)
         self._settle(level, "")
         header = [piece for index, piece in enumerate(level.pieces) if index not in bulk]
         return Clean(level.pieces, header, bulk[0] if bulk else None, self._nodes)
 
-    def _cut(self, level: _Level, at: int, end: int) -> None:
+    def _cut(self, level: Level, at: int, end: int) -> None:
         """Drop what follows the pixel data and is no element: nobody knows what it is."""
         self._values.ledger.actions.append(("tail", "X", "bytes after the data set", ""))
-        self._flush(level, at)
-        level.start = end
-        level.changed = True
+        level.replace(at, end, ())
 
-    def _pixels(self, level: _Level, bulk: list[int], element: tuple[int, str, int, int]) -> int:
+    def _pixels(self, level: Level, bulk: list[int], element: tuple[int, str, int, int]) -> int:
         at, vr, value, length = element
         verdict = self._policy.standard(PIXELS, vr)
         if verdict.action != "K":
@@ -183,7 +128,7 @@ class Engine:
         undefined = length == UNDEFINED
         data = self._data[value : after - 8 if undefined else after]
         trimmed = self._trim(Pixels(PIXELS, vr, data, undefined, tuple(self._offsets)))
-        self._flush(level, at)
+        level.flush(at)
         bulk.append(len(level.pieces))
         if trimmed is None:
             level.pieces.append(self._data[at:after])
@@ -202,56 +147,15 @@ class Engine:
         elif self._trim(Pixels(tag, vr, self._data[value : value + length])) is not None:
             raise NotFast
 
-    def _flush(self, level: _Level, at: int) -> None:
-        if level.start < at:
-            level.pieces.append(self._data[level.start : at])
-        level.start = at
-
-    def _fits(self, vr: str, value: int, length: int) -> bool:
-        """Whether numbers are numbers (see `rules.fitting`). What begins and goes on as no text does is not read whole."""
-        width = fitting.WIDTHS.get(vr)
-        if width is None:
-            return vr not in ("OB", "UN") or length < fitting.SHORTEST or not self._is_written(vr, value, length)
-        return not length % width and (length < fitting.SHORTEST or not self._is_written(vr, value, length))
-
-    def _is_written(self, vr: str, value: int, length: int) -> bool:
-        data = self._data
-        if not (32 <= data[value] < 127 and 32 <= data[value + 2] < 127 and 32 <= data[value + 4] < 127):
-            return False
-        return fitting.is_written(vr, bytes(data[value : value + length]))
-
     def _coded(self, at: int, end: int, length: int) -> Mapping[int, bytes]:
         """What the codes of this data set shall say, if it is a code (they come first in an item)."""
-        return codes.replacements(self._code(at, end, length), self._values.known)
-
-    def _code(self, at: int, end: int, length: int) -> dict[int, bytes]:
-        """The elements of a data set that make it a code."""
-        values: dict[int, bytes] = {}
-        while at + 8 <= end and (length != UNDEFINED or self._headers.item(at, end)[0] != ITEM_END):
-            tag, vr, value, size = self._headers.element(at, end)
-            if tag > codes.LAST:
-                break
-            if vr == "SQ":
-                at = self._headers.skip(value, size, end)
-                continue
-            if tag in codes.TOLD:
-                values[tag] = bytes(self._data[value : value + size])
-            at = value + size
-        return values
-
-    def _first_code(self, at: int, length: int) -> dict[int, bytes]:
-        """The code that is the first item of a sequence."""
-        if not length:
-            return {}
-        end = self._headers.end if length == UNDEFINED else at + length
-        item, size = self._headers.item(at, end)
-        return self._code(at + 8, end if size == UNDEFINED else at + 8 + size, size) if item == ITEM else {}
+        return codes.replacements(lookahead.code(self._headers, at, end, length), self._values.known)
 
     def _dataset(self, at: int, end: int, length: int, prefix: str, depth: int, means: int) -> tuple[int, list[Piece] | None]:
         """(where the item's elements end, its pieces or None if nothing changed)."""
         if depth > DEEPEST:
             raise NotFast
-        level = _Level([], at, at, means=means)
+        level = Level(self._data, at, at, means)
         coded = self._coded(at, end, length)
         last, stay = 0, self._stay
         while at < end:
@@ -262,7 +166,7 @@ class Engine:
                 raise NotFast
             last = tag
             if (tag, vr) in stay and tag not in coded and not (level.means and tag in concepts.VALUES):
-                if not self._fits(vr, value, size):
+                if not fits(self._data, vr, value, size):
                     at = self._element(level, (at, tag, vr, value, size), coded, prefix, depth)
                     continue
                 at = value + size
@@ -271,31 +175,35 @@ class Engine:
         else:
             if length == UNDEFINED:
                 raise NotFast
-        self._flush(level, at)
+        level.flush(at)
         self._settle(level, prefix)
         return at, level.pieces if level.changed else None
 
     def _element(
-        self, level: _Level, element: tuple[int, int, str, int, int], coded: Mapping[int, bytes], prefix: str, depth: int
+        self, level: Level, element: tuple[int, int, str, int, int], coded: Mapping[int, bytes], prefix: str, depth: int
     ) -> int:
         at, tag, vr, value, length = element
         if tag >> 16 & 1:
             if 0x10 <= tag & 0xFFFF <= 0xFF and vr != "SQ":
-                return self._creator(level, element, depth)
+                creator = level.hold(tag, at, value, value + length)
+                if not depth and self._wanted(tag):
+                    self._nodes.append(Element(tag, vr, creator))
+                return value + length
             block = (tag >> 16, tag >> 8 & 0xFF)
-            creator = level.creators.get(block)
-            verdict = _ORPHAN if creator is None else self._policy.private(tag, vr, creator[3])
+            owner = level.creator(block)
+            verdict = _ORPHAN if owner is None else self._policy.private(tag, vr, owner)
         else:
             block = None
             if tag in coded and vr != "SQ":
-                self._put(level, (at, value + length), tag, vr, coded[tag], bytes(self._data[value : value + length]))
+                if coded[tag] != bytes(self._data[value : value + length]):
+                    level.put(at, value + length, Element(tag, vr, coded[tag]), self._opened.syntax)
                 return value + length
             verdict = self._told(level, tag, vr)
         if vr == "SQ":
             if tag == concepts.CONCEPT_NAME:
-                level.means = codes.meant(self._first_code(value, length))
+                level.means = codes.meant(lookahead.first_code(self._headers, value, length))
             elif tag == concepts.UNITS:
-                level.unit = codes.unit(self._first_code(value, length))
+                level.unit = codes.unit(lookahead.first_code(self._headers, value, length))
             after, stays = self._sequence(level, element, verdict, prefix, depth)
         else:
             after, stays = value + length, self._value(level, element, verdict, prefix, depth)
@@ -303,49 +211,32 @@ class Engine:
             level.kept.add(block)
         return after
 
-    def _told(self, level: _Level, tag: int, vr: str) -> Verdict:
+    def _told(self, level: Level, tag: int, vr: str) -> Verdict:
         if level.means and tag in concepts.VALUES:
             return self._policy.concept(level.means, tag, vr, level.unit)
         return self._policy.standard(tag, vr)
 
-    def _creator(self, level: _Level, element: tuple[int, int, str, int, int], depth: int) -> int:
-        """Held back: whether it stays depends on what follows in its block."""
-        at, tag, vr, value, length = element
-        self._flush(level, at)
-        data = bytes(self._data[value : value + length])
-        level.creators[(tag >> 16, tag & 0xFF)] = (len(level.pieces), at, value + length, data)
-        level.pieces.append(self._data[at : value + length])
-        level.start = value + length
-        if not depth and self._wanted(tag):
-            self._nodes.append(Element(tag, vr, data))
-        return value + length
-
-    def _settle(self, level: _Level, prefix: str) -> None:
+    def _settle(self, level: Level, prefix: str) -> None:
         """Take out the creators of blocks of which nothing is left."""
-        for block, (index, _, _, data) in level.creators.items():
-            if block not in level.kept:
-                level.pieces[index] = b""
-                level.changed = True
-                tag = block[0] << 16 | block[1]
-                self._values.note(_ORPHAN, tag, prefix + tag_text(tag), data, kept=False)
+        for tag, creator in level.drop_unused_creators():
+            self._values.note(_ORPHAN, tag, prefix + tag_text(tag), creator, kept=False)
 
-    def _value(self, level: _Level, element: tuple[int, int, str, int, int], verdict: Verdict, prefix: str, depth: int) -> bool:
+    def _value(self, level: Level, element: tuple[int, int, str, int, int], verdict: Verdict, prefix: str, depth: int) -> bool:
         at, tag, vr, value, length = element
         if verdict.action == "X" and tag not in self._marks:
             self._values.note(verdict, tag, prefix + tag_text(tag), bytes(self._data[value : value + length]), kept=False)
-            self._flush(level, at)
-            level.start, level.changed = value + length, True
+            level.replace(at, value + length, ())
             return False
         if verdict.action != "X":
             self._require_size(level, at, tag, length, depth)
         wanted = not depth and self._wanted(tag)
         marked = not depth and tag in self._marks
-        if verdict.action == "K" and verdict.vr != "AS" and not marked and self._fits(verdict.vr, value, length):
+        if verdict.action == "K" and verdict.vr != "AS" and not marked and fits(self._data, verdict.vr, value, length):
             if not tag >> 16 & 1 and tag not in _MEASURED and len(self._stay) < MOST_SEEN:
                 self._stay.add((tag, vr))
             if not wanted:
                 return True
-        if verdict.action == "K" and tag in BULK and not self._fits(verdict.vr, value, length):
+        if verdict.action == "K" and tag in BULK and not fits(self._data, verdict.vr, value, length):
             raise NotFast  # the safe engine holds it, and says where
         if verdict.vr == "SQ" and verdict.action != "X":
             verdict = _UNSEEN_SEQUENCE
@@ -353,44 +244,23 @@ class Engine:
         new = self._values.clean(verdict, tag, old)
         if new is not old:
             self._values.note(verdict, tag, prefix + tag_text(tag), old, kept=new is not None)
-        if marked:
-            self._put(level, (at, value + length), tag, vr, None, old)
-        elif new is not old:
-            self._put(level, (at, value + length), tag, vr, new, old)
+        if marked or new is None:
+            level.replace(at, value + length, ())
+        elif new != old:
+            level.put(at, value + length, Element(tag, vr, new), self._opened.syntax)
         if wanted and new is not None:
             self._nodes.append(Element(tag, vr, new))
         return new is not None
 
-    def _require_size(self, level: _Level, at: int, tag: int, length: int, depth: int) -> None:
+    def _require_size(self, level: Level, at: int, tag: int, length: int, depth: int) -> None:
         """`NotFast` for bulk data that may be longer than its description, or is described by what was not read here."""
         if tag & 0xFF00FFFF in _SAMPLES or (depth and (tag == PIXELS or tag in OTHER_PIXELS)):
             raise NotFast
-        if tag in LUTS and not self._lut_fits(level.begin, at, tag, length):
+        if tag in LUTS and not lookahead.lut_fits(self._headers, level.begin, at, tag, length):
             raise NotFast
 
-    def _lut_fits(self, at: int, end: int, tag: int, length: int) -> bool:
-        """Whether a table is no longer than its description, which stands before it in the data set, says."""
-        while at < end:
-            found, vr, value, size = self._headers.element(at, end)
-            if found == LUTS[tag]:
-                return length <= lut_bytes(bytes(self._data[value : value + size]), little=True)
-            at = self._headers.skip(value, size, end) if vr == "SQ" else value + size
-        return False
-
-    def _put(self, level: _Level, span: tuple[int, int], tag: int, vr: str, new: bytes | None, old: bytes) -> None:
-        """Replace the element that lies in `span`."""
-        if new == old:
-            return
-        self._flush(level, span[0])
-        if new is not None:
-            writer = Writer(self._opened.syntax)
-            writer.write([Element(tag, vr, new)])
-            level.pieces.extend(writer.chunks)
-        level.start = span[1]
-        level.changed = True
-
     def _sequence(
-        self, level: _Level, element: tuple[int, int, str, int, int], verdict: Verdict, prefix: str, depth: int
+        self, level: Level, element: tuple[int, int, str, int, int], verdict: Verdict, prefix: str, depth: int
     ) -> tuple[int, bool]:
         """(where it ends, whether it stays)."""
         at, tag, _, value, length = element
@@ -400,21 +270,16 @@ class Engine:
                 verdict = _ODD_SEQUENCE
             self._values.note(verdict, tag, prefix + tag_text(tag), b"", kept=verdict.code is not None)
             after = self._lost(tag, value, length, end, prefix, depth)
-            self._flush(level, at)
-            if verdict.action != "X":
-                writer = Writer(self._opened.syntax)
-                writer.write([replaced(tag, verdict.code)])
-                level.pieces.extend(writer.chunks)
-            level.start, level.changed = after, True
+            if verdict.action == "X":
+                level.replace(at, after, ())
+            else:
+                level.put(at, after, replaced(tag, verdict.code), self._opened.syntax)
             return after, verdict.action != "X"
         pieces, after, changed = self._items(element, end, prefix, depth, level.means if tag == concepts.MEASURED else 0)
         if changed:
-            self._flush(level, at)
             header = bytes(self._data[at : value - 4])
             size = UNDEFINED if length == UNDEFINED else sum(map(len, pieces))
-            level.pieces.append(header + size.to_bytes(4, "little"))
-            level.pieces.extend(pieces)
-            level.start, level.changed = after, True
+            level.replace(at, after, [header + size.to_bytes(4, "little"), *pieces])
         return after, True
 
     def _items(

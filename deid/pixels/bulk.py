@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deid.codestream import Malformed, Piece, Removed
-from deid.engine.fast import Pixels
 from deid.engine.nodes import LUTS, Element, Sequence, find, item_path, lut_bytes, place, tag_text
 from deid.engine.scan import NotFast
+from deid.engine.spans import Pixels
 from deid.pixels import content
 
 if TYPE_CHECKING:
