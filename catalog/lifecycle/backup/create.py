@@ -72,24 +72,21 @@ def create(
     before = folder.about()
     running = Running(database)
     try:
+        running.wait_for_purges()
         name = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(running.began)) + snapshot.suffix(database)
         snapshot.take(database, folder.catalogues / name)
         # Behind the snapshot: whatever it names is at or below the mark, or still on its way.
         on_their_way = list(coming(database))
         until = watermark(database)
 
-        def copied(size: int) -> None:
-            progress(size)
-            running.beat()
-
-        copier = _Copier(database, store, target, copied)
+        copier = _Copier(database, store, target, progress)
         copier.copy(_again(before))
         copier.copy(named(database, before.newest_file if before else 0, until))
         copier.copy(on_their_way)
         since = max(1, before.began - _MARGIN_SECONDS) if before else 0
-        written = copy_records(store, target, since, running.beat)
+        written = copy_records(store, target, since)
         if staging is not None:
-            staged.mirror(staging, folder.staging, running.beat)
+            staged.mirror(staging, folder.staging)
         about = About(mark, running.began, clock.now(), name, until, staging is not None, tuple(copier.not_copied))
         folder.complete(about)
         folder.forget_catalogues(keep)
@@ -108,16 +105,13 @@ def left(database: Database, folder: BackupFolder) -> int:
     return size(database, before.newest_file if before else 0)
 
 
-def copy_records(
-    source: RecordStore, target: RecordStore, since: int = 0, beat: Callable[[], None] = lambda: None, *, replace: bool = True
-) -> int:
+def copy_records(source: RecordStore, target: RecordStore, since: int = 0, *, replace: bool = True) -> int:
     """Copy the records of all studies that the target does not have, or has as they were; return how many.
 
     Args:
         source: where they are.
         target: where they go.
         since: those that were not written since are taken to be the same if the target has them; 0: each is compared.
-        beat: called often.
         replace: whether one that the target has is replaced.
 
     Raises:
@@ -128,7 +122,6 @@ def copy_records(
         theirs = set(study_records.names(target, study))
         written = set(study_records.names(source, study, since))
         for name in study_records.names(source, study):
-            beat()
             if name in theirs and (not replace or name not in written):
                 continue
             with suppress(Damaged):  # removed meanwhile

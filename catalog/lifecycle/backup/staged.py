@@ -7,7 +7,7 @@ what they mean.
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,13 +16,12 @@ from catalog import durable
 _FOLDERS = ("received", "batches", "drops", "partials", "orphans")
 
 
-def mirror(source: Path, target: Path, beat: Callable[[], None] = lambda: None) -> int:
+def mirror(source: Path, target: Path) -> int:
     """Make a folder like the staging folder; return how many files were copied.
 
     Args:
         source: the staging folder, or the mirror of one; its disk is mounted.
         target: what becomes like it; made, for its owner alone.
-        beat: called often.
 
     Raises:
         OutOfSpace, Unavailable: a disk refused.
@@ -33,12 +32,12 @@ def mirror(source: Path, target: Path, beat: Callable[[], None] = lambda: None) 
         copied = 0
         links: dict[tuple[int, int], Path] = {}
         for name in _FOLDERS:
-            copied += _mirror(source / name, target / name, links, beat)
+            copied += _mirror(source / name, target / name, links)
         durable.sync_filesystem(target)
     return copied
 
 
-def _mirror(source: Path, target: Path, links: dict[tuple[int, int], Path], beat: Callable[[], None]) -> int:
+def _mirror(source: Path, target: Path, links: dict[tuple[int, int], Path]) -> int:
     copied = 0
     target.mkdir(mode=0o700, exist_ok=True)
     theirs = {entry.name: entry for entry in _entries(source)}
@@ -46,9 +45,8 @@ def _mirror(source: Path, target: Path, links: dict[tuple[int, int], Path], beat
         if entry.name not in theirs or entry.is_dir(follow_symlinks=False) != theirs[entry.name].is_dir(follow_symlinks=False):
             _remove(Path(entry.path))
     for name, entry in theirs.items():
-        beat()
         if entry.is_dir(follow_symlinks=False):
-            copied += _mirror(source / name, target / name, links, beat)
+            copied += _mirror(source / name, target / name, links)
         elif entry.is_file(follow_symlinks=False):
             with suppress(FileNotFoundError):  # erased meanwhile
                 copied += _copy(source / name, target / name, links)

@@ -282,6 +282,34 @@ def test_a_purge_waits_for_a_backup(archived: Gate) -> None:
     assert of(archived).info(entry.id).state is State.PURGED
 
 
+def test_a_backup_waits_for_a_purge_that_deletes_already(archived: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    from catalog.lifecycle.backup.running import Running
+
+    (entry,) = put(archived, "E001")
+    backup_runs, steps = threading.Event(), []
+    delete = LocalStore.delete
+
+    def deleting(store: LocalStore, study: str, digest: bytes) -> None:
+        thread.start()
+        assert backup_runs.wait(60)
+        delete(store, study, digest)
+        monkeypatch.setattr(LocalStore, "delete", delete)
+        steps.append("deleted")
+
+    def back_up() -> None:
+        running = Running(archived.database)
+        backup_runs.set()
+        running.wait_for_purges()
+        steps.append(f"backed up {of(archived).info(entry.id).state}")
+        running.break_off()
+
+    thread = threading.Thread(target=back_up)
+    monkeypatch.setattr(LocalStore, "delete", deleting)
+    purge(archived, entry.id)
+    thread.join(60)
+    assert steps == ["deleted", "backed up purged"]
+
+
 def test_a_purge_that_was_given_up_is_tried_again_by_itself(archived: Gate) -> None:
     (entry,) = put(archived, "E001")
     of(archived, "root").purge(entry.id, WHY)
