@@ -8,15 +8,13 @@ import sqlalchemy as sa
 
 from catalog import changes
 from catalog.changes import ChangeKind, announce
-from catalog.database import Database, migrate
+from catalog.database import Database
 
 
 @pytest.fixture
-def postgresql(postgresql_url: str) -> Iterator[Database]:
-    opened = Database(postgresql_url)
-    migrate.upgrade(opened)
-    yield opened
-    opened.close()
+def postgresql(postgresql_catalogue: Database) -> Iterator[Database]:
+    yield postgresql_catalogue
+    postgresql_catalogue.close()
 
 
 def test_a_later_number_is_never_seen_before_an_earlier_one(postgresql: Database) -> None:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from catalog.database import Database, engine, migrate
 from catalog.database.tables import exams, studies
 from catalog.pure.errors import OutOfSpace, Unavailable
+from tests.builders import new_catalogue
 
 CODES = sa.select(studies.c.code).order_by(studies.c.id)
 
@@ -29,18 +30,15 @@ def codes(database: Database) -> list[str]:
 
 @pytest.fixture
 def sqlite_database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(f"sqlite:///{tmp_path}/catalog/catalog.db")
-    migrate.upgrade(opened)
+    opened = new_catalogue(tmp_path / "catalog/catalog.db")
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def postgresql_database(postgresql_url: str) -> Iterator[Database]:
-    opened = Database(postgresql_url)
-    migrate.upgrade(opened)
-    yield opened
-    opened.close()
+def postgresql_database(postgresql_catalogue: Database) -> Iterator[Database]:
+    yield postgresql_catalogue
+    postgresql_catalogue.close()
 
 
 PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 30_000}

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from catalog import administration
 from catalog.corrections.requests import Corrections
-from catalog.database import Database, migrate
+from catalog.database import Database
 from catalog.database.tables import batches
 from catalog.gate.drops.inbox import Inbox
 from catalog.lifecycle import numbers
@@ -22,6 +22,7 @@ from catalog.pure.errors import Refused
 from catalog.pure.nodes import ROOT_ID, NodeId
 from catalog.pure.query import parse
 from catalog.view import Archive, View
+from tests.builders import new_catalogue
 from tests.catalog.gate.conftest import ROOT, STUDY, Gate
 from tests.catalog.gate.publish.test_results import bring, result
 from tests.synthetic import image
@@ -95,8 +96,7 @@ def test_a_lost_catalogue_comes_back_from_the_store_as_it_was(archived: Gate, tm
     AccessWriter(archived.database, archived.store).write()
     before = told(archived.database, archived.built.archive)
     assert before["trees"]["ada"]
-    anew = Database(f"sqlite:///{tmp_path}/anew.db")
-    migrate.upgrade(anew)
+    anew = new_catalogue(tmp_path / "anew.db")
     seen: list[int] = []
     found = rebuild(anew, archived.store, ROOT, seen.append)
     assert told(anew, Archive(anew, archived.store)) == before
@@ -108,8 +108,7 @@ def test_a_lost_catalogue_comes_back_from_the_store_as_it_was(archived: Gate, tm
 def test_numbers_are_not_given_again(archived: Gate, tmp_path: Path) -> None:
     highest = archived.database.row(sa.select(sa.func.max(batches.c.id)))
     assert highest is not None
-    anew = Database(f"sqlite:///{tmp_path}/anew.db")
-    migrate.upgrade(anew)
+    anew = new_catalogue(tmp_path / "anew.db")
     numbers.lift(anew, archived.store, staged=highest[0] + 5)
     values = {
         "state": "open", "exam_code": "", "files": 0, "bytes": 0, "findings": "[]", "summary": "[]", "reason": "",

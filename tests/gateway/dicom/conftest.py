@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from catalog.database import Database, migrate
 from catalog.database.tables import audit, sources, staged_files
 from catalog.gate.receive.intake import Intake
 from catalog.gate.staged.area import Staging
@@ -16,6 +15,7 @@ from catalog.store.local import LocalStore
 from catalog.view import Archive
 from gateway.dicom import KnownPeers, Receiver, Settings
 from gateway.wiring import open_dicom_services
+from tests.builders import new_catalogue
 from tests.gateway.dicom.peer import Peer
 
 
@@ -25,8 +25,7 @@ class Place:
     def __init__(self, folder: Path, staging: Path | None = None) -> None:
         self.url = f"sqlite:///{folder}/catalog.db"
         self.folder = staging or folder / "staging"
-        self.database = Database(self.url)
-        migrate.upgrade(self.database)
+        self.database = new_catalogue(folder / "catalog.db")
         self.staging = Staging(self.folder)
         self.staging.prepare()
         self.add_source("MR1")
