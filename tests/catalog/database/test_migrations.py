@@ -1,6 +1,7 @@
 """The catalogue's shape: migrations up, down and with data; no difference between them and the tables; what must be written."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -48,15 +49,23 @@ def test_up_and_down_and_up_again(database: Database) -> None:
         assert {table.name for table in tables(connection)} == set(metadata.tables)
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def nothing_yet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """Give a database without a table."""
+    on_sqlite = request.param == "sqlite"
+    opened = Database(f"sqlite:///{tmp_path}/catalog.db" if on_sqlite else request.getfixturevalue("postgresql_url"))
+    yield opened
+    opened.close()
+
+
 @pytest.mark.parametrize("revision", REVISIONS)
-def test_what_is_in_a_catalogue_outlives_every_step_to_the_newest(database: Database, revision: str) -> None:
-    migrate.downgrade(database, "base")
-    migrate.upgrade(database, revision)
-    with database.write() as connection:
+def test_what_is_in_a_catalogue_outlives_every_step_to_the_newest(nothing_yet: Database, revision: str) -> None:
+    migrate.upgrade(nothing_yet, revision)
+    with nothing_yet.write() as connection:
         fill(connection)
         before = contents(connection)
-    migrate.upgrade(database)
-    with database.write() as connection:
+    migrate.upgrade(nothing_yet)
+    with nothing_yet.write() as connection:
         after = contents(connection)
     for table, rows in before.items():
         assert len(after[table]) == len(rows)
