@@ -15,7 +15,7 @@ from archimedfs.staging_lookup import StagedInbox
 from archimedfs.user_roots import Account, Accounts, UserRoot, UserRoots
 from catalog.audit import Face
 from catalog.database import Database
-from catalog.gate.drops.inboxes import Inboxes
+from catalog.gate.drops.inbox import Inboxes
 from catalog.pure.access import Principal
 from catalog.view import Archive, Tree
 

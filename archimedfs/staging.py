@@ -16,7 +16,7 @@ from archimedfs.staged_files import Disk, OpenStaged
 from archimedfs.staging_lookup import StagedInbox, StagingLookup, refuse_ended
 from archimedfs.user_roots import UserRoot, UserRoots
 from catalog.gate.drops.handles import Reading, Writing
-from catalog.gate.drops.inboxes import Inboxes
+from catalog.gate.drops.inbox import Inboxes
 from catalog.pure.access import Action, Principal
 from catalog.pure.drops import Entry, Place
 

@@ -19,8 +19,7 @@ from archimedfs.inodes import slot_of
 from archimedfs.staged_attributes import StagedAttributes
 from archimedfs.staged_files import OpenStaged
 from archimedfs.user_roots import Account, UserRoot, UserRoots
-from catalog.gate.drops.inbox import Inbox
-from catalog.gate.drops.inboxes import Inboxes
+from catalog.gate.drops.inbox import Inbox, Inboxes
 from catalog.pure.drops import Entry, Place, decoded
 from catalog.pure.errors import NotFound
 from catalog.pure.names import MAX_NAME_BYTES

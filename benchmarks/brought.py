@@ -18,7 +18,7 @@ from catalog import administration
 from catalog.audit import Actor
 from catalog.database import Database, migrate
 from catalog.gate.deadlines import Deadlines
-from catalog.gate.drops.inboxes import Inboxes
+from catalog.gate.drops.inbox import Inboxes
 from catalog.gate.drops.quota import Limits
 from catalog.gate.receive.intake import Intake
 from catalog.gate.review.decisions import Review

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from catalog.audit import Actor, Keeper
 from catalog.database import Database, shape
 from catalog.gate.deadlines import Deadlines
-from catalog.gate.drops.inboxes import Inboxes
+from catalog.gate.drops.inbox import Inboxes
 from catalog.gate.drops.locks import Locks
 from catalog.gate.drops.partials import Partials
 from catalog.gate.drops.quota import Limits, Quota

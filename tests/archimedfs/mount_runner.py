@@ -22,7 +22,7 @@ from archimedfs.user_roots import Account
 from catalog.administration import principal
 from catalog.audit import Keeper
 from catalog.database import Database
-from catalog.gate.drops.inboxes import Inboxes
+from catalog.gate.drops.inbox import Inboxes
 from catalog.gate.drops.quota import Limits
 from catalog.gate.staged.area import Staging
 from catalog.pure.errors import ArchimedError

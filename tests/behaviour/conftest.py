@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from catalog.administration import principal
-from catalog.gate.drops.inbox import Inbox
-from catalog.gate.drops.inboxes import Inboxes
+from catalog.gate.drops.inbox import Inbox, Inboxes
 from catalog.gate.drops.quota import Limits
 from tests.behaviour.dropping import staging_of
 from tests.builders import BuiltArchive

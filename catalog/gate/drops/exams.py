@@ -151,6 +151,17 @@ class Exams:
         ]
         return ExamRow(rows[0].study, code, tuple(found))
 
+    def exam_folder(self, study: str, code: str) -> ExamRow:
+        """Return an exam that has batches.
+
+        Raises:
+            NotFound: it has none, or no such study that the user may import into.
+        """
+        row = self.exam(study, code)
+        if not row.batches:
+            raise NotFound("there is no such file or folder")
+        return row
+
     def begin(self, study: int, exam: str, key: str, follows: int | None) -> Dropped | None:
         """Make an open batch of the user's for an exam; None if another was made in the same moment."""
         now = clock.now()

@@ -51,7 +51,7 @@ class StagingView:
             return _system_folder(place[0], created, study)
         if place[1] == REVIEW:
             return self._reviews.stat(place)
-        return self._stat_in(self._row(place), place)
+        return self._stat_in(self._exams.exam_folder(*place[:EXAM_DEPTH]), place)
 
     def locate(self, place: Place) -> Located:
         """Return what is at a place, which may be new, for a change that is handed it.
@@ -89,7 +89,7 @@ class StagingView:
             return self._study_children(place[0])
         if place[1] == REVIEW:
             return self._reviews.children(place)
-        row = self._row(place)
+        row = self._exams.exam_folder(*place[:EXAM_DEPTH])
         if place[EXAM_DEPTH:] == (REPORT,):
             raise NotADirectory("a file has nothing below it")
         found = self._trees(row).children(place[EXAM_DEPTH:])
@@ -108,7 +108,7 @@ class StagingView:
         if len(place) <= EXAM_DEPTH:
             self.stat(place)
             raise IsADirectory("a folder has no bytes; open one of its files")
-        row = self._row(place)
+        row = self._exams.exam_folder(*place[:EXAM_DEPTH])
         if place[EXAM_DEPTH:] == (REPORT,):
             self._report_entry(row)
             return _in_memory(self._report(row))
@@ -123,7 +123,7 @@ class StagingView:
         if len(place) <= EXAM_DEPTH or place[1] == REVIEW or place[EXAM_DEPTH:] == (REPORT,):
             self.stat(place)
             return b""
-        return self._trees(self._row(place)).attribute(place[EXAM_DEPTH:])
+        return self._trees(self._exams.exam_folder(*place[:EXAM_DEPTH])).attribute(place[EXAM_DEPTH:])
 
     def digests(self, place: Place) -> str:
         """Return the digests that a file was uploaded with, `SHA1:<hex> MD5:<hex>`; empty if none are known.
@@ -134,13 +134,7 @@ class StagingView:
         if len(place) <= EXAM_DEPTH or place[1] == REVIEW or place[EXAM_DEPTH:] == (REPORT,):
             self.stat(place)
             return ""
-        return self._trees(self._row(place)).digests(place[EXAM_DEPTH:])
-
-    def _row(self, place: Place) -> ExamRow:
-        row = self._exams.exam(place[0], place[1])
-        if not row.batches:
-            raise NotFound("there is no such file or folder")
-        return row
+        return self._trees(self._exams.exam_folder(*place[:EXAM_DEPTH])).digests(place[EXAM_DEPTH:])
 
     def _trees(self, row: ExamRow) -> MergedFolder:
         # Sealed ones first. A batch of left-overs has the folder of the one it was left over from.

@@ -18,8 +18,7 @@ from contextlib import suppress
 from werkzeug.wrappers import Response
 
 from catalog.administration import Scope
-from catalog.gate.drops.inbox import Inbox
-from catalog.gate.drops.inboxes import Inboxes
+from catalog.gate.drops.inbox import Inbox, Inboxes
 from catalog.gate.drops.locks import Locks
 from catalog.gate.drops.partials import Partials
 from catalog.pure.access import Principal

@@ -10,8 +10,7 @@ import pytest
 from catalog import administration
 from catalog.audit import Actor
 from catalog.gate.deadlines import Deadlines
-from catalog.gate.drops.inbox import Inbox
-from catalog.gate.drops.inboxes import Inboxes
+from catalog.gate.drops.inbox import Inbox, Inboxes
 from catalog.gate.drops.quota import Limits
 from catalog.gate.receive.intake import Intake, SourceRef
 from catalog.gate.review.decisions import Review

@@ -8,8 +8,7 @@ import sqlalchemy as sa
 
 from catalog import administration, clock
 from catalog.database.tables import batches, staged_files
-from catalog.gate.drops.inbox import Inbox
-from catalog.gate.drops.inboxes import Inboxes
+from catalog.gate.drops.inbox import Inbox, Inboxes
 from catalog.gate.drops.quota import Limits
 from catalog.gate.receive.intake import Intake
 from catalog.gate.staged.orphans import Kind, Orphan

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from catalog import administration
 from catalog.database.tables import batches
-from catalog.gate.drops.inbox import Inbox
-from catalog.gate.drops.inboxes import Inboxes
+from catalog.gate.drops.inbox import Inbox, Inboxes
 from catalog.gate.drops.quota import Limits
 from catalog.gate.staged.disk_tree import DiskTree
 from catalog.pure.access import Role

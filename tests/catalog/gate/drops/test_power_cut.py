@@ -7,8 +7,7 @@ import sys
 import pytest
 
 from catalog import administration
-from catalog.gate.drops.inbox import Inbox
-from catalog.gate.drops.inboxes import Inboxes
+from catalog.gate.drops.inbox import Inbox, Inboxes
 from catalog.gate.drops.quota import Limits
 from catalog.gate.staged.area import Staging
 from catalog.pure.drops import Place
@@ -22,7 +21,7 @@ import os, sys
 from pathlib import Path
 from catalog import administration
 from catalog.database import Database
-from catalog.gate.drops.inboxes import Inboxes
+from catalog.gate.drops.inbox import Inboxes
 from catalog.gate.drops.quota import Limits
 from catalog.gate.drops.partials import Partials
 from catalog.gate.staged.area import Staging

@@ -13,8 +13,7 @@ import sqlalchemy as sa
 
 from catalog.database.tables import batches, staged_files
 from catalog.gate.drops import sealing
-from catalog.gate.drops.inbox import Inbox
-from catalog.gate.drops.inboxes import Inboxes
+from catalog.gate.drops.inbox import Inbox, Inboxes
 from catalog.gate.sweep import Sweeper
 from catalog.pure.batches import State
 from catalog.pure.errors import NotFound, Refused, Sealed

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from catalog.administration import principal
-from catalog.gate.drops.inbox import Inbox
-from catalog.gate.drops.inboxes import Inboxes
+from catalog.gate.drops.inbox import Inbox, Inboxes
 from catalog.gate.drops.quota import Limits
 from tests.behaviour.dropping import EXAM, staging_of
 from tests.gateway.http.programs import davfs_mount, run
