@@ -4,6 +4,7 @@ Each change is one write transaction that holds the change, its audit entry and,
 Nothing here knows a face; refusals are the errors of `catalog.pure.errors`.
 """
 
+from catalog.administration.changing import User
 from catalog.administration.nodes import (
     DicomNode,
     add_node,
@@ -18,7 +19,6 @@ from catalog.administration.studies import Study, StudyDetails, close_study, cre
 from catalog.administration.tokens import Scope, Token, create_token, list_tokens, revoke_token, token_digest
 from catalog.administration.users import (
     Grant,
-    User,
     add_grant,
     add_user,
     list_grants,

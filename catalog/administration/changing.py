@@ -2,16 +2,41 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 
 import sqlalchemy as sa
 
 from catalog.audit import Actor, record
-from catalog.database import Database, Row
+from catalog.database import Database
 from catalog.database.tables import studies, users
 from catalog.pure.access import Action, Role, role_allows
 from catalog.pure.errors import Conflict, Invalid, NotFound, Refused
 from catalog.pure.names import folded
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user as a list shows it."""
+
+    id: int
+    login: str
+    role: Role
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRecord:
+    """A study as the catalogue keeps it; see `catalog.database.tables.studies` for what each value means."""
+
+    id: int
+    code: str
+    description: str
+    end_date: str | None
+    profile: str | None
+    created: int
+    closed: int | None
+    retention_years: int | None
 
 
 @contextmanager
@@ -36,13 +61,13 @@ def changing(database: Database, actor: Actor) -> Iterator[tuple[sa.Connection, 
 
 def _administrator(connection: sa.Connection, login: str) -> str:
     user = find_user(connection, login)
-    if not role_allows(Role(user.role), Action.ADMINISTER):
+    if not role_allows(user.role, Action.ADMINISTER):
         raise Refused(f"the role {user.role} may not administer the archive; ask an administrator")
-    return str(user.login)
+    return user.login
 
 
-def find_user(connection: sa.Connection, login: str) -> Row:
-    """Return the row of the user of that login (case does not tell).
+def find_user(connection: sa.Connection, login: str) -> User:
+    """Return the user of that login (case does not tell).
 
     Raises:
         NotFound: there is none.
@@ -50,11 +75,11 @@ def find_user(connection: sa.Connection, login: str) -> Row:
     row = connection.execute(sa.select(users).where(users.c.login_key == folded(login))).first()
     if row is None:
         raise no_user(login)
-    return row
+    return User(row.id, row.login, Role(row.role), row.created)
 
 
-def find_study(connection: sa.Connection, code: str) -> Row:
-    """Return the row of the study of that code (case does not tell).
+def find_study(connection: sa.Connection, code: str) -> StudyRecord:
+    """Return the study of that code (case does not tell).
 
     Raises:
         NotFound: there is none.
@@ -62,7 +87,9 @@ def find_study(connection: sa.Connection, code: str) -> Row:
     row = connection.execute(sa.select(studies).where(studies.c.code_key == folded(code))).first()
     if row is None:
         raise no_study(code)
-    return row
+    return StudyRecord(
+        row.id, row.code, row.description, row.end_date, row.profile, row.created, row.closed, row.retention_years
+    )
 
 
 def no_user(login: str) -> NotFound:

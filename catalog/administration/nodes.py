@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from catalog import clock
-from catalog.administration.changing import changing, find_study, find_user
+from catalog.administration.changing import StudyRecord, changing, find_study, find_user
 from catalog.audit import Actor
 from catalog.changes import ChangeKind, announce
 from catalog.database import Database, Row
@@ -93,7 +93,7 @@ def own_login(name: str) -> str:
     return check_login(f"node-{name}"[:64].rstrip("."))
 
 
-def _make_user(database: Database, connection: sa.Connection, name: str, found: Collection[Row]) -> int:
+def _make_user(database: Database, connection: sa.Connection, name: str, found: Collection[StudyRecord]) -> int:
     login, now = own_login(name), clock.now()
     values = {"login": login, "login_key": folded(login), "role": Role.LIMITED.value, "created": now}
     insert = database.insert_new(users).values(values).on_conflict_do_nothing(index_elements=["login_key"])

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from catalog import clock
-from catalog.administration.changing import changing, find_study, find_user
+from catalog.administration.changing import User, changing, find_study, find_user
 from catalog.audit import Actor
-from catalog.database import Database, Row
+from catalog.database import Database
 from catalog.database.tables import batches, source_reviewers, sources, studies, users
-from catalog.pure.access import Action, Role, role_allows
+from catalog.pure.access import Action, role_allows
 from catalog.pure.addresses import check_ae_title, check_host
 from catalog.pure.batches import State
 from catalog.pure.errors import Conflict, Invalid, NotFound, Refused
@@ -30,6 +30,16 @@ class Source:
     study: str | None
     reviewers: tuple[str, ...]
     created: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A source that a change is about."""
+
+    id: int
+    name: str
+    ae_title: str
+    host: str
 
 
 def add_source(
@@ -116,25 +126,25 @@ def remove_source(database: Database, actor: Actor, name: str) -> None:
         note(action="source.remove", subject=source.name, detail={"ae_title": source.ae_title, "host": source.host})
 
 
-def _find(connection: sa.Connection, name: str, *, lock: bool = False) -> Row:
+def _find(connection: sa.Connection, name: str, *, lock: bool = False) -> _Named:
     statement = sa.select(sources).where(sources.c.name_key == folded(name))
     row = connection.execute(statement.with_for_update() if lock else statement).first()
     if row is None:
         raise NotFound(f"there is no source {name}; see `archimed source list`")
-    return row
+    return _Named(row.id, row.name, row.ae_title, row.host)
 
 
-def _reviewers(connection: sa.Connection, logins: Collection[str]) -> list[Row]:
+def _reviewers(connection: sa.Connection, logins: Collection[str]) -> list[User]:
     if not logins:
         raise Invalid("a source needs at least one reviewer: nobody else sees what it sends")
     people = {user.id: user for user in (find_user(connection, login) for login in logins)}
     for user in people.values():
-        if not role_allows(Role(user.role), Action.IMPORT):
+        if not role_allows(user.role, Action.IMPORT):
             raise Refused(f"{user.login} may not review: the role {user.role} does not import; raise it with `user set-role`")
     return list(people.values())
 
 
-def _set_reviewers(connection: sa.Connection, source_id: int, people: list[Row]) -> None:
+def _set_reviewers(connection: sa.Connection, source_id: int, people: list[User]) -> None:
     connection.execute(sa.insert(source_reviewers), [{"source_id": source_id, "user_id": user.id} for user in people])
 
 

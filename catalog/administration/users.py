@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from catalog import clock
-from catalog.administration.changing import changing, find_study, find_user, no_user
+from catalog.administration.changing import User, changing, find_study, find_user, no_user
 from catalog.audit import Actor
 from catalog.changes import ChangeKind, announce
 from catalog.database import Database
@@ -16,16 +16,6 @@ from catalog.pure.names import check_login, folded
 
 # Asked with every HTTP request: building the statement each time costs twice what running it does.
 _PRINCIPAL = sa.select(users.c.id, users.c.login, users.c.role).where(users.c.login_key == sa.bindparam("key"))
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """A user as a list shows it."""
-
-    id: int
-    login: str
-    role: Role
-    created: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +70,10 @@ def set_role(database: Database, actor: Actor, login: str, role: Role) -> None:
     """
     with changing(database, actor) as (connection, note):
         user = find_user(connection, login)
-        if user.role == role.value:
+        if user.role is role:
             return
         connection.execute(sa.update(users).where(users.c.id == user.id).values(role=role.value))
-        note(action="user.role", subject=user.login, detail={"from": user.role, "to": role.value})
+        note(action="user.role", subject=user.login, detail={"from": user.role.value, "to": role.value})
         announce(connection, ChangeKind.ROLE, user_id=user.id)
 
 
@@ -101,7 +91,7 @@ def remove_user(database: Database, actor: Actor, login: str) -> list[str]:
         codes = connection.scalars(
             sa.select(studies.c.code).join(grants, grants.c.study_id == studies.c.id).where(grants.c.user_id == user.id)
         )
-        detail = {"role": user.role, "grants": sorted(codes)}
+        detail = {"role": user.role.value, "grants": sorted(codes)}
         reviewed = sa.select(source_reviewers.c.source_id).where(source_reviewers.c.user_id == user.id)
         affected = list(connection.scalars(reviewed))
         connection.execute(sa.delete(users).where(users.c.id == user.id))

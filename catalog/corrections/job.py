@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from catalog import clock
 from catalog.audit import record
 from catalog.changes import announce_gone
-from catalog.database import Database, Row
+from catalog.database import Database
 from catalog.database.tables import corrections, exams, files, results, series, studies
-from catalog.folder_times import touch
+from catalog.derived import date_exam, link_results, touch
 from catalog.jobs import Job, Queue, Stop
 from catalog.pure.corrections import Correction, CorrectionState, Moved, Place, described_name, moved_name
 from catalog.pure.errors import Conflict, NotFound, Unavailable
@@ -49,6 +49,30 @@ class _Asked:
     value: str
     asked_by: str
     asked: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Exam:
+    """An exam as its row says."""
+
+    id: int
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """A series as its row says, in the order of `_SERIES`."""
+
+    id: int
+    exam_id: int
+    number: int
+    file_type: str
+    name: str
+    identity: bytes
+    acquired: int | None
+
+
+_SERIES = [series.c[name] for name in ("id", "exam_id", "number", "file_type", "name", "identity", "acquired")]
 
 
 class _RollBack(Exception):
@@ -196,41 +220,33 @@ def _move_series(connection: sa.Connection, asked: _Asked) -> _Done:
     number = _make_exam(connection, asked, one.acquired) if target is None else target.id
     moved = [_put(connection, each, former.code, number, code) for each in moving]
     if one.file_type == FILE_TYPE:
-        _relink(connection, one, number)
+        link_results(connection, results.c.series_id == one.id)
     gone = [(NodeId(Kind.EXAM, former.id), each.name) for each in moving]
     if _names(connection, former.id):
-        _date_exam(connection, former.id)
+        date_exam(connection, former.id)
     else:
         connection.execute(exams.delete().where(exams.c.id == former.id))
         gone.append((NodeId(Kind.STUDY, asked.study_id), former.code))
-    _date_exam(connection, number)
+    date_exam(connection, number)
     return _Done(moved, gone, NodeId(Kind.STUDY, asked.study_id) if target is None else NodeId(Kind.EXAM, number))
 
 
-def _put(connection: sa.Connection, one: Row, former: str, exam: int, code: str) -> Moved:
+def _put(connection: sa.Connection, one: _Series, former: str, exam: int, code: str) -> Moved:
     """Move one series' row to an exam, under a name that is free there."""
     name = moved_name(one.name, _names(connection, exam))
     connection.execute(series.update().where(series.c.id == one.id).values(exam_id=exam, name=name, name_key=folded(name)))
     return Moved(_batches(connection, one.id), Place(former, one.name), Place(code, name))
 
 
-def _results_of(connection: sa.Connection, one: Row) -> Sequence[Row]:
+def _results_of(connection: sa.Connection, one: _Series) -> Sequence[_Series]:
     """Return the results that were made of a series and stand in its exam, in the order of their names."""
-    return connection.execute(
-        sa.select(series)
+    rows = connection.execute(
+        sa.select(*_SERIES)
         .join(results, results.c.series_id == series.c.id)
         .where(results.c.source_id == one.id, series.c.exam_id == one.exam_id)
         .order_by(series.c.name_key)
-    ).all()
-
-
-def _relink(connection: sa.Connection, result: Row, exam: int) -> None:
-    """Let a result that was moved by itself be one of the series of its number in the exam where it stands now."""
-    same = sa.select(sa.func.min(series.c.id)).where(
-        series.c.exam_id == exam, series.c.number == result.number, series.c.file_type != FILE_TYPE
     )
-    of = connection.execute(same).scalar()
-    connection.execute(results.update().where(results.c.series_id == result.id).values(source_id=of))
+    return [_Series(*row) for row in rows]
 
 
 def _describe_series(connection: sa.Connection, asked: _Asked) -> _Done:
@@ -246,15 +262,17 @@ def _describe_series(connection: sa.Connection, asked: _Asked) -> _Done:
     return _Done([moved], [] if was == now else [(NodeId(Kind.EXAM, exam.id), one.name)])
 
 
-def _exam(connection: sa.Connection, number: int) -> Row:
-    row = connection.execute(sa.select(exams).where(exams.c.id == number)).first()
+def _exam(connection: sa.Connection, number: int) -> _Exam:
+    row = connection.execute(sa.select(exams.c.id, exams.c.code).where(exams.c.id == number)).first()
     if row is None:
         raise NotFound("the exam is not there any more")
-    return row
+    return _Exam(*row)
 
 
-def _exam_of_code(connection: sa.Connection, study: int, code: str) -> Row | None:
-    return connection.execute(sa.select(exams).where(exams.c.study_id == study, exams.c.code_key == folded(code))).first()
+def _exam_of_code(connection: sa.Connection, study: int, code: str) -> _Exam | None:
+    same = sa.select(exams.c.id, exams.c.code).where(exams.c.study_id == study, exams.c.code_key == folded(code))
+    row = connection.execute(same).first()
+    return None if row is None else _Exam(*row)
 
 
 def _make_exam(connection: sa.Connection, asked: _Asked, acquired: int | None) -> int:
@@ -265,16 +283,11 @@ def _make_exam(connection: sa.Connection, asked: _Asked, acquired: int | None) -
     return int(connection.execute(exams.insert().values(values).returning(exams.c.id)).scalar_one())
 
 
-def _date_exam(connection: sa.Connection, number: int) -> None:
-    earliest = sa.select(sa.func.min(series.c.acquired)).where(series.c.exam_id == number).scalar_subquery()
-    connection.execute(exams.update().where(exams.c.id == number).values(acquired=earliest))
-
-
-def _series(connection: sa.Connection, number: int | None) -> Row:
-    row = connection.execute(sa.select(series).where(series.c.id == number)).first()
+def _series(connection: sa.Connection, number: int | None) -> _Series:
+    row = connection.execute(sa.select(*_SERIES).where(series.c.id == number)).first()
     if row is None:
         raise NotFound("the series is not there any more")
-    return row
+    return _Series(*row)
 
 
 def _names(connection: sa.Connection, exam: int) -> list[str]:

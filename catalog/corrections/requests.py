@@ -40,6 +40,22 @@ class CorrectionInfo:
     ended: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What a correction is asked of: an exam, or (`series_id`) a series in it. `place`: below its study."""
+
+    study_id: int
+    study: str
+    exam_id: int
+    exam: str
+    series_id: int | None = None
+    series: str = ""
+
+    @property
+    def place(self) -> str:
+        return f"{self.exam}/{self.series}" if self.series else self.exam
+
+
 class Corrections:
     """Corrections as one principal may ask for them; `principal` None is the machine itself, which may correct everything."""
 
@@ -57,8 +73,7 @@ class Corrections:
             Invalid: the path, the code or the reason cannot be used.
         """
         check_code(code, "exam")
-        study, exam, _ = self._find(path, parts=2)
-        return self._ask(Correction.RENAME_EXAM, study, exam, None, code, reason)
+        return self._ask(Correction.RENAME_EXAM, self._find(path, parts=2), code, reason)
 
     def move_series(self, path: str, exam_code: str, reason: str) -> CorrectionInfo:
         """Ask that the series at `<study>/<exam>/<series>` moves to another exam of its study, made if it is not there.
@@ -67,8 +82,7 @@ class Corrections:
             NotFound, Refused, Invalid: as `rename_exam`.
         """
         check_code(exam_code, "exam")
-        study, exam, one = self._find(path, parts=3)
-        return self._ask(Correction.MOVE_SERIES, study, exam, one, exam_code, reason)
+        return self._ask(Correction.MOVE_SERIES, self._find(path, parts=3), exam_code, reason)
 
     def describe_series(self, path: str, description: str, reason: str) -> CorrectionInfo:
         """Ask that the series at `<study>/<exam>/<series>` gets another description, and so another folder name.
@@ -79,8 +93,7 @@ class Corrections:
         check_line(description, "a description")
         if len(description) > _LONGEST_DESCRIPTION:
             raise Invalid(f"a description has at most {_LONGEST_DESCRIPTION} characters")
-        study, exam, one = self._find(path, parts=3)
-        return self._ask(Correction.DESCRIBE_SERIES, study, exam, one, description, reason)
+        return self._ask(Correction.DESCRIBE_SERIES, self._find(path, parts=3), description, reason)
 
     def list(self) -> list[CorrectionInfo]:
         """Return the corrections of the studies that may be seen, oldest first."""
@@ -97,8 +110,8 @@ class Corrections:
             raise NotFound(f"there is no correction {correction}; see `archimed correct list`")
         return _info(row)
 
-    def _find(self, path: str, parts: int) -> tuple[Row, Row, Row | None]:
-        """Return study, exam and, of three parts, series."""
+    def _find(self, path: str, parts: int) -> _Target:
+        """Return what a path names: of two parts an exam, of three a series."""
         names = [name for name in path.split("/") if name]
         if len(names) != parts:
             raise Invalid("name it as the tree does: " + ("STUDY/EXAM" if parts == 2 else "STUDY/EXAM/SERIES"))
@@ -111,7 +124,7 @@ class Corrections:
         if study is None or exam is None or exam.code != names[1]:
             raise NotFound(f"there is no exam {names[0]}/{names[1]}; see `archimed ls`")
         if parts == 2:
-            return study, exam, None
+            return _Target(study.id, study.code, exam.id, exam.code)
         one = self._database.row(
             visible_series(self._user, series.c.id, series.c.name).where(
                 series.c.exam_id == exam.id, series.c.name_key == folded(names[2])
@@ -119,28 +132,28 @@ class Corrections:
         )
         if one is None or one.name != names[2]:
             raise NotFound(f"there is no such series in {names[0]}/{names[1]}; see `archimed ls {names[0]}/{names[1]}`")
-        return study, exam, one
+        return _Target(study.id, study.code, exam.id, exam.code, one.id, one.name)
 
-    def _ask(self, kind: Correction, study: Row, exam: Row, one: Row | None, value: str, reason: str) -> CorrectionInfo:
+    def _ask(self, kind: Correction, target: _Target, value: str, reason: str) -> CorrectionInfo:
         if self._principal is not None and not self._principal.may(Action.CHANGE):
             raise Refused(f"{self._principal.login} may not change what is archived: that takes the role power or above")
         if not reason.strip():
             raise Invalid("say why: --reason TEXT")
-        place = exam.code if one is None else f"{exam.code}/{one.name}"
         values = {
-            "kind": kind, "study_id": study.id, "exam_id": exam.id, "series_id": one.id if one else None, "place": place,
+            "kind": kind, "study_id": target.study_id, "exam_id": target.exam_id, "series_id": target.series_id,
+            "place": target.place,
             "value": value, "reason": check_line(reason, "a reason"),
             "asked_by": self._actor.acting_as or self._actor.name, "asked": clock.now(), "problem": "",
             "state": CorrectionState.QUEUED,
         }  # fmt: skip
         with self._database.write() as connection:
             if self._principal is not None:
-                self._require_still(connection, study.id, exam.id)
+                self._require_still(connection, target.study_id, target.exam_id)
             number = connection.execute(corrections.insert().values(values).returning(corrections.c.id)).scalar_one()
-            enqueue(connection, JobKind.CORRECT, study_id=study.id, correction_id=number)
+            enqueue(connection, JobKind.CORRECT, study_id=target.study_id, correction_id=number)
             record(
                 connection, actor=self._actor.name, acting_as=self._actor.acting_as, action=f"correct.{kind}",
-                study=study.code, subject=place, detail={"correction": number, "to": value, "reason": reason},
+                study=target.study, subject=target.place, detail={"correction": number, "to": value, "reason": reason},
             )  # fmt: skip
         return self.info(number)
 

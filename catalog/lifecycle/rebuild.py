@@ -15,7 +15,7 @@ from catalog import clock
 from catalog.audit import Actor, record
 from catalog.database import Database
 from catalog.database.tables import batches, exams, files, grants, profiles, results, series, studies, users
-from catalog.folder_times import touch
+from catalog.derived import touch
 from catalog.gate.publish.results import FolderRows, origin_row
 from catalog.metadata.keeping import keep, prepare
 from catalog.pure.batches import State

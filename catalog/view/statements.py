@@ -7,7 +7,7 @@ turns into a node: row, name, mtime, changed, size, digest, study.
 import sqlalchemy as sa
 
 from catalog.database.tables import exams, files, folders, results, series, studies
-from catalog.folder_times import changed
+from catalog.derived import changed
 from catalog.pure.nodes import Kind
 from catalog.visible import Query, visible_exams, visible_files, visible_folders, visible_series, visible_studies
 

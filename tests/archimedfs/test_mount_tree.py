@@ -15,7 +15,7 @@ import pytest
 
 from catalog.changes import announce_gone
 from catalog.database.tables import exams
-from catalog.folder_times import touch
+from catalog.derived import touch
 from catalog.store.local import object_path
 from tests.archimedfs.mounts import TIMEOUT, RunningMount, needs_fuse, running_mount
 from tests.behaviour.suite import ACQUIRED, BEFORE_1970, BIG_FOLDER, ODD, SERIES, SLICES, STUDY, add_many, eventually, fill

@@ -15,7 +15,7 @@ from catalog.audit import record
 from catalog.changes import ChangeKind, announce
 from catalog.database import Database
 from catalog.database.tables import batches as batches_table
-from catalog.folder_times import touch
+from catalog.derived import touch
 from catalog.gate.batches import Batch, as_columns, enqueue_effects
 from catalog.gate.publish import left_over, results, tree_rows
 from catalog.gate.publish.collecting import Collected

@@ -25,7 +25,7 @@ from catalog.database.tables import (
     series_values,
 )
 from catalog.database.tables.bin import twin_column
-from catalog.folder_times import touch
+from catalog.derived import date_exam, link_results, touch
 from catalog.pure.bin import Kind
 from catalog.pure.corrections import Place
 from catalog.pure.errors import Conflict, NotFound
@@ -88,7 +88,7 @@ def put(connection: sa.Connection, entry: Row) -> Done:
         connection.execute(exams.delete().where(exams.c.id == exam.id))
         done.gone.append((NodeId(NodeKind.STUDY, exam.study_id), exam.code))
     else:
-        _date_exam(connection, exam.id)
+        date_exam(connection, exam.id)
     _count(connection, entry.id)
     touch(connection, (folder for folder, _ in done.gone), clock.now())
     return done
@@ -167,8 +167,9 @@ def restore(connection: sa.Connection, entry: Row) -> Done:
         renamed = _restore_files(connection, entry, number)
         _tell_restored(connection, entry, number, renamed, done)
     for exam in {_live_exam(connection, number) for number in copies}:
-        _relink(connection, exam)
-        _date_exam(connection, exam)
+        orphans = sa.select(series.c.id).where(series.c.exam_id == exam, series.c.file_type == FILE_TYPE)
+        link_results(connection, sa.and_(results.c.source_id.is_(None), results.c.series_id.in_(orphans)))
+        date_exam(connection, exam)
     touch(connection, touched, clock.now())
     delete_entry(connection, entry.id)
     return done
@@ -321,27 +322,6 @@ def _count(connection: sa.Connection, number: int) -> None:
     ).one()
     values = {"files": found[0], "bytes": found[1], "oldest": found[2]}
     connection.execute(bin_entries.update().where(bin_entries.c.id == number).values(values))
-
-
-def _relink(connection: sa.Connection, exam: int) -> None:
-    """Let results of an exam that know no source be of the series of their number that stands there."""
-    one, source = series.alias(), series.alias()
-    orphans = sa.select(one.c.id).where(one.c.exam_id == exam, one.c.file_type == FILE_TYPE)
-    same = (
-        sa.select(sa.func.min(source.c.id))
-        .select_from(one.join(source, sa.and_(source.c.exam_id == one.c.exam_id, source.c.number == one.c.number)))
-        .where(one.c.id == results.c.series_id, source.c.file_type != FILE_TYPE)
-    )
-    connection.execute(
-        results.update()
-        .where(results.c.source_id.is_(None), results.c.series_id.in_(orphans))
-        .values(source_id=same.scalar_subquery())
-    )
-
-
-def _date_exam(connection: sa.Connection, exam: int) -> None:
-    earliest = sa.select(sa.func.min(series.c.acquired)).where(series.c.exam_id == exam).scalar_subquery()
-    connection.execute(exams.update().where(exams.c.id == exam).values(acquired=earliest))
 
 
 def _live_exam(connection: sa.Connection, number: int) -> int:

@@ -6,7 +6,7 @@ import pytest
 
 from catalog import administration, clock
 from catalog.corrections.requests import Corrections
-from catalog.folder_times import touch
+from catalog.derived import touch
 from catalog.gate.drops.inbox import Inbox
 from catalog.gate.publish.results import FolderRows
 from catalog.lifecycle.bin import Bin, KeepFor

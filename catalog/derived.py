@@ -1,14 +1,16 @@
-"""When folders of the tree changed: something appeared in one, or left it. Shown as their mtime and ctime.
+"""What rows of the tree say that follows from others: when a folder changed, when an exam was acquired, what a result is of.
 
-As in POSIX, what happens further below does not count. May live here: these times. Not: what a face makes of them.
+A folder changed when something appeared in it or left it; it is shown as its mtime and ctime. As in POSIX, what happens further
+below does not count. May live here: such values, in the transaction that changes the rows. Not: what a face makes of them.
 """
 
 from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-from catalog.database.tables import exams, folders, series, studies
+from catalog.database.tables import exams, folders, results, series, studies
 from catalog.pure.nodes import Kind, NodeId
+from catalog.pure.results import FILE_TYPE
 
 _ROWS_AT_ONCE = 500
 
@@ -43,3 +45,24 @@ def touch(connection: sa.Connection, touched: Iterable[NodeId], now: int) -> Non
         for at in range(0, len(rows), _ROWS_AT_ONCE):
             some = table.c.id.in_(rows[at : at + _ROWS_AT_ONCE])
             connection.execute(table.update().where(some).values(changed=sa.case((before < now, now), else_=before + 1)))
+
+
+def date_exam(connection: sa.Connection, exam: int) -> None:
+    """Let an exam be as old as the first of its series that was acquired."""
+    earliest = sa.select(sa.func.min(series.c.acquired)).where(series.c.exam_id == exam).scalar_subquery()
+    connection.execute(exams.update().where(exams.c.id == exam).values(acquired=earliest))
+
+
+def link_results(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
+    """Let results be of the series of their number that stands in their exam; of none, where there is none.
+
+    Args:
+        which: a condition on the table `results`.
+    """
+    one, source = series.alias(), series.alias()
+    same = (
+        sa.select(sa.func.min(source.c.id))
+        .select_from(one.join(source, sa.and_(source.c.exam_id == one.c.exam_id, source.c.number == one.c.number)))
+        .where(one.c.id == results.c.series_id, source.c.file_type != FILE_TYPE)
+    )
+    connection.execute(results.update().where(which).values(source_id=same.scalar_subquery()))
