@@ -9,7 +9,7 @@ verifying  whether all of it still is what was written
 
 from catalog.audit.journal import Actor, Entry, Wanted, entries, record
 from catalog.audit.keeping import Keeper
-from catalog.audit.read_log import list_exams_read, list_reads
+from catalog.audit.read_log import ExamRead, Read, list_exams_read, list_reads
 from catalog.audit.reads import Face, Reader, Reads
 from catalog.audit.refusals import Refusals
 from catalog.audit.verifying import Verdict, verify
@@ -17,8 +17,10 @@ from catalog.audit.verifying import Verdict, verify
 __all__ = [
     "Actor",
     "Entry",
+    "ExamRead",
     "Face",
     "Keeper",
+    "Read",
     "Reader",
     "Reads",
     "Refusals",

@@ -9,8 +9,9 @@ from catalog.audit import Wanted, entries, list_exams_read, list_reads, verify
 from gateway.cli.administering import catalogue
 from gateway.cli.common import json_option
 from gateway.cli.frame import FAILED
-from gateway.cli.output import Record, moment, print_csv, print_json, print_record, print_records
+from gateway.cli.output import Record, print_csv, print_json, print_record, print_records
 from gateway.cli.times import Since
+from gateway.records import history
 
 _HASH_CHARACTERS = 64
 _READS_COLUMNS = (
@@ -71,12 +72,9 @@ def audit(
     found: list[Record]
     with catalogue() as database:
         if reads:
-            found = [
-                {**asdict(each), "first": moment(each.first), "last": moment(each.last)}
-                for each in list_reads(database, wanted)
-            ]
+            found = [history.read(each) for each in list_reads(database, wanted)]
         else:
-            found = [{**asdict(each), "at": moment(each.at)} for each in entries(database, wanted)]
+            found = [history.entry(each) for each in entries(database, wanted)]
     _print(found, _READS_COLUMNS if reads else _COLUMNS, as_csv=as_csv, as_json=as_json)
 
 
@@ -92,7 +90,7 @@ def exams(study: str, as_csv: bool, as_json: bool) -> None:
       archimed audit exams --study 2008-0003
     """
     with catalogue() as database:
-        found = [{**asdict(each), "last_read": moment(each.last_read)} for each in list_exams_read(database, study)]
+        found = [history.exam_read(each) for each in list_exams_read(database, study)]
     _print(found, ("study", "exam", "last_read"), as_csv=as_csv, as_json=as_json)
 
 

@@ -13,9 +13,10 @@ from catalog.lifecycle.backup.folder import BackupFolder
 from gateway.cli.administering import actor, catalogue
 from gateway.cli.common import configuration, json_option
 from gateway.cli.frame import FAILED
-from gateway.cli.output import moment, print_json
+from gateway.cli.output import print_json
 from gateway.cli.progress import bar
 from gateway.config import Config
+from gateway.records.moments import moment
 from gateway.wiring import open_copy, open_generations, open_store
 
 _DIR = click.Path(file_okay=False, path_type=Path)

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
-from typing import Any
 
 import click
 
@@ -14,8 +12,9 @@ from catalog.pure.bin import State
 from catalog.pure.errors import Refused
 from gateway.cli.administering import actor, catalogue
 from gateway.cli.common import as_option, configuration, json_option
-from gateway.cli.output import moment, print_json, print_records
+from gateway.cli.output import print_json, print_records
 from gateway.cli.waiting import wait
+from gateway.records import work
 from gateway.wiring import keep_for
 
 _COLUMNS = ("id", "state", "path", "files", "bytes", "put_by", "put", "expires", "reason", "problem", "kept")
@@ -78,7 +77,7 @@ def list_(with_ended: bool, acting_as: str, as_json: bool) -> None:
       archimed bin list --as paula --json
     """
     with _bin(acting_as) as (_, bin_):
-        print_records([_record(entry) for entry in bin_.entries(with_ended=with_ended)], _COLUMNS, as_json=as_json)
+        print_records([work.bin_entry(entry) for entry in bin_.entries(with_ended=with_ended)], _COLUMNS, as_json=as_json)
 
 
 @bin_.command()
@@ -139,14 +138,10 @@ def _wait(database: Database, bin_: Bin, entry: Entry) -> Entry:
 def _tell(done: list[Entry], what: str, *, as_json: bool) -> None:
     refused = [f"{entry.path}: {entry.problem}" for entry in done if entry.state is State.REFUSED]
     if as_json:
-        print_json([_record(entry) for entry in done])
+        print_json([work.bin_entry(entry) for entry in done])
     else:
         for entry in done:
             if entry.state is not State.REFUSED:
                 click.echo(f"bin {entry.id}: {entry.path} {what} ({entry.files} files)")
     if refused:
         raise Refused("; ".join(refused))
-
-
-def _record(entry: Entry) -> dict[str, Any]:
-    return {**asdict(entry), "put": moment(entry.put), "expires": moment(entry.expires)}

@@ -13,8 +13,9 @@ from catalog.database import Database
 from catalog.pure.errors import Refused
 from gateway.cli.administering import actor, catalogue
 from gateway.cli.common import as_option, json_option
-from gateway.cli.output import moment, print_json, print_records
+from gateway.cli.output import print_json, print_records
 from gateway.cli.waiting import wait
+from gateway.records.moments import moment
 
 _COLUMNS = ("id", "state", "kind", "study", "place", "value", "asked_by", "asked", "problem")
 

@@ -1,13 +1,12 @@
 """`archimed grant`: who may see which study."""
 
-from dataclasses import asdict
-
 import click
 
 from catalog import administration
 from gateway.cli.administering import actor, catalogue
 from gateway.cli.common import as_option, json_option
-from gateway.cli.output import moment, print_records
+from gateway.cli.output import print_records
+from gateway.records import people
 
 
 @click.group()
@@ -62,5 +61,5 @@ def list_(as_json: bool) -> None:
       archimed grant list --json
     """
     with catalogue() as database:
-        found = [{**asdict(each), "granted": moment(each.granted)} for each in administration.list_grants(database)]
+        found = [people.grant(each) for each in administration.list_grants(database)]
     print_records(found, ("login", "study", "granted"), as_json=as_json)

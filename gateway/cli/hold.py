@@ -1,15 +1,12 @@
 """`archimed hold`: legal holds, above expiry and purge, set and lifted by two people each."""
 
-from dataclasses import asdict
-from typing import Any
-
 import click
 
 from catalog.lifecycle import retention
-from catalog.pure.retention import Hold
 from gateway.cli.administering import actor, catalogue
 from gateway.cli.common import as_option, json_option
-from gateway.cli.output import moment, print_records
+from gateway.cli.output import print_records
+from gateway.records import work
 
 _COLUMNS = ("study", "reason", "set_by", "set_at", "confirmed_by", "lift_by", "lift_reason")
 _reason = click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the audit. Write no identity here.")
@@ -72,8 +69,4 @@ def list_(as_json: bool) -> None:
       archimed hold list
     """
     with catalogue() as database:
-        print_records([_record(found) for found in retention.list_holds(database)], _COLUMNS, as_json=as_json)
-
-
-def _record(found: Hold) -> dict[str, Any]:
-    return {**asdict(found), "set_at": moment(found.set_at)}
+        print_records([work.hold(found) for found in retention.list_holds(database)], _COLUMNS, as_json=as_json)

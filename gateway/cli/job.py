@@ -1,7 +1,5 @@
 """`archimed job`: the work that waits, runs and failed."""
 
-from dataclasses import asdict
-
 import click
 import sqlalchemy as sa
 
@@ -13,7 +11,8 @@ from catalog.pure.errors import Refused
 from catalog.pure.jobs import UNFINISHED, JobState
 from gateway.cli.administering import actor, catalogue
 from gateway.cli.common import configuration, json_option
-from gateway.cli.output import Record, moment, print_record, print_records
+from gateway.cli.output import print_record, print_records
+from gateway.records import work
 from gateway.wiring import open_worker
 
 _COLUMNS = ("id", "kind", "state", "batch", "study", "attempts", "done", "created", "error")
@@ -46,7 +45,7 @@ def list_(states: tuple[JobState, ...], everything: bool, limit: int | None, as_
     wanted = states or (() if everything else (*UNFINISHED, JobState.FAILED))
     with catalogue() as database:
         found = list_jobs(database, [JobState(state) for state in wanted], limit)
-    print_records([_record(info) for info in found], _COLUMNS, as_json=as_json)
+    print_records([work.job(info) for info in found], _COLUMNS, as_json=as_json)
 
 
 @job.command()
@@ -60,7 +59,7 @@ def show(number: int, as_json: bool) -> None:
       archimed job show 17
     """
     with catalogue() as database:
-        print_record(_record(show_job(database, number)), as_json=as_json)
+        print_record(work.job(show_job(database, number)), as_json=as_json)
 
 
 @job.command()
@@ -97,11 +96,6 @@ def cancel(number: int, reason: str) -> None:
         open_worker(config, database).cancel(number, reason)
         _audit(database, info, reason)
         click.echo(f"job {number} is given up")
-
-
-def _record(info: JobInfo) -> Record:
-    times = {"created": moment(info.created), "not_before": moment(info.not_before or None), "ended": moment(info.ended)}
-    return {**asdict(info), "kind": str(info.kind), "state": str(info.state), **times}
 
 
 def _audit(database: Database, info: JobInfo, reason: str) -> None:

@@ -5,7 +5,8 @@ import click
 from catalog import administration
 from gateway.cli.administering import actor, catalogue
 from gateway.cli.common import json_option
-from gateway.cli.output import moment, print_records
+from gateway.cli.output import print_records
+from gateway.records import people
 
 
 @click.group()
@@ -56,14 +57,7 @@ def list_(as_json: bool) -> None:
       archimed node list
     """
     with catalogue() as database:
-        found = [
-            {
-                "id": each.id, "name": each.name, "ae_title": each.ae_title, "host": each.host, "port": each.port,
-                "login": each.principal.login if each.principal else None,
-                "studies": None if each.studies is None else list(each.studies), "created": moment(each.created),
-            }
-            for each in administration.list_nodes(database)
-        ]  # fmt: skip
+        found = [people.dicom_node(each) for each in administration.list_nodes(database)]
     print_records(found, ("name", "ae_title", "host", "port", "login", "studies"), as_json=as_json)
 
 

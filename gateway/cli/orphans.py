@@ -11,7 +11,8 @@ from catalog.pure.errors import Refused
 from gateway.cli.administering import actor, catalogue
 from gateway.cli.bring import bring_as
 from gateway.cli.common import as_option, configuration, json_option
-from gateway.cli.output import moment, print_records
+from gateway.cli.output import print_records
+from gateway.records.moments import moment
 from gateway.wiring import open_staging
 
 _COLUMNS = ("id", "kind", "found", "study", "exam", "files", "bytes", "reason")

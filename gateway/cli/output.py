@@ -1,7 +1,6 @@
 """What commands print: one JSON value for scripts, or a table for people. Values are never cut short."""
 
 import csv
-import datetime as dt
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,13 +11,6 @@ import click
 Record = Mapping[str, Any]
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
-def moment(seconds: int | None) -> str | None:
-    """Return a time of the catalogue as ISO 8601 in UTC."""
-    if seconds is None:
-        return None
-    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def print_records(records: Sequence[Record], columns: Sequence[str], *, as_json: bool) -> None:

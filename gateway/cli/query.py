@@ -1,8 +1,7 @@
 """`archimed query`: series and files by their metadata."""
 
 import itertools
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable
 
 import click
 
@@ -10,16 +9,14 @@ from catalog.administration import principal
 from catalog.database import Database
 from catalog.metadata import known, upkeep
 from catalog.metadata.coverage import coverage
-from catalog.metadata.searching import FoundFile, FoundSeries, Range
 from catalog.pure.access import Action
 from catalog.pure.errors import NotFound, Refused
-from catalog.pure.query import QueryField, Typed, fields_of, parse
+from catalog.pure.query import QueryField, fields_of, parse
 from gateway.cli.administering import catalogue
 from gateway.cli.common import configuration, json_option, unix_login
-from gateway.cli.output import moment, print_json_stream, print_records
+from gateway.cli.output import Record, print_json_stream, print_records
+from gateway.records import archive
 from gateway.wiring import open_archive, open_store
-
-Record = dict[str, Any]
 
 
 @click.command()
@@ -75,7 +72,7 @@ def _answer(
     for note in view.not_known(question):
         click.echo(f"archimed: {note}", err=True)
     found = view.search(question, with_files=with_files)
-    records = itertools.islice(_file_records(found) if with_files else map(_series_record, found), limit)
+    records = itertools.islice(archive.files(found) if with_files else map(archive.series, found), limit)
     if as_json:
         print_json_stream(records)
     elif paths:
@@ -86,41 +83,14 @@ def _answer(
         _print_table(records, list(asked.values()), with_files=with_files)
 
 
-def _series_record(found: FoundSeries) -> Record:
-    return {
-        "path": f"{found.study}/{found.exam}/{found.name}", "study": found.study, "exam": found.exam, "series": found.name,
-        "file_type": found.file_type, "number": found.number, "description": found.description, "files": found.files,
-        "acquired": moment(found.acquired), "added": moment(found.added),
-        "metadata": {name: _as_json(value) for name, value in found.metadata.items()},
-    }  # fmt: skip
-
-
-def _file_records(found: Iterable[FoundSeries]) -> Iterator[Record]:
-    for one in found:
-        for file in one.chosen:
-            yield _file_record(one, file)
-
-
-def _file_record(one: FoundSeries, file: FoundFile) -> Record:
-    return {
-        "path": f"{one.study}/{one.exam}/{one.name}/{file.name}", "study": one.study, "exam": one.exam, "series": one.name,
-        "file_type": one.file_type, "name": file.name, "size": file.size, "sha256": file.sha256.hex(),
-        "acquired": moment(file.acquired),
-    }  # fmt: skip
-
-
 def _print_table(records: Iterable[Record], asked: list[QueryField], *, with_files: bool) -> None:
     """Print the answers, with what was asked for as far as it is the same in all files or a range of numbers."""
     rows = [
-        record | {each.name: _shown(record.get("metadata", {}).get(each.name), each.unit) for each in asked}
+        {**record} | {each.name: _shown(record.get("metadata", {}).get(each.name), each.unit) for each in asked}
         for record in records
     ]
     known = [each.name for each in asked if any(row[each.name] for row in rows)]
     print_records(rows, ["path", *(("size", "acquired") if with_files else ("files", "acquired", *known))], as_json=False)
-
-
-def _as_json(value: Typed | Range) -> object:
-    return {"min": value.low, "max": value.high} if isinstance(value, Range) else value
 
 
 def _shown(value: object, unit: str) -> str:
@@ -135,13 +105,7 @@ def _plain(value: object) -> str:
 
 
 def _print_fields(database: Database, login: str | None, *, as_json: bool) -> None:
-    records = [
-        {
-            "name": each.field.name, "kind": "integer" if each.field.whole else each.field.kind.name.lower(),
-            "unit": each.field.unit, "series": each.series, "meaning": each.field.meaning,
-        }
-        for each in coverage(database, _reader(database, login))
-    ]  # fmt: skip
+    records = [archive.field(each) for each in coverage(database, _reader(database, login))]
     print_records(records, ("name", "kind", "unit", "series", "meaning"), as_json=as_json)
 
 

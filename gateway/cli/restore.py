@@ -19,9 +19,10 @@ from catalog.lifecycle.restore import Restore, Restored
 from catalog.pure.errors import Refused
 from gateway.cli.administering import actor
 from gateway.cli.common import configuration, json_option
-from gateway.cli.output import moment, print_json
+from gateway.cli.output import print_json
 from gateway.cli.progress import bar
 from gateway.config import Config
+from gateway.records.moments import moment
 from gateway.wiring import STAGING_CONTENT, database_url, open_copy, open_generations, open_staging, open_store
 
 _AT_MOST = 20

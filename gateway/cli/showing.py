@@ -1,7 +1,6 @@
 """What `archimed staging` prints of batches, for scripts and for people. Shows identities to who may see the batch."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import click
@@ -9,33 +8,20 @@ import click
 from catalog.gate.review.queries import BatchDetails, BatchInfo
 from catalog.pure.batches import State
 from catalog.pure.checks import Severity
-from gateway.cli.output import moment, print_json, print_record, print_records
+from gateway.cli.output import print_json, print_record, print_records
+from gateway.records import gate
+from gateway.records.moments import moment
 
-_SERIOUS = (Severity.ERROR, Severity.BLOCKING)
 _SEVERITIES = list(Severity)
-
-
-def record(info: BatchInfo) -> dict[str, Any]:
-    """Return a batch as scripts know it; `problems` counts the findings that stand in the way."""
-    if info.receipt:
-        return {**asdict(info), "opened": None, "last_write": None, "problems": None}
-    serious = [finding for finding in info.findings if finding["severity"] in _SERIOUS]
-    return {
-        **asdict(info),
-        "opened": moment(info.opened),
-        "last_write": moment(info.last_write),
-        "decided": moment(info.decided),
-        "problems": len(serious),
-    }
 
 
 def print_state(info: BatchInfo, *, as_json: bool) -> None:
     """Print what became of a batch."""
     if as_json:
-        print_json(record(info))
+        print_json(gate.batch(info))
         return
     where = f" into {info.study}/{info.exam}" if info.study and info.exam else ""
-    click.echo(f"batch {info.id} {info.state}{where}: {info.files} files, {record(info)['problems']} problems")
+    click.echo(f"batch {info.id} {info.state}{where}: {info.files} files, {gate.batch(info)['problems']} problems")
 
 
 def print_details(details: BatchDetails, preview: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
@@ -45,7 +31,7 @@ def print_details(details: BatchDetails, preview: Sequence[Mapping[str, Any]], *
         preview: what de-identification would do, series by series; empty if nobody knows the study yet.
     """
     if as_json:
-        print_json(_as_json(details, preview))
+        print_json(gate.batch_details(details, preview))
         return
     info = details.batch
     if info.receipt:
@@ -68,19 +54,6 @@ def print_details(details: BatchDetails, preview: Sequence[Mapping[str, Any]], *
     _print_table("what was done", [{"series": one["label"], "done": _counts(one["done"])} for one in done])
     _print_table("by which rules", [row for one in done for row in _by_rule(one)])
     _print_advice(info, preview)
-
-
-def _as_json(details: BatchDetails, preview: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    return {
-        **record(details.batch),
-        "patients": details.about.get("patients", []),
-        "series": details.about.get("series", []),
-        "study_dates": details.about.get("study_dates", []),
-        "study_descriptions": details.about.get("study_descriptions", []),
-        "preview": list(preview),
-        "staged": [asdict(file) for file in details.files],
-        "job": {"done": details.progress, "error": details.job_error},
-    }
 
 
 def _findings(findings: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -1,13 +1,12 @@
 """`archimed source`: the scanners and centres that may send."""
 
-from dataclasses import asdict
-
 import click
 
 from catalog import administration
 from gateway.cli.administering import actor, catalogue
 from gateway.cli.common import as_option, json_option
-from gateway.cli.output import moment, print_records
+from gateway.cli.output import print_records
+from gateway.records import people
 
 _reviewers = click.option(
     "--reviewer", "reviewers", multiple=True, required=True, metavar="LOGIN",
@@ -87,5 +86,5 @@ def list_(as_json: bool) -> None:
       archimed source list
     """
     with catalogue() as database:
-        found = [{**asdict(each), "created": moment(each.created)} for each in administration.list_sources(database)]
+        found = [people.source(each) for each in administration.list_sources(database)]
     print_records(found, ("name", "ae_title", "host", "study", "reviewers"), as_json=as_json)

@@ -24,9 +24,10 @@ from gateway.cli.common import as_option, configuration, json_option
 from gateway.cli.orphans import adopt, erase, orphans
 from gateway.cli.output import print_records
 from gateway.cli.progress import bar
-from gateway.cli.showing import print_details, print_state, record
+from gateway.cli.showing import print_details, print_state
 from gateway.cli.times import Since
 from gateway.cli.waiting import wait
+from gateway.records.gate import batch as batch_record
 from gateway.wiring import open_database, open_staging
 
 _COLUMNS = ("id", "state", "source", "study", "exam", "files", "problems", "last_write")
@@ -93,7 +94,7 @@ def list_(states: tuple[str, ...], study: str, since: int | None, limit: int | N
     """
     with _gate(acting_as) as gate:
         found = gate.review.list([State(state) for state in states], most=limit, study=study, since=since)
-        print_records([record(info) for info in found], _COLUMNS, as_json=as_json)
+        print_records([batch_record(info) for info in found], _COLUMNS, as_json=as_json)
 
 
 @staging.command()

@@ -2,18 +2,18 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 
 from catalog import administration
-from catalog.administration import Study
 from catalog.lifecycle import retention
 from catalog.pure.errors import Invalid
 from gateway.cli.administering import actor, catalogue
 from gateway.cli.common import as_option, configuration, json_option
-from gateway.cli.output import moment, print_record, print_records
+from gateway.cli.output import print_record, print_records
 from gateway.cli.profile import problems_of, read_text
+from gateway.records import archive
+from gateway.records.moments import moment
 from gateway.wiring import open_store
 
 
@@ -122,7 +122,7 @@ def list_(may_go: bool, as_json: bool) -> None:
         print_records(told, ("study", "end_date", "closed", "until", "files", "bytes"), as_json=as_json)
         return
     with catalogue() as database:
-        found = [_record(each) for each in administration.list_studies(database)]
+        found = [archive.study(each) for each in administration.list_studies(database)]
     print_records(found, ("code", "end_date", "closed", "own_profile", "created", "description"), as_json=as_json)
 
 
@@ -138,12 +138,7 @@ def show(code: str, as_json: bool) -> None:
     """
     with catalogue() as database:
         found = administration.show_study(database, code)
-    record = {**_record(found.study), "exams": found.exams, "users": found.users, "profile": found.profile}
-    print_record(record, as_json=as_json)
-
-
-def _record(found: Study) -> dict[str, Any]:
-    return {**asdict(found), "created": moment(found.created), "closed": moment(found.closed)}
+    print_record(archive.study_details(found), as_json=as_json)
 
 
 def _read_profile(file: Path) -> str:

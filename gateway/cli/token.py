@@ -1,15 +1,14 @@
 """`archimed token`: secrets that stand for a user over HTTP."""
 
-from dataclasses import asdict
-
 import click
 
 from catalog import administration
 from catalog.administration import Scope
 from gateway.cli.administering import actor, catalogue
 from gateway.cli.common import as_option, json_option
-from gateway.cli.output import moment, print_records
+from gateway.cli.output import print_records
 from gateway.cli.times import Duration
+from gateway.records import people
 
 
 @click.group()
@@ -52,10 +51,7 @@ def list_(as_json: bool) -> None:
       archimed token list
     """
     with catalogue() as database:
-        found = [
-            {**asdict(each), "created": moment(each.created), "expires": moment(each.expires)}
-            for each in administration.list_tokens(database)
-        ]
+        found = [people.token(each) for each in administration.list_tokens(database)]
     print_records(found, ("id", "login", "scopes", "created", "expires"), as_json=as_json)
 
 

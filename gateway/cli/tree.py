@@ -6,8 +6,6 @@ PATH begins at the user's root: `2008-0003/E001`.
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
-from typing import Any
 
 import click
 
@@ -18,7 +16,9 @@ from catalog.pure.nodes import Node
 from catalog.view import View
 from gateway.cli.administering import catalogue
 from gateway.cli.common import configuration, json_option, unix_login
-from gateway.cli.output import moment, print_json_stream, print_record
+from gateway.cli.output import print_json_stream, print_record
+from gateway.records import archive
+from gateway.records.moments import moment
 from gateway.wiring import open_archive
 
 _CHUNK = 1 << 20
@@ -44,7 +44,7 @@ def ls(path: str, login: str | None, long: bool, as_json: bool) -> None:
         node = view.resolve(path)
         nodes = view.walk(node.id) if node.is_folder else iter([node])
         if as_json:
-            print_json_stream(_record(each) for each in nodes)
+            print_json_stream(archive.node(each) for each in nodes)
         else:
             for each in nodes:
                 print(_line(each) if long else _shown(each))  # not echo, which flushes each line
@@ -63,10 +63,8 @@ def stat(path: str, login: str | None, as_json: bool) -> None:
     """
     with _view(login) as view:
         node = view.resolve(path)
-        record = _record(node)
-        if origin := view.origin(node.id):
-            record |= {**asdict(origin), "sources": list(origin.sources)}
-    print_record({"path": "/".join(filter(None, path.split("/"))), **record}, as_json=as_json)
+        record = archive.stat(path, node, view.origin(node.id))
+    print_record(record, as_json=as_json)
 
 
 @click.command()
@@ -109,16 +107,6 @@ def view_as(login: str | None) -> Iterator[tuple[View, Database]]:
             yield archive.view(user, Face.CLI, "" if actor == user.login else actor), database
         finally:
             keeper.stop()
-
-
-def _record(node: Node) -> dict[str, Any]:
-    record = {
-        "name": node.name,
-        "kind": node.id.kind.name.lower(),
-        "mtime": moment(node.mtime),
-        "changed": moment(node.changed),
-    }
-    return record if node.is_folder else {**record, "size": node.size, "sha256": node.digest.hex()}
 
 
 def _shown(node: Node) -> str:

@@ -1,14 +1,13 @@
 """`archimed user`: add, change and remove users."""
 
-from dataclasses import asdict
-
 import click
 
 from catalog import administration
 from catalog.pure.access import Role
 from gateway.cli.administering import actor, catalogue
 from gateway.cli.common import as_option, json_option
-from gateway.cli.output import moment, print_records
+from gateway.cli.output import print_records
+from gateway.records import people
 
 _ROLES = click.Choice([role.value for role in Role])
 
@@ -49,7 +48,7 @@ def list_(as_json: bool) -> None:
       archimed user list
     """
     with catalogue() as database:
-        found = [{**asdict(each), "created": moment(each.created)} for each in administration.list_users(database)]
+        found = [people.user(each) for each in administration.list_users(database)]
     print_records(found, ("login", "role", "created"), as_json=as_json)
 
 

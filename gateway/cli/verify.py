@@ -10,8 +10,9 @@ from catalog.lifecycle import verify as verifying
 from gateway.cli.administering import actor, catalogue
 from gateway.cli.common import configuration, json_option
 from gateway.cli.frame import FAILED
-from gateway.cli.output import moment, print_records
+from gateway.cli.output import print_records
 from gateway.cli.progress import bar
+from gateway.records.moments import moment
 from gateway.wiring import open_copy, open_store
 
 _COLUMNS = ("study", "fault", "path", "found", "says")

@@ -1,0 +1,93 @@
+"""Users, grants, sources, tokens and DICOM nodes as JSON objects."""
+
+from typing_extensions import TypedDict
+
+from catalog.administration import DicomNode, Grant, Scope, Source, Token, User
+from catalog.pure.access import Role
+from gateway.records.moments import moment
+
+
+class UserRecord(TypedDict):
+    """A user and the role that counts in the studies that are granted."""
+
+    id: int
+    login: str
+    role: Role
+    created: str
+
+
+class GrantRecord(TypedDict):
+    """One user may see one study."""
+
+    login: str
+    study: str
+    granted: str
+
+
+class SourceRecord(TypedDict):
+    """A scanner or centre that may send. `host` '' is any address; `study` null is decided at the gate."""
+
+    id: int
+    name: str
+    ae_title: str
+    host: str
+    study: str | None
+    reviewers: list[str]
+    created: str
+
+
+class TokenRecord(TypedDict):
+    """A token without its secret. `expires` null: never."""
+
+    id: int
+    login: str
+    scopes: list[Scope]
+    created: str
+    expires: str | None
+
+
+class DicomNodeRecord(TypedDict):
+    """A DICOM node. `login` null: it may only be sent to. `studies` null: all that this login is granted."""
+
+    id: int
+    name: str
+    ae_title: str
+    host: str
+    port: int
+    login: str | None
+    studies: list[str] | None
+    created: str
+
+
+def user(found: User) -> UserRecord:
+    """Return a user's object."""
+    return UserRecord(id=found.id, login=found.login, role=found.role, created=moment(found.created))
+
+
+def grant(found: Grant) -> GrantRecord:
+    """Return a grant's object."""
+    return GrantRecord(login=found.login, study=found.study, granted=moment(found.granted))
+
+
+def source(found: Source) -> SourceRecord:
+    """Return a source's object."""
+    return SourceRecord(
+        id=found.id, name=found.name, ae_title=found.ae_title, host=found.host, study=found.study,
+        reviewers=list(found.reviewers), created=moment(found.created),
+    )  # fmt: skip
+
+
+def token(found: Token) -> TokenRecord:
+    """Return a token's object."""
+    return TokenRecord(
+        id=found.id, login=found.login, scopes=list(found.scopes), created=moment(found.created), expires=moment(found.expires)
+    )
+
+
+def dicom_node(found: DicomNode) -> DicomNodeRecord:
+    """Return a DICOM node's object."""
+    return DicomNodeRecord(
+        id=found.id, name=found.name, ae_title=found.ae_title, host=found.host, port=found.port,
+        login=found.principal.login if found.principal else None,
+        studies=None if found.studies is None else list(found.studies), created=moment(found.created),
+    )  # fmt: skip

@@ -1,0 +1,84 @@
+"""Jobs, what is in the bin, and holds as JSON objects."""
+
+from typing_extensions import TypedDict
+
+from catalog.jobs import JobInfo, JobKind
+from catalog.lifecycle.bin import Entry
+from catalog.pure import bin as bins
+from catalog.pure.jobs import JobState
+from catalog.pure.retention import Hold
+from gateway.records.moments import moment
+
+
+class JobRecord(TypedDict):
+    """A job: what it does with which batch, correction or entry of the bin, and how far it is (`done`, in files)."""
+
+    id: int
+    kind: JobKind
+    state: JobState
+    batch: int | None
+    correction: int | None
+    bin: int | None
+    study: str
+    attempts: int
+    done: int
+    error: str
+    created: str
+    not_before: str | None
+    ended: str | None
+
+
+class BinRecord(TypedDict):
+    """What was put into the bin at once. `expires` null: never; `kept` says why it cannot be purged now."""
+
+    id: int
+    state: bins.State
+    kind: bins.Kind
+    study: str
+    path: str
+    files: int
+    bytes: int
+    reason: str
+    put_by: str
+    put: str
+    expires: str | None
+    problem: str
+    kept: str
+
+
+class HoldRecord(TypedDict):
+    """A legal hold; `confirmed_by` and `lift_by` are empty while nobody did."""
+
+    study: str
+    reason: str
+    set_by: str
+    set_at: str
+    confirmed_by: str
+    lift_by: str
+    lift_reason: str
+
+
+def job(found: JobInfo) -> JobRecord:
+    """Return a job's object."""
+    return JobRecord(
+        id=found.id, kind=found.kind, state=found.state, batch=found.batch, correction=found.correction, bin=found.bin,
+        study=found.study, attempts=found.attempts, done=found.done, error=found.error, created=moment(found.created),
+        not_before=moment(found.not_before or None), ended=moment(found.ended),
+    )  # fmt: skip
+
+
+def bin_entry(found: Entry) -> BinRecord:
+    """Return the object of an entry of the bin."""
+    return BinRecord(
+        id=found.id, state=found.state, kind=found.kind, study=found.study, path=found.path, files=found.files,
+        bytes=found.bytes, reason=found.reason, put_by=found.put_by, put=moment(found.put), expires=moment(found.expires),
+        problem=found.problem, kept=found.kept,
+    )  # fmt: skip
+
+
+def hold(found: Hold) -> HoldRecord:
+    """Return a hold's object."""
+    return HoldRecord(
+        study=found.study, reason=found.reason, set_by=found.set_by, set_at=moment(found.set_at),
+        confirmed_by=found.confirmed_by, lift_by=found.lift_by, lift_reason=found.lift_reason,
+    )  # fmt: skip
