@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from catalog.gate.deidentification import Deidentification
     from catalog.jobs import Chore, Handler, JobKind, Queue, Worker
     from catalog.lifecycle.bin import KeepFor
+    from gateway.api import ApiServices
     from gateway.dicom.services import Service
     from gateway.http.app import Part
     from gateway.http.desk import DeskServices
@@ -166,6 +167,7 @@ def open_http_parts(
         metrics: where the door counts requests.
         look: looks whether all that requests need is there.
     """
+    from gateway.api import ApiPart
     from gateway.http import readonly, service  # late: only who serves HTTP needs it
     from gateway.http.desk import DeskPart
     from gateway.http.staging import STAGING
@@ -176,6 +178,7 @@ def open_http_parts(
         readonly.archive_part(archive),
         open_staging_part(config, database).registration(),
         DeskPart(open_desk_services(config, database)).registration(),
+        *ApiPart(open_api_services(config, database, archive)).registrations(),
     ]
 
 
@@ -191,6 +194,21 @@ def open_staging_part(config: Config, database: Database) -> "StagingPart":
         # A quarter of the threads is never taken by bodies that come in, however slowly.
         at_once=max(1, config.http.threads * 3 // 4),
     )
+
+
+def open_api_services(config: Config, database: Database, archive: Archive) -> "ApiServices":
+    """Open what the HTTP API works on, in this process."""
+    from catalog.lifecycle.bin import Bin
+    from gateway.api import ApiServices
+    from gateway.http.files import Files
+
+    staging, keep = open_staging(config), keep_for(config)
+    return ApiServices(
+        database, archive, open_store(config),
+        lambda principal: Review(database, staging, Actor(principal.login), principal),
+        lambda principal: Bin(database, Actor(principal.login, principal.login), principal, keep),
+        partial(open_worker, config, database), Files(),
+    )  # fmt: skip
 
 
 def open_desk_services(config: Config, database: Database) -> "DeskServices":

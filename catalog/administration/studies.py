@@ -13,6 +13,7 @@ from catalog.database.tables import exams, grants, studies, users
 from catalog.pure.errors import Conflict, Invalid
 from catalog.pure.names import check_code, folded
 from catalog.store import RecordStore, Store, records
+from catalog.visible import visible_studies
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +88,19 @@ def create_study(
         records.write_study(store, code, about)
 
 
-def list_studies(database: Database) -> list[Study]:
-    """Return all studies in the order of their codes."""
-    statement = sa.select(studies).order_by(studies.c.code_key)
+def list_studies(database: Database, user: int | None = None) -> list[Study]:
+    """Return the studies that a user has, all for None, in the order of their codes."""
+    statement = visible_studies(user, studies).order_by(studies.c.code_key)
     return [_study(row) for row in database.rows(statement)]
 
 
-def show_study(database: Database, code: str) -> StudyDetails:
-    """Return one study.
+def show_study(database: Database, code: str, user: int | None = None) -> StudyDetails:
+    """Return one study, if a user has it; None has all.
 
     Raises:
-        NotFound: there is none of that code.
+        NotFound: there is none of that code, or the user does not have it.
     """
-    row = database.row(sa.select(studies).where(studies.c.code_key == folded(code)))
+    row = database.row(visible_studies(user, studies).where(studies.c.code_key == folded(code)))
     if row is None:
         raise no_study(code)
     logins = (

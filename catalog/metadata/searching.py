@@ -6,7 +6,7 @@ the files. May live here: translating and refining. What a question means is in 
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ from catalog.database import Database, Row
 from catalog.database.tables import exams, fields, files, folders, series, series_columns, series_values, studies
 from catalog.metadata.columns import Spread, unpack
 from catalog.metadata.known import find
-from catalog.pure.names import BEHIND_ALL_NAMES
+from catalog.pure.names import BEHIND_ALL_NAMES, folded
 from catalog.pure.query import (
     And,
     Compare,
@@ -93,11 +93,39 @@ class _Field:
     indexed: bool
 
 
-def search(database: Database, user: int, question: Node, *, with_files: bool = False) -> Iterator[FoundSeries]:
-    """Yield the series of the studies granted to a user with a file that answers, in the order of the tree."""
-    found = database.rows(translate(database, question), {"user": user})
+def search(
+    database: Database, user: int, question: Node, *, with_files: bool = False, after: str = ""
+) -> Iterator[FoundSeries]:
+    """Yield the series of the studies granted to a user with a file that answers, in the order of the tree.
+
+    Args:
+        database: the catalogue.
+        user: whose grants count.
+        question: what is asked.
+        with_files: also tell which files.
+        after: only what follows this path: a series', or a file's with `with_files`.
+    """
+    study, exam, series_, file = (*after.split("/", 3), "", "", "", "")[:4]
+    statement = translate(database, question)
+    if after:
+        key = sa.tuple_(studies.c.code_key, exams.c.code_key, series.c.name_key)
+        place = sa.tuple_(*(sa.literal(folded(name)) for name in (study, exam, series_)))
+        statement = statement.where(key >= place if file else key > place)
+    found = database.rows(statement, {"user": user})
     for start in range(0, len(found), _PAGE):
-        yield from _page(database, found[start : start + _PAGE], question, with_files=with_files)
+        for each in _page(database, found[start : start + _PAGE], question, with_files=with_files):
+            if not file or folded(f"{each.study}/{each.exam}/{each.name}") != folded(f"{study}/{exam}/{series_}"):
+                yield each
+            elif chosen := _behind(each.chosen, file):
+                yield replace(each, chosen=chosen, files=len(chosen))
+
+
+def _behind(chosen: Sequence[FoundFile], name: str) -> Sequence[FoundFile]:
+    """Return the files that follow the one of that name; if it is gone, those whose names do."""
+    for at, file in enumerate(chosen):
+        if file.name == name:
+            return chosen[at + 1 :]
+    return [file for file in chosen if folded(file.name) > folded(name)]
 
 
 def translate(database: Database, question: Node) -> sa.Select[Any]:
@@ -223,7 +251,7 @@ def _page(database: Database, rows: Sequence[Row], question: Node, *, with_files
     chosen = [row.id for row in rows]
     split = [row.id for row in rows if not row.all]
     asked = {field.name for field in fields_of(question)}
-    told, columns = _metadata(database, chosen), _columns(database, split, asked)
+    told, columns = shared_values(database, chosen), _columns(database, split, asked)
     counts = _counts(database, chosen) if not with_files else {}
     listed = _files(database, chosen if with_files else split)
     for row in rows:
@@ -235,11 +263,12 @@ def _page(database: Database, rows: Sequence[Row], question: Node, *, with_files
         if count := len(found) if with_files or not row.all else counts.get(row.id, 0):
             yield FoundSeries(
                 row.id, row.code, row.exam, row.name, row.file_type, row.number, row.description, row.acquired, row.added,
-                count, _typed(told.get(row.id, {})), [_found(database, file) for file in found] if with_files else [],
+                count, typed_values(told.get(row.id, {})), [_found(database, file) for file in found] if with_files else [],
             )  # fmt: skip
 
 
-def _typed(told: Mapping[str, Value | list[float]]) -> dict[str, Typed | Range]:
+def typed_values(told: Mapping[str, Value | list[float]]) -> dict[str, Typed | Range]:
+    """Return what files have in common as programs want it."""
     found: dict[str, Typed | Range] = {}
     for name, value in told.items():
         field = find(name) or QueryField(name, Kind.ANY)
@@ -255,8 +284,8 @@ def _values_of_series(row: Row, told: Mapping[str, Value | list[float]]) -> dict
     return own | {name: value for name, value in told.items() if not isinstance(value, list)}
 
 
-def _metadata(database: Database, chosen: Sequence[int]) -> dict[int, dict[str, Value | list[float]]]:
-    """Return by series what its files have in common."""
+def shared_values(database: Database, chosen: Sequence[int]) -> dict[int, dict[str, Value | list[float]]]:
+    """Return by series what its files have in common: a value, or the ends of a range."""
     columns = series_values.c
     rows = database.rows(
         sa.select(columns.series_id, fields.c.name, columns.spread, columns.low, columns.high, columns.text)

@@ -3,7 +3,7 @@
 May live here: how trees are put under one root, and what is asked of the archive besides folders and files. Not: a tree.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -17,12 +17,14 @@ from catalog.pure.names import folded
 from catalog.pure.nodes import FIRST_BESIDE, LAST_TREE, ROOT_ID, STUDIES, SYSTEM_FOLDERS, Kind, Node, NodeId
 from catalog.pure.results import sources_of_column
 from catalog.store import ObjectStore
-from catalog.view import statements
+from catalog.view import statements, statistics
+from catalog.view.statistics import StudyStatistics
 from catalog.view.study_tree import StudyTree
 from catalog.view.tree import PAGE, OpenFile, Tree
 
 if TYPE_CHECKING:
-    from catalog.metadata.searching import FoundSeries
+    from catalog.metadata.searching import FoundSeries, Range
+    from catalog.pure.query import Typed
 
 _NOTHING = "there is no such file or folder"
 
@@ -153,12 +155,34 @@ class View(Tree):
         row = self._database.row(statements.RESULT, {"user": self._user, "row": node.row})
         return Origin(row.name or "", row.program, sources_of_column(row.sources), row.brought_by) if row else None
 
-    def search(self, question: str, *, with_files: bool = False) -> "Iterator[FoundSeries]":
+    def metadata(self, node: NodeId) -> "Mapping[str, Typed | Range]":
+        """Return what the catalogue keeps of a series or a file; nothing of all else.
+
+        Of a series these are the values that all its files share, and the range of numbers in which they differ.
+
+        Raises:
+            NotFound: it is not there, or not granted (any more).
+        """
+        from catalog.metadata import telling  # late: listing a folder does without
+
+        self.attributes(node)
+        return telling.told(self._database, node) if node.tree == STUDIES else {}
+
+    def statistics(self, study: str = "") -> list[StudyStatistics]:
+        """Return how much each study holds, or one of them, in the order of codes.
+
+        Raises:
+            NotFound: there is no such study, or it is not granted.
+        """
+        return statistics.count(self._database, self._user, study)
+
+    def search(self, question: str, *, with_files: bool = False, after: str = "") -> "Iterator[FoundSeries]":
         """Yield the series of which at least one file answers a question, in the order of the tree.
 
         Args:
             question: as in docs/query.md, `file_type = "DCM_MR" and EchoTime > 80 ms`.
             with_files: also tell which files.
+            after: only what follows this path in the order of the tree: a series', or a file's where files are asked for.
 
         Raises:
             Invalid: it is no question, and the message says where; or it is about what none of the studies keeps.
@@ -168,7 +192,7 @@ class View(Tree):
 
         node = parse(question, known.known())
         coverage.require_kept(self._database, self._user, node)
-        return searching.search(self._database, self._user, node, with_files=with_files)
+        return searching.search(self._database, self._user, node, with_files=with_files, after=after)
 
     def not_known(self, question: str) -> list[str]:
         """Return what the answer to a question leaves out: a sentence for each field that some of the studies do not keep.

@@ -2,7 +2,7 @@
 
 import io
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -59,14 +59,14 @@ def status_of(error: ArchimedError) -> int:
     return next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
 
 
-def failure(error: ArchimedError) -> Response:
-    """Return what an error of the archive is over HTTP."""
+def failure(error: ArchimedError, tell: Callable[..., Response] = text) -> Response:
+    """Return what an error of the archive is over HTTP, told as `text` does or in another form."""
     status = status_of(error)
     if status == 401:
-        return text(status, str(error), WWW_Authenticate=CHALLENGE)
+        return tell(status, str(error), WWW_Authenticate=CHALLENGE)
     if status == 503:
-        return text(status, str(error), Retry_After=_RETRY_SECONDS)
-    return text(status, str(error))
+        return tell(status, str(error), Retry_After=_RETRY_SECONDS)
+    return tell(status, str(error))
 
 
 def xml(status: int, document: str) -> Response:
@@ -113,9 +113,10 @@ class FileAnswer:
         start_response(self.status, self.headers)
         if self.file is None:
             return ()
-        if not isinstance(self.file, io.FileIO):
+        in_kernel = environ.get("wsgi.file_wrapper")
+        if in_kernel is None or not isinstance(self.file, io.FileIO):
             return _pieces(self.file, int(dict(self.headers)["Content-Length"]))
-        pieces: Iterable[bytes] = environ["wsgi.file_wrapper"](self.file, _FILE_PIECE)
+        pieces: Iterable[bytes] = in_kernel(self.file, _FILE_PIECE)
         return pieces
 
 

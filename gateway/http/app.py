@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias
 
+from werkzeug.wrappers import Response
+
 from catalog.administration import Scope
 from catalog.faults import place_of
 from catalog.pure.errors import ArchimedError, NotFound, Unavailable
@@ -53,6 +55,7 @@ class Part:
         login: when it asks for a login.
         names: reads the path's names, the prefix's included.
         label: what figures and log lines call it; the prefix, if it is "".
+        tell: makes the answer that says why something failed, of a status, a sentence and headers.
         close: called when the process has answered its last request.
     """
 
@@ -62,6 +65,7 @@ class Part:
     login: Login = Login.ALWAYS
     names: Callable[[Environ], Sequence[str]] = segments
     label: str = ""
+    tell: Callable[..., Response] = answers.text
     close: Callable[[], None] = _nothing
 
 
@@ -106,27 +110,28 @@ class Front:
         return answer(environ, start_response)
 
     def _answer(self, environ: Environ, exchange: Exchange) -> Answer:
+        part, prefix = self._part(environ)
+        tell = part.tell if part is not None else answers.text
         coding = environ.get("HTTP_TRANSFER_ENCODING", "chunked").strip().lower()
         if coding != "chunked":
             # The server takes off the chunks alone: what is left would be taken for the body (RFC 9112, 6.1).
-            return answers.text(501, "a body may be sent in chunks, and not coded in another way")
+            return tell(501, "a body may be sent in chunks, and not coded in another way")
         if environ.get("SERVER_PROTOCOL") == "HTTP/1.1" and "HTTP_HOST" not in environ:
-            return answers.text(400, "a request names the host that it is for (RFC 9112, 3.2)")
+            return tell(400, "a request names the host that it is for (RFC 9112, 3.2)")
         try:
-            return self._dispatch(environ, exchange)
+            return self._dispatch(environ, exchange, part, prefix)
         except Unavailable as error:
             _log.warning("%s", error)
-            return answers.failure(error)
+            return answers.failure(error, tell)
         except ArchimedError as error:
-            return answers.failure(error)
+            return answers.failure(error, tell)
         except TimeoutError:
-            return answers.text(408, "the request's body did not arrive")
+            return tell(408, "the request's body did not arrive")
         except Exception as error:  # noqa: BLE001 - one request fails, with a line that repeats nothing of it
             _log.error("a request failed unexpectedly: %s", place_of(error))
-            return answers.text(500, "something went wrong here; the log says where")
+            return tell(500, "something went wrong here; the log says where")
 
-    def _dispatch(self, environ: Environ, exchange: Exchange) -> Answer:
-        part, prefix = self._part(environ)
+    def _dispatch(self, environ: Environ, exchange: Exchange, part: Part | None, prefix: int) -> Answer:
         method = environ["REQUEST_METHOD"]
         header = environ.get("HTTP_AUTHORIZATION")
         open_door = part is not None and (

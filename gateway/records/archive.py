@@ -7,6 +7,7 @@ from typing_extensions import TypedDict
 
 from catalog.administration import Study, StudyDetails
 from catalog.pure.nodes import Node
+from catalog.view.statistics import StudyStatistics
 from catalog.view.view import Origin
 from gateway.records.moments import moment
 
@@ -73,7 +74,7 @@ class RangeRecord(TypedDict):
     max: int | float
 
 
-Value = int | float | str | list[int | float | str] | RangeRecord
+Value = int | float | str | list[int | float | str | None] | RangeRecord
 
 
 class SeriesRecord(TypedDict):
@@ -90,6 +91,15 @@ class SeriesRecord(TypedDict):
     acquired: str | None
     added: str
     metadata: dict[str, Value]
+
+
+class ResultRecord(SeriesRecord):
+    """A result: a series with where it comes from, as `stat` tells it."""
+
+    made_of: str
+    program: str
+    sources: list[str]
+    brought_by: str
 
 
 class FileRecord(TypedDict):
@@ -114,6 +124,26 @@ class FieldRecord(TypedDict):
     unit: str
     series: int
     meaning: str
+
+
+class CountRecord(TypedDict):
+    """How many series, files and bytes."""
+
+    series: int
+    files: int
+    bytes: int
+
+
+class StatisticsRecord(TypedDict):
+    """How much a study holds, also by type of file. `added` is when something was published last, null: never."""
+
+    study: str
+    exams: int
+    series: int
+    files: int
+    bytes: int
+    added: str | None
+    file_types: dict[str, CountRecord]
 
 
 def study(found: Study) -> StudyRecord:
@@ -158,7 +188,7 @@ def series(found: "FoundSeries") -> SeriesRecord:
         path=f"{found.study}/{found.exam}/{found.name}", study=found.study, exam=found.exam, series=found.name,
         file_type=found.file_type, number=found.number, description=found.description, files=found.files,
         acquired=moment(found.acquired), added=moment(found.added),
-        metadata={name: _value(value) for name, value in found.metadata.items()},
+        metadata={name: value(told) for name, told in found.metadata.items()},
     )  # fmt: skip
 
 
@@ -167,6 +197,22 @@ def files(found: "Iterable[FoundSeries]") -> Iterator[FileRecord]:
     for one in found:
         for file in one.chosen:
             yield _file(one, file)
+
+
+def result(found: "FoundSeries", made: Origin | None) -> ResultRecord:
+    """Return the object of a result."""
+    return ResultRecord(**series(found), **origin(made or Origin("", "", (), "")))
+
+
+def statistics(found: StudyStatistics) -> StatisticsRecord:
+    """Return the object of how much a study holds."""
+    kinds = {
+        name: CountRecord(series=each.series, files=each.files, bytes=each.bytes) for name, each in found.file_types.items()
+    }
+    return StatisticsRecord(
+        study=found.study, exams=found.exams, series=found.series, files=found.files, bytes=found.bytes,
+        added=moment(found.added), file_types=kinds,
+    )  # fmt: skip
 
 
 def field(found: "Coverage") -> FieldRecord:
@@ -184,9 +230,10 @@ def _file(one: "FoundSeries", file: "FoundFile") -> FileRecord:
     )  # fmt: skip
 
 
-def _value(value: object) -> Value:
+def value(told: object) -> Value:
+    """Return a value of the metadata, or the range in which the files of a series differ."""
     from catalog.metadata.searching import Range  # late: as above
 
-    if isinstance(value, Range):
-        return RangeRecord(min=value.low, max=value.high)  # type: ignore[typeddict-item] # only numbers have a range
-    return value  # type: ignore[return-value] # `Typed` names the same types
+    if isinstance(told, Range):
+        return RangeRecord(min=told.low, max=told.high)  # type: ignore[typeddict-item] # only numbers have a range
+    return told  # type: ignore[return-value] # `Typed` names the same types
