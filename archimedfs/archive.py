@@ -12,16 +12,17 @@ from archimedfs import inodes
 from archimedfs.calling import Caller
 from archimedfs.errnos import answering
 from archimedfs.handlers import ROOT_UID, Handlers, decoded, refuse_strangers
+from archimedfs.held import HeldFiles
 from archimedfs.listing import DOT, DOT_DOT, Listing, cookie_of
 from archimedfs.programs import Programs
 from archimedfs.reading import Buffer, Handle, Reader
 from archimedfs.user_roots import UserRoot, UserRoots
 from catalog.pure.access import Action, Principal
 from catalog.pure.capacity import Capacity
-from catalog.pure.errors import ArchimedError, NotFound
+from catalog.pure.errors import ArchimedError, NotFound, Unavailable
 from catalog.pure.names import MAX_NAME_BYTES
 from catalog.pure.nodes import ROOT_ID, Kind, Node, NodeId
-from catalog.view import Tree
+from catalog.view import OpenFile, Tree
 
 _log = logging.getLogger(__name__)
 
@@ -43,28 +44,25 @@ class ArchiveOperations(Handlers[Tree]):
         self._capacity = capacity
         self._reader = Reader()
         self._programs = Programs()
+        self._held = HeldFiles()
         self._files: dict[int, Handle] = {}
         self._folders: dict[int, tuple[UserRoot[Tree], Listing]] = {}
 
     def open_files(self, user_root: UserRoot[Tree], studies: Iterable[int]) -> list[int]:
         """Return the inode numbers of a root's open files, of these studies."""
         wanted = set(studies)
-        return [
-            inodes.encode(user_root.number, handle.node.id)
-            for handle in self._files.values()
-            if handle.slot == user_root.number and handle.node.study in wanted
-        ]
+        return [held.inode for held in self._held.in_use(user_root.number) if held.node.study in wanted]
 
     async def end_gone(self, user_root: UserRoot[Tree], study: int) -> list[int]:
         """End a root's open files of a study that are not there any more; return their inode numbers."""
-        mine = [one for one in self._files.values() if one.slot == user_root.number and one.node.study == study]
         ended = []
-        for handle in mine:
-            try:
-                await self._call(user_root.shown.attributes, handle.node.id)
-            except NotFound:
-                handle.is_over = True
-                ended.append(inodes.encode(user_root.number, handle.node.id))
+        for held in self._held.in_use(user_root.number):
+            if held.node.study == study:
+                try:
+                    await self._call(user_root.shown.attributes, held.node.id)
+                except NotFound:
+                    held.is_over = True
+                    ended.append(held.inode)
         return ended
 
     def suits(self, user: Principal) -> bool:
@@ -158,13 +156,27 @@ class ArchiveOperations(Handlers[Tree]):
             raise pyfuse3.FUSEError(errno.EROFS)
         user_root, where = self._at(inode)
         refuse_strangers(user_root, ctx)
-        opened = await self._ask(user_root, user_root.shown.open, where, self._programs.name(ctx.pid))
-        handle = Handle(user_root.number, opened, user_root.lease(opened.node.study))
+        program = self._programs.name(ctx.pid)
+        held = self._held.again(user_root, inode)
+        if held is None:
+            opened = await self._ask(user_root, self._open, user_root, where, program)
+            held = self._held.hold(user_root, inode, opened)
+            self._reader.begin(held)
+            handle = Handle(held, opened.count)
+        else:
+            handle = Handle(held, held.file.again(program))
         number = next(self._numbers)
         self._files[number] = handle
-        self._reader.begin(handle)
         # keep_cache: an inode's bytes never change.
         return pyfuse3.FileInfo(fh=number, keep_cache=True)
+
+    def _open(self, user_root: UserRoot[Tree], node: NodeId, program: str) -> OpenFile:
+        try:
+            return user_root.shown.open(node, program)
+        except Unavailable:
+            # Perhaps for want of descriptors, of which some are open for nobody.
+            self._held.forget()
+            return user_root.shown.open(node, program)
 
     @answering
     async def read(  # type: ignore[override]  # pyfuse3 takes any buffer, though its stubs say bytes
@@ -181,7 +193,7 @@ class ArchiveOperations(Handlers[Tree]):
     @answering
     async def release(self, fh: int) -> None:
         """Close a file."""
-        self._files.pop(fh).file.close()
+        self._held.release(self._files.pop(fh).held)
 
     @answering
     async def statfs(self, ctx: pyfuse3.RequestContext) -> pyfuse3.StatvfsData:
@@ -204,13 +216,12 @@ class ArchiveOperations(Handlers[Tree]):
 
     def close(self) -> None:
         """Close what was open when the mount ended."""
-        for handle in self._files.values():
-            handle.file.close()
         self._files.clear()
+        self._held.close()
 
 
 def _refuse_ended(handle: Handle) -> None:
     if handle.lease.is_over:
         raise pyfuse3.FUSEError(errno.EACCES)
-    if handle.is_over:
+    if handle.held.is_over:
         raise pyfuse3.FUSEError(errno.ENOENT)

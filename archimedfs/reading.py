@@ -2,12 +2,12 @@
 
 import errno
 import os
+from collections.abc import Callable
 from typing import TypeAlias
 
 import trio
 
-from archimedfs.user_roots import Lease
-from catalog.view import OpenFile
+from archimedfs.held import Held
 
 # So many readers may wait for the disk at once; the others wait for them.
 _READERS = 16
@@ -22,21 +22,21 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 
 
 class Handle:
-    """A file that is open: in whose slot, which, and the leave to read it. The kernel's read() names nothing but this.
+    """A file that one program has open: the descriptor, shared with others, and what counts its bytes for the audit.
 
-    `is_over` once the file itself is not in the archive any more.
+    The kernel's read() names nothing but this.
     """
 
-    __slots__ = ("count", "fd", "file", "is_over", "lease", "node", "slot")
+    __slots__ = ("count", "fd", "file", "held", "lease", "node", "slot")
 
-    def __init__(self, slot: int, file: OpenFile, lease: Lease) -> None:
-        self.slot = slot
-        self.file = file
-        self.node = file.node
-        self.fd = file.fd
-        self.count = file.count
-        self.lease = lease
-        self.is_over = False
+    def __init__(self, held: Held, count: Callable[[int], None]) -> None:
+        self.held = held
+        self.slot = held.slot
+        self.file = held.file
+        self.node = held.node
+        self.fd = held.fd
+        self.lease = held.lease
+        self.count = count
 
 
 class Reader:
@@ -46,10 +46,10 @@ class Reader:
         self._limiter = trio.CapacityLimiter(_READERS)
         self._buffer = bytearray(_FIRST_BUFFER)
 
-    def begin(self, handle: Handle) -> None:
+    def begin(self, held: Held) -> None:
         """Let the disk start on a file that was just opened; waits for nothing."""
-        if handle.fd is not None:
-            os.posix_fadvise(handle.fd, 0, _FETCHED_AT_ONCE, os.POSIX_FADV_WILLNEED)
+        if held.fd is not None:
+            os.posix_fadvise(held.fd, 0, _FETCHED_AT_ONCE, os.POSIX_FADV_WILLNEED)
 
     async def read(self, handle: Handle, offset: int, size: int) -> Buffer:
         """Return up to `size` bytes, fewer only at the end of the file.

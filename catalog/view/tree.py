@@ -4,8 +4,9 @@ The studies are one (`catalog.view.study_tree`), and others may stand beside the
 let `catalog.view.testing` run on it, and name it in `gateway/wiring.py`. May live here: the Protocol and what it gives.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from catalog.audit import Reader, Reads
@@ -48,9 +49,24 @@ class OpenFile:
         if self._reads is not None:
             self._reads.handed_out(self._reader, size)
 
+    def again(self, program: str) -> Callable[[int], None]:
+        """Count that a program opened this file once more; return what counts the bytes that it is handed.
+
+        For who keeps a file open between two that ask for it, and knows that it is still granted.
+        """
+        if self._reads is None:
+            return _uncounted
+        reader = self._reader._replace(program=program)
+        self._reads.opened(reader)
+        return partial(self._reads.handed_out, reader)
+
     def close(self) -> None:
         """Let go of the bytes; harmless when it was called before."""
         self._bytes.close()
+
+
+def _uncounted(_size: int) -> None:
+    """Count nothing: nobody asked."""
 
 
 class Tree(Protocol):

@@ -10,13 +10,19 @@ from pathlib import Path
 import pytest
 import trio
 
+from archimedfs.held import Held
 from archimedfs.reading import Handle, Reader
 from archimedfs.user_roots import Lease
 from catalog.pure.errors import Damaged
 from catalog.store.local import LocalReader
+from catalog.view import OpenFile
 from tests.builders import BuiltArchive
 
 CONTENT = random.Random(3).randbytes(3_000_001)
+
+
+def handle_of(opened: OpenFile) -> Handle:
+    return Handle(Held(0, 2, opened, Lease(), 0), opened.count)
 
 
 @pytest.fixture
@@ -27,7 +33,7 @@ def handle(built: BuiltArchive) -> Iterator[Handle]:
     built.add_series("S1/E1/001_DCM_MR_x", {"00001.dcm": CONTENT})
     view = built.view("anna")
     opened = view.open(view.resolve("S1/E1/001_DCM_MR_x/00001.dcm").id)
-    yield Handle(0, opened, Lease())
+    yield handle_of(opened)
     opened.close()
 
 
@@ -90,11 +96,11 @@ def test_a_stored_file_that_is_too_short_is_damaged_not_ended(handle: Handle, tm
     stored = LocalReader(os.open(tmp_path / "short", os.O_RDONLY), fresh=False)
     short = replace(handle.file, node=replace(handle.node, size=len(CONTENT)), fd=stored.fd, _bytes=stored)
     try:
-        assert read(Handle(0, short, Lease()), 0, 100_000) == CONTENT[:100_000]
+        assert read(handle_of(short), 0, 100_000) == CONTENT[:100_000]
         with pytest.raises(Damaged):
-            read(Handle(0, short, Lease()), 0, 100_001)
+            read(handle_of(short), 0, 100_001)
         with pytest.raises(Damaged):
-            read(Handle(0, short, Lease()), 200_000, 10)
+            read(handle_of(short), 200_000, 10)
     finally:
         stored.close()
 

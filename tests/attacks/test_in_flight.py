@@ -70,9 +70,22 @@ def asks(under: Under, who: Any) -> list[Callable[[], Any]]:
 def test_an_answer_that_a_revocation_overtook_is_not_given(under: Under, which: int) -> None:
     ask = asks(under, OWNER)[which]
     trio.run(ask)
+    under.user_root.doubt()  # so that a file that is held is asked for, too
     under.meanwhile = under.revoke
     with pytest.raises(pyfuse3.FUSEError) as caught:
         trio.run(ask)
+    assert caught.value.errno == errno.ENOENT
+
+
+def test_a_file_that_is_held_is_opened_without_a_question_until_something_is_lost(under: Under) -> None:
+    open_ = asks(under, OWNER)[3]
+    trio.run(open_)
+    under.meanwhile = lambda: pytest.fail("the catalogue was asked")
+    trio.run(open_)
+    under.meanwhile = lambda: None
+    under.revoke()
+    with pytest.raises(pyfuse3.FUSEError) as caught:
+        trio.run(open_)
     assert caught.value.errno == errno.ENOENT
 
 
