@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from catalog.database.prepared import Prepared
 from catalog.pure.errors import OutOfSpace, Unavailable
 
 Row: TypeAlias = sa.Row[*tuple[Any, ...]]
@@ -137,6 +138,31 @@ class Database:
                 if attempt == 2 or not error.connection_invalidated:
                     _raise_translated(error)
         raise AssertionError  # pragma: no cover - the loop returns or raises
+
+    def prepared_rows(self, prepared: Prepared, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+        """Return what `rows` returns, as plain tuples, at a fifth of the cost: for what is asked for every file.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        connection: sa.Connection | None = getattr(self._local, "reader", None)
+        asked = prepared.on(self.engine.dialect, values) if connection is not None else None
+        if connection is None or asked is None:
+            return self._ask(prepared.statement, values)
+        try:
+            driver = connection.connection.driver_connection
+            if driver is None:
+                return self._ask(prepared.statement, values)
+            answer: Sequence[Sequence[Any]] = driver.execute(*asked).fetchall()
+        except (self.engine.dialect.dbapi.Error, sa.exc.DBAPIError):  # type: ignore[union-attr]  # an engine has a driver
+            # The usual way says what is wrong, and connects anew where the connection broke.
+            return self._ask(prepared.statement, values)
+        return answer
+
+    def prepared_row(self, prepared: Prepared, values: Mapping[str, Any]) -> Sequence[Any] | None:
+        """Return the first row of `prepared_rows`, or None."""
+        rows = self.prepared_rows(prepared, values)
+        return rows[0] if rows else None
 
     def row(self, statement: sa.Executable, values: Mapping[str, Any] | None = None) -> Row | None:
         """Return the first row of `rows`, or None."""

@@ -1,15 +1,21 @@
-"""The view's SQL, compiled once: every statement carries the grant, so what is not granted is not there.
+"""The view's SQL: every statement carries the grant, so what is not granted is not there.
 
 Each statement takes `user` (the principal's row) and what its name says. Columns come in the order that `catalog.view.view`
 turns into a node: row, name, mtime, changed, size, digest, study.
 """
 
+from typing import TypeAlias
+
 import sqlalchemy as sa
 
+from catalog.database import Prepared
 from catalog.database.tables import exams, files, folders, results, series, studies
 from catalog.derived import changed
 from catalog.pure.nodes import Kind
 from catalog.visible import Query, visible_exams, visible_files, visible_folders, visible_series, visible_studies
+
+Found: TypeAlias = tuple[Kind, Prepared]
+"""What a statement finds, and the statement."""
 
 _USER = sa.bindparam("user", type_=sa.BigInteger)
 _ROW = sa.bindparam("row", type_=sa.BigInteger)
@@ -48,35 +54,35 @@ _SERIES_OF_FOLDER = sa.select(folders.c.series_id).where(folders.c.id == _PARENT
 
 # By row: attributes of a node that is already known.
 BY_ROW = {
-    Kind.STUDY: _STUDIES.where(studies.c.id == _ROW),
-    Kind.EXAM: _EXAMS.where(exams.c.id == _ROW),
-    Kind.SERIES: _SERIES.where(series.c.id == _ROW),
-    Kind.FILE: _FILES.where(files.c.id == _ROW),
-    Kind.FOLDER: _FOLDERS.where(folders.c.id == _ROW),
+    Kind.STUDY: Prepared(_STUDIES.where(studies.c.id == _ROW)),
+    Kind.EXAM: Prepared(_EXAMS.where(exams.c.id == _ROW)),
+    Kind.SERIES: Prepared(_SERIES.where(series.c.id == _ROW)),
+    Kind.FILE: Prepared(_FILES.where(files.c.id == _ROW)),
+    Kind.FOLDER: Prepared(_FOLDERS.where(folders.c.id == _ROW)),
 }
 
 # With the series, as whose the opening is counted.
-TO_OPEN = BY_ROW[Kind.FILE].add_columns(files.c.series_id)
+TO_OPEN = Prepared(_FILES.where(files.c.id == _ROW).add_columns(files.c.series_id))
 
 
 # By parent and folded name: what a look-up finds. Keyed by the parent's kind, with the kind of what is found; asked in order.
-BY_NAME: dict[Kind, tuple[tuple[Kind, Query], ...]] = {
-    Kind.ROOT: ((Kind.STUDY, _STUDIES.where(studies.c.code_key == _KEY)),),
-    Kind.STUDY: ((Kind.EXAM, _EXAMS.where(exams.c.study_id == _PARENT, exams.c.code_key == _KEY)),),
-    Kind.EXAM: ((Kind.SERIES, _SERIES.where(series.c.exam_id == _PARENT, series.c.name_key == _KEY)),),
+BY_NAME: dict[Kind, tuple[Found, ...]] = {
+    Kind.ROOT: ((Kind.STUDY, Prepared(_STUDIES.where(studies.c.code_key == _KEY))),),
+    Kind.STUDY: ((Kind.EXAM, Prepared(_EXAMS.where(exams.c.study_id == _PARENT, exams.c.code_key == _KEY))),),
+    Kind.EXAM: ((Kind.SERIES, Prepared(_SERIES.where(series.c.exam_id == _PARENT, series.c.name_key == _KEY))),),
     Kind.SERIES: (
-        (Kind.FILE, _FILES.where(files.c.series_id == _PARENT, files.c.name_key == _KEY)),
-        (Kind.FOLDER, _FOLDERS.where(folders.c.series_id == _PARENT, folders.c.name_key == _KEY)),
+        (Kind.FILE, Prepared(_FILES.where(files.c.series_id == _PARENT, files.c.name_key == _KEY))),
+        (Kind.FOLDER, Prepared(_FOLDERS.where(folders.c.series_id == _PARENT, folders.c.name_key == _KEY))),
     ),
     Kind.FOLDER: (
-        (Kind.FILE, _FILES.where(files.c.series_id == _SERIES_OF_FOLDER, files.c.name_key == _KEY)),
-        (Kind.FOLDER, _FOLDERS.where(folders.c.series_id == _SERIES_OF_FOLDER, folders.c.name_key == _KEY)),
+        (Kind.FILE, Prepared(_FILES.where(files.c.series_id == _SERIES_OF_FOLDER, files.c.name_key == _KEY))),
+        (Kind.FOLDER, Prepared(_FOLDERS.where(folders.c.series_id == _SERIES_OF_FOLDER, folders.c.name_key == _KEY))),
     ),
 }
 
 
-def _page(statement: Query, key: sa.ColumnElement[str], *of: sa.ColumnElement[bool]) -> Query:
-    return statement.where(*of, key > _KEY, key < _END).order_by(key).limit(_LIMIT)
+def _page(statement: Query, key: sa.ColumnElement[str], *of: sa.ColumnElement[bool]) -> Prepared:
+    return Prepared(statement.where(*of, key > _KEY, key < _END).order_by(key).limit(_LIMIT))
 
 
 # By all names of a path at once, with the names above for comparison; folders within a series are found name by name.
@@ -98,14 +104,14 @@ _IN_FILES = (
     .add_columns(studies.c.code, exams.c.code, series.c.name)
 )  # fmt: skip
 # Keyed by the number of names.
-BY_PATH: dict[int, tuple[Kind, Query]] = {
-    2: (Kind.EXAM, _IN_EXAMS),
-    3: (Kind.SERIES, _IN_SERIES),
-    4: (Kind.FILE, _IN_FILES),
+BY_PATH: dict[int, Found] = {
+    2: (Kind.EXAM, Prepared(_IN_EXAMS)),
+    3: (Kind.SERIES, Prepared(_IN_SERIES)),
+    4: (Kind.FILE, Prepared(_IN_FILES)),
 }
 
 # A page of children behind `key` and before `end`, in the order of their folded names. Keyed as above.
-CHILDREN: dict[Kind, tuple[tuple[Kind, Query], ...]] = {
+CHILDREN: dict[Kind, tuple[Found, ...]] = {
     Kind.ROOT: ((Kind.STUDY, _page(_STUDIES, studies.c.code_key)),),
     Kind.STUDY: ((Kind.EXAM, _page(_EXAMS, exams.c.code_key, exams.c.study_id == _PARENT)),),
     Kind.EXAM: ((Kind.SERIES, _page(_SERIES, series.c.name_key, series.c.exam_id == _PARENT)),),
@@ -128,7 +134,7 @@ RESULT = (
     .where(series.c.id == _ROW)
 )
 
-STUDY_CODE = sa.select(studies.c.code).where(studies.c.id == _ROW)
+STUDY_CODE = Prepared(sa.select(studies.c.code).where(studies.c.id == _ROW))
 
 # A study's folders by row alone: what a face must drop from its caches when a user lost the study.
 EXAMS_OF = sa.select(exams.c.id).where(exams.c.study_id == _ROW)

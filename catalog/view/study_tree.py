@@ -17,7 +17,6 @@ from catalog.pure.nodes import ROOT_ID, Kind, Node, NodeId
 from catalog.store import ObjectStore, StoredObject
 from catalog.view import statements
 from catalog.view.tree import PAGE, OpenFile, Tree
-from catalog.visible import Query
 
 # NUL, and the half characters by which Python stands for bytes that are no UTF-8: no database takes them.
 _IN_NO_NAME = re.compile("[\0\ud800-\udfff]")
@@ -68,7 +67,7 @@ class StudyTree(Tree):
         if not _IN_NO_NAME.search(name):
             values = {"user": self._user, "parent": parent.row, "key": _key(parent, name)}
             for kind, statement in found:
-                row = self._database.row(statement, values)
+                row = self._database.prepared_row(statement, values)
                 if row is not None and (any_case or same_characters(row[1], name)):
                     return _node(kind, row)
         raise NotFound("there is no such file or folder")
@@ -84,7 +83,7 @@ class StudyTree(Tree):
         end = nested_end(parent.row) if parent.kind is Kind.FOLDER else BEHIND_ALL_NAMES
         values = {"user": self._user, "parent": parent.row, "key": _key(parent, after), "end": end, "limit": limit}
         pages = [
-            [_node(kind, row) for row in self._database.rows(statement, values)]
+            [_node(kind, row) for row in self._database.prepared_rows(statement, values)]
             for kind, statement in _of(statements.CHILDREN, parent.kind)
         ]
         full = [page for page in pages if page]
@@ -100,7 +99,7 @@ class StudyTree(Tree):
         """
         if node.kind is Kind.ROOT:
             return _ROOT
-        row = self._database.row(statements.BY_ROW[node.kind], {"user": self._user, "row": node.row})
+        row = self._database.prepared_row(statements.BY_ROW[node.kind], {"user": self._user, "row": node.row})
         if row is None:
             raise NotFound("there is no such file or folder")
         return _node(node.kind, row)
@@ -125,7 +124,7 @@ class StudyTree(Tree):
             return None
         kind, statement = statements.BY_PATH[len(names)]
         keys = {f"key{place}": folded(name) for place, name in enumerate(names)}
-        row = self._database.row(statement, {"user": self._user, **keys})
+        row = self._database.prepared_row(statement, {"user": self._user, **keys})
         if row is None or not (any_case or all(map(same_characters, [*row[_COLUMNS:], row[1]], names))):
             return None
         return _node(kind, row[:_COLUMNS])
@@ -145,7 +144,7 @@ class StudyTree(Tree):
         if node.kind is not Kind.FILE:
             self.attributes(node)
             raise IsADirectory("a folder has no bytes; open one of its files")
-        row = self._database.row(statements.TO_OPEN, {"user": self._user, "row": node.row})
+        row = self._database.prepared_row(statements.TO_OPEN, {"user": self._user, "row": node.row})
         if row is None:
             raise NotFound("there is no such file or folder")
         *columns, series = row
@@ -172,7 +171,7 @@ class StudyTree(Tree):
         # A study's code never changes: its folder in the store is named by it.
         code = self._study_codes.get(row)
         if code is None:
-            found = self._database.row(statements.STUDY_CODE, {"row": row})
+            found = self._database.prepared_row(statements.STUDY_CODE, {"row": row})
             if found is None:
                 raise NotFound("there is no such file or folder")
             code = self._study_codes[row] = found[0]
@@ -183,7 +182,7 @@ def _key(parent: NodeId, name: str) -> str:
     return nested_key(parent.row, folded(name)) if parent.kind is Kind.FOLDER else folded(name)
 
 
-def _of(table: dict[Kind, tuple[tuple[Kind, Query], ...]], kind: Kind) -> tuple[tuple[Kind, Query], ...]:
+def _of(table: dict[Kind, tuple[statements.Found, ...]], kind: Kind) -> tuple[statements.Found, ...]:
     try:
         return table[kind]
     except KeyError:
