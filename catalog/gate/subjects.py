@@ -101,16 +101,16 @@ def _elsewhere(rows: Rows, study_id: int, exam: str, subjects: Collection[bytes]
         .limit(_MOST_IMPORTS)
     )
     others = [row for row in rows(imports) if folded(row.exam_code) != folded(exam)]
-    return {row.exam_code for row in others if _is_there(rows, study_id, row)}
+    return {row.exam_code for row in others if _is_there(rows, study_id, row.id, row.exam_code)}
 
 
-def _is_there(rows: Rows, study_id: int, imported: Row) -> bool:
+def _is_there(rows: Rows, study_id: int, batch: int, exam: str) -> bool:
     """Whether files of an import are still in its exam: they may have been moved, or removed."""
     found = (
         sa.select(files.c.id)
         .join(series, series.c.id == files.c.series_id)
         .join(exams, exams.c.id == series.c.exam_id)
-        .where(exams.c.study_id == study_id, exams.c.code_key == folded(imported.exam_code), files.c.batch_id == imported.id)
+        .where(exams.c.study_id == study_id, exams.c.code_key == folded(exam), files.c.batch_id == batch)
         .limit(1)
     )
     return bool(rows(found))

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from catalog import clock
 from catalog.changes import announce_gone
-from catalog.database import Database, Row
+from catalog.database import Database
 from catalog.database.tables import exams, files, jobs, object_findings, series, studies, verifications
 from catalog.lifecycle import listed
 from catalog.pure.errors import Damaged, NotFound
@@ -157,16 +157,16 @@ class Verifier:
             after = 0
             while rows := self._database.rows(statement.where(number > after).order_by(number).limit(_PAGE)):
                 for file in rows:
-                    self._compare(row, study, file)
+                    self._compare(row, study, file.sha256, file.size)
                 after = rows[-1].row
 
-    def _compare(self, row: int, study: str, file: Row) -> None:
-        found = self._store.stat(study, file.sha256)
+    def _compare(self, row: int, study: str, digest: bytes, size: int) -> None:
+        found = self._store.stat(study, digest)
         if found is None:
-            self._find_missing(row, file.sha256)
-        elif found.size != file.size:
-            self._store.set_aside(study, file.sha256)
-            self._find(row, file.sha256, Fault.DAMAGED)
+            self._find_missing(row, digest)
+        elif found.size != size:
+            self._store.set_aside(study, digest)
+            self._find(row, digest, Fault.DAMAGED)
 
     def _find_missing(self, row: int, digest: bytes) -> None:
         """Note a missing object, unless it is one that was set aside for its damage."""

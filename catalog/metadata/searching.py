@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from catalog.database import Database, Row
+from catalog.database import Database
 from catalog.database.tables import exams, fields, files, folders, series, series_columns, series_values, studies
 from catalog.metadata.columns import Spread, unpack
 from catalog.metadata.known import find
@@ -88,6 +88,35 @@ class FoundSeries:
 
 
 @dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A series that can be meant; `all`: every file of it is. In the order of the columns of `translate`."""
+
+    row: int
+    study: str
+    exam: str
+    name: str
+    file_type: str
+    number: int
+    description: str
+    acquired: int | None
+    added: int
+    all: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of a candidate; `key` tells its folder too."""
+
+    row: int
+    key: str
+    name: str
+    size: int
+    sha256: bytes
+    acquired: int | None
+    added: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Field:
     row: int
     indexed: bool
@@ -111,7 +140,7 @@ def search(
         key = sa.tuple_(studies.c.code_key, exams.c.code_key, series.c.name_key)
         place = sa.tuple_(*(sa.literal(folded(name)) for name in (study, exam, series_)))
         statement = statement.where(key >= place if file else key > place)
-    found = database.rows(statement, {"user": user})
+    found = [_Candidate(*row) for row in database.rows(statement, {"user": user})]
     for start in range(0, len(found), _PAGE):
         for each in _page(database, found[start : start + _PAGE], question, with_files=with_files):
             if not file or folded(f"{each.study}/{each.exam}/{each.name}") != folded(f"{study}/{exam}/{series_}"):
@@ -129,7 +158,7 @@ def _behind(chosen: Sequence[FoundFile], name: str) -> Sequence[FoundFile]:
 
 
 def translate(database: Database, question: Node) -> sa.Select[Any]:
-    """Return the statement that gives the series that can be meant; it takes `user`."""
+    """Return the statement that gives the series that can be meant, each as a `_Candidate`; it takes `user`."""
     names = {field.name for field in fields_of(question)} - set(_OF_SERIES) - set(_OF_FILES)
     rows = database.rows(sa.select(fields.c.id, fields.c.name, fields.c.indexed).where(fields.c.name.in_(names)))
     return _Translation({row.name: _Field(row.id, bool(row.indexed)) for row in rows}, database.is_sqlite).statement(question)
@@ -174,9 +203,9 @@ class _Translation:
         if name in _OF_SERIES:
             return self._plain(_OF_SERIES[name], node)
         if name in _OF_FILES:
-            told = sa.func.coalesce(self._plain(_OF_FILES[name], node), sa.false())
+            fits = sa.func.coalesce(self._plain(_OF_FILES[name], node), sa.false())
             here = sa.exists().where(files.c.series_id == series.c.id)
-            return sa.not_(here.where(sa.not_(told))) if every else here.where(told)
+            return sa.not_(here.where(sa.not_(fits))) if every else here.where(fits)
         field = self._known.get(name)
         if field is None:
             return sa.false()
@@ -247,41 +276,41 @@ def _is_list(text: sa.ColumnElement[Any]) -> Condition:
     return text.like("%\\%", escape="!")
 
 
-def _page(database: Database, rows: Sequence[Row], question: Node, *, with_files: bool) -> Iterator[FoundSeries]:
-    chosen = [row.id for row in rows]
-    split = [row.id for row in rows if not row.all]
+def _page(database: Database, candidates: Sequence[_Candidate], question: Node, *, with_files: bool) -> Iterator[FoundSeries]:
+    chosen = [one.row for one in candidates]
+    split = [one.row for one in candidates if not one.all]
     asked = {field.name for field in fields_of(question)}
-    told, columns = shared_values(database, chosen), _columns(database, split, asked)
+    metadata, columns = shared_values(database, chosen), _columns(database, split, asked)
     counts = _counts(database, chosen) if not with_files else {}
     listed = _files(database, chosen if with_files else split)
-    for row in rows:
-        found = listed.get(row.id, [])
-        if not row.all:
-            values = {name: value for name, value in _values_of_series(row, told.get(row.id, {})).items() if name in asked}
-            differing = columns.get(row.id, {})
-            found = [file for file in found if matches(question, values | differing.get(file.id, {}) | _own(file))]
-        if count := len(found) if with_files or not row.all else counts.get(row.id, 0):
+    for one in candidates:
+        found, shared = listed.get(one.row, []), metadata.get(one.row, {})
+        if not one.all:
+            values = {name: value for name, value in _values_of_series(one, shared).items() if name in asked}
+            differing = columns.get(one.row, {})
+            found = [file for file in found if matches(question, values | differing.get(file.row, {}) | _own(file))]
+        if count := len(found) if with_files or not one.all else counts.get(one.row, 0):
             yield FoundSeries(
-                row.id, row.code, row.exam, row.name, row.file_type, row.number, row.description, row.acquired, row.added,
-                count, typed_values(told.get(row.id, {})), [_found(database, file) for file in found] if with_files else [],
+                one.row, one.study, one.exam, one.name, one.file_type, one.number, one.description, one.acquired, one.added,
+                count, typed_values(shared), [_found(database, file) for file in found] if with_files else [],
             )  # fmt: skip
 
 
-def typed_values(told: Mapping[str, Value | list[float]]) -> dict[str, Typed | Range]:
+def typed_values(metadata: Mapping[str, Value | list[float]]) -> dict[str, Typed | Range]:
     """Return what files have in common as programs want it."""
     found: dict[str, Typed | Range] = {}
-    for name, value in told.items():
+    for name, value in metadata.items():
         field = find(name) or QueryField(name, Kind.ANY)
         found[name] = Range(*(typed(field, end) for end in value)) if isinstance(value, list) else typed(field, value)
     return found
 
 
-def _values_of_series(row: Row, told: Mapping[str, Value | list[float]]) -> dict[str, Value]:
+def _values_of_series(one: _Candidate, metadata: Mapping[str, Value | list[float]]) -> dict[str, Value]:
     own: dict[str, Value] = {
-        "study": row.code, "exam": row.exam, "series": row.name, "file_type": row.file_type, "SeriesNumber": float(row.number),
-        "SeriesDescription": row.description or None,
+        "study": one.study, "exam": one.exam, "series": one.name, "file_type": one.file_type, "SeriesNumber": float(one.number),
+        "SeriesDescription": one.description or None,
     }  # fmt: skip
-    return own | {name: value for name, value in told.items() if not isinstance(value, list)}
+    return own | {name: value for name, value in metadata.items() if not isinstance(value, list)}
 
 
 def shared_values(database: Database, chosen: Sequence[int]) -> dict[int, dict[str, Value | list[float]]]:
@@ -323,29 +352,29 @@ def _counts(database: Database, chosen: Sequence[int]) -> dict[int, int]:
     return {row[0]: row[1] for row in database.rows(counted)}
 
 
-def _files(database: Database, chosen: Sequence[int]) -> dict[int, list[Row]]:
+def _files(database: Database, chosen: Sequence[int]) -> dict[int, list[_File]]:
     columns = files.c
     rows = database.rows(
         sa.select(
-            columns.series_id, columns.id, columns.name_key, sa.func.coalesce(columns.name, columns.name_key).label("shown"),
+            columns.series_id, columns.id, columns.name_key, sa.func.coalesce(columns.name, columns.name_key),
             columns.size, columns.sha256, columns.acquired, columns.added,
         )
         .where(columns.series_id.in_(chosen))
         .order_by(columns.series_id, columns.name_key)
     )  # fmt: skip
-    found: dict[int, list[Row]] = {}
-    for row in rows:
-        found.setdefault(row.series_id, []).append(row)
+    found: dict[int, list[_File]] = {}
+    for number, *about in rows:
+        found.setdefault(number, []).append(_File(*about))
     return found
 
 
-def _own(file: Row) -> dict[str, Value]:
+def _own(file: _File) -> dict[str, Value]:
     acquired = None if file.acquired is None else float(file.acquired)
     return {"size": float(file.size), "acquired": acquired, "added": float(file.added)}
 
 
-def _found(database: Database, file: Row) -> FoundFile:
-    return FoundFile(file.id, _folder(database, file.name_key) + file.shown, file.size, file.sha256, file.acquired)
+def _found(database: Database, file: _File) -> FoundFile:
+    return FoundFile(file.row, _folder(database, file.key) + file.name, file.size, file.sha256, file.acquired)
 
 
 def _folder(database: Database, key: str) -> str:

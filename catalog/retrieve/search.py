@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from catalog.database import Database, Row
+from catalog.database import Database
 from catalog.database.tables import exams, fields, files, series, series_values, studies
 from catalog.filetypes.dicom import published_instance
 from catalog.metadata.columns import Spread
@@ -51,6 +51,15 @@ class Answer:
     instance: Instance | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Exam:
+    """An exam, with the code of its study."""
+
+    row: int
+    code: str
+    study: str
+
+
 @dataclass(slots=True)
 class _Series:
     row: int
@@ -70,9 +79,9 @@ def search(database: Database, scope: Scope, query: Query) -> Iterator[Answer]:
     make = _MAKERS[query.level]
     counted = any(keyword.startswith("NumberOf") for keyword in query.keys)
     for page in _exam_pages(database, scope, query):
-        found = _series_of(database, scope, [row.id for row in page], query, counted=counted)
+        found = _series_of(database, scope, [exam.row for exam in page], query, counted=counted)
         for exam in page:
-            for answer in make(database, scope, query, exam, found.get(exam.id, [])):
+            for answer in make(database, scope, query, exam, found.get(exam.row, [])):
                 if query.matches(answer.values):
                     yield answer
 
@@ -85,9 +94,9 @@ def instances(database: Database, scope: Scope, query: Query) -> Iterator[Instan
             yield answer.instance
 
 
-def _exam_pages(database: Database, scope: Scope, query: Query) -> Iterator[Sequence[Row]]:
+def _exam_pages(database: Database, scope: Scope, query: Query) -> Iterator[Sequence[_Exam]]:
     statement = visible_exams(
-        scope.user, exams.c.id, exams.c.code, studies.c.code.label("study"), studies.c.id.label("study_id")
+        scope.user, exams.c.id, exams.c.code, studies.c.code.label("study")
     ).join(studies, studies.c.id == exams.c.study_id)  # fmt: skip
     if scope.studies is not None:
         statement = statement.where(exams.c.study_id.in_(scope.studies))
@@ -98,9 +107,9 @@ def _exam_pages(database: Database, scope: Scope, query: Query) -> Iterator[Sequ
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID"):
         if wanted := query.wanted(keyword):
             statement = statement.where(exams.c.id.in_(_exams_with(database, keyword, wanted)))
-    rows = database.rows(statement.order_by(studies.c.code_key, exams.c.code_key))
-    for start in range(0, len(rows), _PAGE):
-        yield rows[start : start + _PAGE]
+    found = [_Exam(*row) for row in database.rows(statement.order_by(studies.c.code_key, exams.c.code_key))]
+    for start in range(0, len(found), _PAGE):
+        yield found[start : start + _PAGE]
 
 
 def _exams_with(database: Database, keyword: str, wanted: Sequence[str]) -> sa.Select[Any]:
@@ -144,14 +153,14 @@ def _written(number: float) -> str:
     return str(int(number)) if number.is_integer() else str(number)
 
 
-def _patient(exam: Row) -> dict[str, tuple[str, ...]]:
+def _patient(exam: _Exam) -> dict[str, tuple[str, ...]]:
     return {
         "PatientID": (exam.code,), "PatientName": (exam.code,), "IssuerOfPatientID": (exam.study,), "PatientBirthDate": (),
         "ClinicalTrialProtocolID": (exam.study,), "ClinicalTrialSubjectID": (exam.code,),
     }  # fmt: skip
 
 
-def _study(exam: Row, of_study: Sequence[_Series]) -> dict[str, tuple[str, ...]]:
+def _study(exam: _Exam, of_study: Sequence[_Series]) -> dict[str, tuple[str, ...]]:
     first = of_study[0].values
     return {
         **_patient(exam),
@@ -181,7 +190,7 @@ def _studies_of(found: Sequence[_Series]) -> Iterator[list[_Series]]:
     yield from by_study.values()
 
 
-def _patients(_database: Database, _scope: Scope, _query: Query, exam: Row, found: Sequence[_Series]) -> Iterator[Answer]:
+def _patients(_database: Database, _scope: Scope, _query: Query, exam: _Exam, found: Sequence[_Series]) -> Iterator[Answer]:
     if found:
         numbers = {
             "NumberOfPatientRelatedStudies": len(list(_studies_of(found))), "NumberOfPatientRelatedSeries": len(found),
@@ -190,19 +199,19 @@ def _patients(_database: Database, _scope: Scope, _query: Query, exam: Row, foun
         yield Answer({**_patient(exam), **{keyword: (str(number),) for keyword, number in numbers.items()}})
 
 
-def _studies(_database: Database, _scope: Scope, _query: Query, exam: Row, found: Sequence[_Series]) -> Iterator[Answer]:
+def _studies(_database: Database, _scope: Scope, _query: Query, exam: _Exam, found: Sequence[_Series]) -> Iterator[Answer]:
     for of_study in _studies_of(found):
         yield Answer(_study(exam, of_study))
 
 
-def _all_series(_database: Database, _scope: Scope, _query: Query, exam: Row, found: Sequence[_Series]) -> Iterator[Answer]:
+def _all_series(_database: Database, _scope: Scope, _query: Query, exam: _Exam, found: Sequence[_Series]) -> Iterator[Answer]:
     for of_study in _studies_of(found):
         study = _study(exam, of_study)
         for one in of_study:
             yield Answer(_series(study, one))
 
 
-def _images(database: Database, scope: Scope, query: Query, exam: Row, found: Sequence[_Series]) -> Iterator[Answer]:
+def _images(database: Database, scope: Scope, query: Query, exam: _Exam, found: Sequence[_Series]) -> Iterator[Answer]:
     above = Query(Level.SERIES, {keyword: key for keyword, key in query.keys.items() if keyword in _ABOVE_IMAGE})
     wanted = query.wanted("SOPInstanceUID")
     for of_study in _studies_of(found):
@@ -223,7 +232,7 @@ _ABOVE_IMAGE = frozenset({
     "PatientID", "PatientName", "IssuerOfPatientID", "StudyInstanceUID", "SeriesInstanceUID", "ClinicalTrialProtocolID",
     "ClinicalTrialSubjectID", "StudyDescription", "StudyID",
 })  # fmt: skip
-_Maker = Callable[[Database, Scope, Query, Row, Sequence[_Series]], Iterator[Answer]]
+_Maker = Callable[[Database, Scope, Query, _Exam, Sequence[_Series]], Iterator[Answer]]
 _MAKERS: dict[Level, _Maker] = {
     Level.PATIENT: _patients, Level.STUDY: _studies, Level.SERIES: _all_series, Level.IMAGE: _images,
 }  # fmt: skip

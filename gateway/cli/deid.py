@@ -7,7 +7,7 @@ which is for the operator's own eyes, shows names and values.
 import os
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,12 +73,11 @@ def deid(
       archimed deid ./from-disc --exam-code E001 --out ./clean --new-key ./deid.key
       archimed deid ./from-disc --exam-code E001 --out ./clean --key-file ./deid.key --profile ./profile.toml
     """
-    if with_diff and as_json:
-        raise click.UsageError("--diff is for reading, --json for scripts: choose one")
-    if with_diff and jobs is not None:
-        raise click.UsageError("--diff is read file by file, --jobs is for many: choose one")
-    if new_key is not None and key_file is not None:
-        raise click.UsageError("--new-key makes a key, --key-file uses one that is there: choose one")
+    _choose_one(
+        (with_diff and as_json, "--diff is for reading, --json for scripts"),
+        (with_diff and jobs is not None, "--diff is read file by file, --jobs is for many"),
+        (new_key is not None and key_file is not None, "--new-key makes a key, --key-file uses one that is there"),
+    )
     used = _profile(profile).text
     key = _make_key(new_key) if new_key is not None else read_key(_key_file(key_file))
     order = Order(used, key, study, exam_code, pixels_approved, bool(attest.strip()), out)
@@ -89,20 +88,31 @@ def deid(
     work = tasks([path for file in files for path in _below(file)])
     _prepare(out)
     processes = jobs or (len(os.sched_getaffinity(0)) if len(work) >= _WORTH_PROCESSES and not with_diff else 1)
-    cleaned = (
-        over_processes(order, work, min(processes, len(work)))
-        if processes > 1 and work
-        else _one_by_one(cleaner, out, work, with_diff=with_diff)
-    )
-    outcomes = []
-    with bar("cleaning", len(work)) as advance:
-        for outcome in cleaned:
-            outcomes.append(outcome)
-            advance(len(outcomes))
+    if processes > 1 and work:
+        outcomes = _watched(over_processes(order, work, min(processes, len(work))), len(work))
+    else:
+        outcomes = _watched(_one_by_one(cleaner, out, work, with_diff=with_diff), len(work))
     durable.sync_filesystem(out)
     _print(outcomes, with_rules=with_rules, as_json=as_json)
     if any(outcome.reason for outcome in outcomes):
         ctx.exit(FAILED)
+
+
+def _choose_one(*clashes: tuple[bool, str]) -> None:
+    """Refuse options that exclude each other."""
+    for is_so, why in clashes:
+        if is_so:
+            raise click.UsageError(f"{why}: choose one")
+
+
+def _watched(cleaned: Iterable[Outcome], count: int) -> list[Outcome]:
+    """Collect what becomes of the files, showing how far it is."""
+    outcomes = []
+    with bar("cleaning", count) as advance:
+        for outcome in cleaned:
+            outcomes.append(outcome)
+            advance(len(outcomes))
+    return outcomes
 
 
 def _profile(file: Path | None) -> "Profile":

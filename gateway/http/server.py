@@ -80,9 +80,8 @@ def run(
     owner = os.getpid()
     folder = _make_folder()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-    # The supervisor talks to systemd; a header may not move the root.
-    os.environ.pop("NOTIFY_SOCKET", None)
-    os.environ.pop("SCRIPT_NAME", None)
+    for name in ("NOTIFY_SOCKET", "SCRIPT_NAME"):  # the supervisor talks to systemd; a header may not move the root
+        os.environ.pop(name, None)
     _limit_stalling(fd)
     try:
         _Application(app_factory, (fd, *socket_fds), workers, threads, proxies, folder, on_ready, on_turn).run()

@@ -13,9 +13,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from catalog.database import Database
-from catalog.database.tables import staged_files
+from catalog.database.tables import batches, staged_files, studies
 from catalog.gate.batches import StagedFile
 from catalog.pure.staged_files import FileEvent, FileState, after, before
+from catalog.store import StoredObject
 
 _CHUNK_FILES = 500
 
@@ -37,6 +38,15 @@ class Stored:
     done: Mapping[str, int] = field(default_factory=dict)
     rules: Mapping[str, int] = field(default_factory=dict)
     is_result: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unfiled:
+    """An object in the store that is about to become a file of a batch. `study`: the code."""
+
+    study: str
+    batch: int
+    object: StoredObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +114,23 @@ def all_stored(database: Database, batch_id: int) -> Iterator[tuple[StagedFile, 
         for row in rows:
             yield StagedFile(row.id, row.file, row.size, row.series), _of_json(json.loads(row.result))
         last = rows[-1].id
+
+
+def unfiled_objects(database: Database, study: int | None = None) -> Iterator[Unfiled]:
+    """Yield the objects that a publish has put into the store and not yet made into files: it goes on from them.
+
+    Args:
+        study: only those of a study, its row; None: all.
+    """
+    statement = (
+        sa.select(studies.c.code, batches.c.id, staged_files.c.result)
+        .join(batches, batches.c.id == staged_files.c.batch_id)
+        .join(studies, studies.c.id == batches.c.study_id)
+        .where(staged_files.c.state == FileState.STORED, staged_files.c.result != "")
+    )
+    for row in database.rows(statement if study is None else statement.where(batches.c.study_id == study)):
+        result = json.loads(row.result)
+        yield Unfiled(row.code, row.id, StoredObject(bytes.fromhex(result["sha256"]), result["size"]))
 
 
 def headers_of(database: Database, numbers: Sequence[int]) -> Iterator[Headers]:

@@ -98,32 +98,28 @@ class Review(BatchQueries):
         self._forget_preview_of_study(batch_id, found.id)
         approval = (Approval.PIXELS if pixels_approved else 0) | (Approval.CONTENT if attest.strip() else 0)
         with self._database.write() as connection:
-            values = {
-                "study_id": found.id, "exam_code": exam, "reason": despite, "approved": int(approval), "profile_id": None,
-                **as_columns(labels=descriptions),
-            }  # fmt: skip
+            values = {"study_id": found.id, "exam_code": exam, "reason": despite, "approved": int(approval), "profile_id": None}
             whole = read_batch(connection, batch_id)
             if not despite.strip():
                 self._require_own_exam(connection, info, selection, found.id, exam, expectations(found.profile))
-            self._move(connection, info, event, found.id, values)
+            self._move(connection, info, event, found.id, values | as_columns(labels=descriptions))
             rest = divide(connection, whole, selection)
             if whole.study_id not in {None, found.id}:
                 self._forget_findings_of_study(connection, batch_id)
             self._begin_anew(connection, batch_id)
-            detail = {"exam": exam, "files": info.files, "pixels_approved": pixels_approved}
-            more: dict[str, object] = {"attest": attest.strip()}
-            more |= {
-                "despite": despite,
-                "series": sorted(selection.labels),
-                "rest": rest,
-                "labels": sorted(descriptions),
-            }
-            self._audit(connection, info, "batch.accept", found.code, detail | {key: one for key, one in more.items() if one})
+            detail = {"exam": exam, "files": info.files, "pixels_approved": pixels_approved} | _given(
+                attest=attest.strip(), despite=despite, series=sorted(selection.labels), rest=rest, labels=sorted(descriptions)
+            )
+            self._audit(connection, info, "batch.accept", found.code, detail)
+        self._write_reports(batch_id, rest)
+        return self.info(batch_id)
+
+    def _write_reports(self, batch_id: int, rest: int | None) -> None:
+        """Write the report of a batch, and of the one that its rest waits in."""
         if rest is not None:
             hand_on(self._database, self._staging, batch_id)
             write_report(self._database, self._staging, rest)
         write_report(self._database, self._staging, batch_id)
-        return self.info(batch_id)
 
     def require_acceptable(
         self,
@@ -355,6 +351,11 @@ class Review(BatchQueries):
             connection, actor=self._actor.name, acting_as=self._actor.acting_as, action=action, study=study,
             subject=f"batch {info.id}", detail=detail,
         )  # fmt: skip
+
+
+def _given(**values: object) -> dict[str, object]:
+    """Return those values that say something."""
+    return {name: value for name, value in values.items() if value}
 
 
 def _event_of_acceptance(info: BatchInfo) -> Event:

@@ -139,7 +139,7 @@ class BatchQueries:
         Raises:
             NotFound: there is none of that number, or it may not be seen.
         """
-        return self._infos([self._seen(self._visible(), batch_id)])[0]
+        return self._seen(self._visible(), batch_id)
 
     def receipt(self, batch_id: int) -> BatchInfo:
         """Return one batch as `list` does: as far as it may be seen, else a receipt.
@@ -147,7 +147,7 @@ class BatchQueries:
         Raises:
             NotFound: there is none of that number, or it may not be seen and was brought by somebody else.
         """
-        return self._infos([self._seen(self._listed(), batch_id)])[0]
+        return self._seen(self._listed(), batch_id)
 
     def followers(self, batch_id: int) -> Sequence[int]:
         """Return the batches that may be seen and are late for this one, or hold what is left over of it."""
@@ -274,13 +274,14 @@ class BatchQueries:
         return visible_study(self._database, code, self._principal.user_id if self._principal is not None else None)
 
     def _require_seen(self, batch_id: int) -> None:
-        self._seen(self._visible().with_only_columns(batches.c.id), batch_id)
+        if self._database.row(self._visible().with_only_columns(batches.c.id).where(batches.c.id == batch_id)) is None:
+            raise _no_batch(batch_id)
 
-    def _seen(self, visible_batches: sa.Select[*tuple[Any, ...]], batch_id: int) -> Row:
+    def _seen(self, visible_batches: sa.Select[*tuple[Any, ...]], batch_id: int) -> BatchInfo:
         row = self._database.row(visible_batches.where(batches.c.id == batch_id))
         if row is None:
-            raise NotFound(f"there is no batch {batch_id}; see `archimed staging list`")
-        return row
+            raise _no_batch(batch_id)
+        return self._infos([row])[0]
 
     def _visible(self) -> sa.Select[*tuple[Any, ...]]:
         statement = self._listed()
@@ -323,6 +324,10 @@ def _named(info: BatchInfo) -> set[int]:
 def _without(info: BatchInfo, hidden: set[int]) -> BatchInfo:
     findings = [finding for finding in info.findings if finding.get("batch") not in hidden]
     return replace(info, findings=findings, follows=None if info.follows in hidden else info.follows)
+
+
+def _no_batch(batch_id: int) -> NotFound:
+    return NotFound(f"there is no batch {batch_id}; see `archimed staging list`")
 
 
 def _receipt(row: Row) -> BatchInfo:

@@ -75,14 +75,8 @@ def create(
         running.wait_for_purges()
         name = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(running.began)) + snapshot.suffix(database)
         snapshot.take(database, folder.catalogues / name)
-        # Behind the snapshot: whatever it names is at or below the mark, or still on its way.
-        on_their_way = list(coming(database))
-        until = watermark(database)
-
         copier = _Copier(database, store, target, progress)
-        copier.copy(_again(before))
-        copier.copy(named(database, before.newest_file if before else 0, until))
-        copier.copy(on_their_way)
+        until = copier.copy_since(before)
         since = max(1, before.began - _MARGIN_SECONDS) if before else 0
         written = copy_records(store, target, since)
         if staging is not None:
@@ -94,9 +88,8 @@ def create(
         with suppress(Exception):  # what went wrong first is to be told
             running.break_off()
         raise
-    counted = Copied(copier.objects, copier.bytes, len(copier.not_copied))
-    running.finish(actor, counted)
-    return Created(about, counted, written)
+    running.finish(actor, copier.counted)
+    return Created(about, copier.counted, written)
 
 
 def left(database: Database, folder: BackupFolder) -> int:
@@ -143,7 +136,24 @@ class _Copier:
         self.objects = self.bytes = 0
         self.not_copied: list[tuple[str, str, int]] = []
 
-    def copy(self, wanted: Iterable[Named]) -> None:
+    @property
+    def counted(self) -> Copied:
+        """What was copied."""
+        return Copied(self.objects, self.bytes, len(self.not_copied))
+
+    def copy_since(self, before: About | None) -> int:
+        """Copy what the catalogue names since a backup, and what that one could not; return the newest file's row.
+
+        Called when the snapshot is taken: whatever that names is at or below this row, or still on its way.
+        """
+        on_their_way = list(coming(self._database))
+        until = watermark(self._database)
+        self._copy_all(_again(before))
+        self._copy_all(named(self._database, before.newest_file if before else 0, until))
+        self._copy_all(on_their_way)
+        return until
+
+    def _copy_all(self, wanted: Iterable[Named]) -> None:
         """Copy what the target does not have.
 
         Raises:

@@ -3,14 +3,14 @@
 May live here: reading them, page by page. Not: what is done with them.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from catalog.database import Database
-from catalog.database.tables import batches, bin_entries, bin_files, files, series, staged_files, studies
+from catalog.database.tables import bin_entries, bin_files, files, series, studies
+from catalog.gate.publish.stored import unfiled_objects
 from catalog.lifecycle.listed import objects
 from catalog.store import StoredObject
 
@@ -54,15 +54,8 @@ def named(database: Database, after: int = 0, until: int | None = None) -> Itera
 
 def coming(database: Database) -> Iterator[Named]:
     """Yield the objects that a publish has put into the store and not yet made into files: it goes on from them."""
-    rows = database.rows(
-        sa.select(studies.c.code, staged_files.c.result, batches.c.id)
-        .join(batches, batches.c.id == staged_files.c.batch_id)
-        .join(studies, studies.c.id == batches.c.study_id)
-        .where(staged_files.c.state == "stored", staged_files.c.result != "")
-    )
-    for row in rows:
-        result = json.loads(row.result)
-        yield Named(0, row.code, StoredObject(bytes.fromhex(result["sha256"]), result["size"]), row.id)
+    for found in unfiled_objects(database):
+        yield Named(0, found.study, found.object, found.batch)
 
 
 def is_named(database: Database, study: str, digest: bytes) -> bool:

@@ -3,6 +3,7 @@
 Before it, the study's folder in the store is told. Killed between the two, the job comes again and tells the same.
 """
 
+import dataclasses
 from collections.abc import Sequence
 
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from catalog.database.tables import bin_entries, studies
 from catalog.jobs import Job, Queue, Stop
 from catalog.lifecycle.backup import is_running
 from catalog.lifecycle.bin import moving, purging
+from catalog.lifecycle.bin.moving import BinEntry
 from catalog.lifecycle.retention import require_sane_clock
 from catalog.pure.bin import Event, Kind, State, transition
 from catalog.pure.errors import Conflict, NotFound, Unavailable
@@ -27,7 +29,7 @@ _MOST_TRIES = 5
 class _RollBack(Exception):
     """What a rehearsal found out."""
 
-    def __init__(self, entry: Row, steps: Sequence[Step] | None) -> None:
+    def __init__(self, entry: BinEntry, steps: Sequence[Step] | None) -> None:
         super().__init__()
         self.entry = entry
         self.steps = steps
@@ -55,7 +57,7 @@ class BinJob:
         stop()
         row = self._database.row(_ASKED.where(bin_entries.c.id == job.bin_id))
         if row is not None and row.state == State.PURGING:
-            self._purge(job, row, stop)
+            self._purge(job, _entry(row), stop)
             return
         for _ in range(_MOST_TRIES):
             entry, steps = self._rehearsed(job)
@@ -77,7 +79,7 @@ class BinJob:
             records.remove_removal(self._store, entry.code, _record_name(entry, job))
         _close(connection, entry, Event.FAIL, problem=reason)
 
-    def _rehearsed(self, job: Job) -> tuple[Row, Sequence[Step] | None]:
+    def _rehearsed(self, job: Job) -> tuple[BinEntry, Sequence[Step] | None]:
         """Return what the store is to be told, None if it cannot be done: all is done and rolled back.
 
         So the store has its record before the commit, and nothing is written to it in a transaction.
@@ -117,7 +119,7 @@ class BinJob:
             for folder, name in done.gone:
                 announce_gone(connection, entry.study_id, folder, name)
 
-    def _purge(self, job: Job, entry: Row, stop: Stop) -> None:
+    def _purge(self, job: Job, entry: BinEntry, stop: Stop) -> None:
         require_sane_clock(self._database)
         if is_running(self._database):
             raise Unavailable("a backup runs, whose catalogue names what would go; it goes afterwards")
@@ -131,10 +133,12 @@ class BinJob:
             _close(connection, entry, Event.DONE, path=entry.exam, reason="")
 
 
-_ASKED = sa.select(bin_entries, studies.c.code).join(studies, studies.c.id == bin_entries.c.study_id)
+_ASKED = sa.select(
+    *(bin_entries.c[field.name] for field in dataclasses.fields(BinEntry) if field.name != "code"), studies.c.code
+).join(studies, studies.c.id == bin_entries.c.study_id)
 
 
-def _move(connection: sa.Connection, entry: Row) -> moving.Done:
+def _move(connection: sa.Connection, entry: BinEntry) -> moving.Done:
     """Move rows as an entry's state asks for.
 
     Raises:
@@ -147,33 +151,37 @@ def _move(connection: sa.Connection, entry: Row) -> moving.Done:
     raise Conflict(f"nothing is to be done: the entry is {entry.state}")
 
 
-def _asked(connection: sa.Connection, number: int) -> Row:
-    row: Row = connection.execute(_ASKED.where(bin_entries.c.id == number)).one()
-    return row
+def _asked(connection: sa.Connection, number: int) -> BinEntry:
+    return _entry(connection.execute(_ASKED.where(bin_entries.c.id == number)).one())
 
 
-def _record_name(entry: Row, job: Job) -> str:
+def _entry(row: Row) -> BinEntry:
+    values = dict(zip(row._fields, row, strict=True))
+    return BinEntry(**values | {"kind": Kind(row.kind), "state": State(row.state)})
+
+
+def _record_name(entry: BinEntry, job: Job) -> str:
     # Behind the corrections that were there when it was asked for, and in the order of the study's jobs.
     step = 0 if entry.state == State.PUTTING else 1
     return f"{entry.follows:08d}-{entry.asked:010d}.r{job.id:010d}-{entry.id:08d}-{step}"
 
 
-def _place(entry: Row, done: moving.Done) -> str:
+def _place(entry: BinEntry, done: moving.Done) -> str:
     """Return where an entry is now, as its path says it."""
     places = [step for step in done.steps if isinstance(step, Restored)]
     if len(places) != 1 or entry.kind in (Kind.EXAM, Kind.BATCH):
-        return str(places[0].now.exam) if places and entry.kind == Kind.EXAM else str(entry.path)
+        return str(places[0].now.exam) if places and entry.kind == Kind.EXAM else entry.path
     (step,) = places
     path = f"{step.now.exam}/{step.now.series}"
     if entry.kind == Kind.FILE:
-        name = str(entry.path).split("/", 2)[2]
+        name = entry.path.split("/", 2)[2]
         path += f"/{dict(step.renamed).get(name, name)}"
     return path
 
 
-def _close(connection: sa.Connection, entry: Row, event: Event, *, problem: str = "", **values: str) -> None:
+def _close(connection: sa.Connection, entry: BinEntry, event: Event, *, problem: str = "", **values: str) -> None:
     """Give an entry its next state, and audit it."""
-    after = transition(State(entry.state), event)
+    after = transition(entry.state, event)
     ended = clock.now() if after in (State.RESTORED, State.PURGED, State.REFUSED) else None
     changed = {"state": after, "problem": problem, "ended": ended, **values}
     held = connection.execute(

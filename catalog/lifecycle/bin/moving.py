@@ -26,7 +26,7 @@ from catalog.database.tables import (
 )
 from catalog.database.tables.bin import twin_column
 from catalog.derived import date_exam, link_results, touch
-from catalog.pure.bin import Kind
+from catalog.pure.bin import Kind, State
 from catalog.pure.corrections import Place
 from catalog.pure.errors import Conflict, NotFound
 from catalog.pure.names import folded, nested_folder, nested_key, unique_file_name, unique_name
@@ -57,12 +57,32 @@ class _Chosen:
     condition: sa.ColumnElement[bool]
 
 
-def entry_name(entry: Row) -> str:
+@dataclass(frozen=True, slots=True)
+class BinEntry:
+    """An entry of the bin and what is asked for of it, as `catalog.database.tables.bin_entries` says; `code` is its study's."""
+
+    id: int
+    study_id: int
+    code: str
+    kind: Kind
+    exam_id: int
+    target: int
+    exam: str
+    path: str
+    state: State
+    put: int
+    put_follows: int
+    follows: int
+    asked: int
+    asked_by: str
+
+
+def entry_name(entry: BinEntry) -> str:
     """Return how the store calls an entry of the bin. The time keeps it apart from one of another catalogue."""
     return f"{entry.id:08d}-{entry.put:010d}"
 
 
-def put(connection: sa.Connection, entry: Row) -> Done:
+def put(connection: sa.Connection, entry: BinEntry) -> Done:
     """Take what an entry asks for out of the archive.
 
     Raises:
@@ -94,7 +114,7 @@ def put(connection: sa.Connection, entry: Row) -> Done:
     return done
 
 
-def _chosen(connection: sa.Connection, entry: Row) -> _Chosen:
+def _chosen(connection: sa.Connection, entry: BinEntry) -> _Chosen:
     """Return what an entry asks for, without what goes along."""
     in_exam = connection.execute(sa.select(series.c.id).where(series.c.exam_id == entry.exam_id)).scalars().all()
     if entry.kind == Kind.EXAM:
@@ -130,7 +150,7 @@ def _with_results(connection: sa.Connection, exam: int, chosen: _Chosen) -> _Cho
     )
 
 
-def _tell_put(connection: sa.Connection, entry: Row, exam: Row, row: Row, chosen: _Chosen, done: Done) -> None:
+def _tell_put(connection: sa.Connection, entry: BinEntry, exam: Row, row: Row, chosen: _Chosen, done: Done) -> None:
     """Note for a series what the store and the faces are to be told."""
     here = sa.and_(files.c.series_id == row.id, chosen.condition)
     batches = connection.execute(sa.select(files.c.batch_id).where(here).distinct()).scalars().all()
@@ -148,7 +168,7 @@ def _tell_put(connection: sa.Connection, entry: Row, exam: Row, row: Row, chosen
     done.steps.append(Binned(entry_name(entry), frozenset(batches), place, frozenset(names)))
 
 
-def restore(connection: sa.Connection, entry: Row) -> Done:
+def restore(connection: sa.Connection, entry: BinEntry) -> Done:
     """Bring back what an entry holds, to where it was; where that place is taken, beside it. Always whole."""
     done = Done()
     held = connection.execute(sa.select(_bin_series).where(_bin_series.c.bin_id == entry.id).order_by(_bin_series.c.row_id))
@@ -175,7 +195,7 @@ def restore(connection: sa.Connection, entry: Row) -> Done:
     return done
 
 
-def _filled(connection: sa.Connection, entry: Row) -> set[NodeId]:
+def _filled(connection: sa.Connection, entry: BinEntry) -> set[NodeId]:
     """Return the series and folders that get files of an entry back."""
     rows = connection.execute(sa.select(bin_files.c.series_id, bin_files.c.name_key).where(bin_files.c.bin_id == entry.id))
     places = ((row.series_id, nested_folder(row.name_key)) for row in rows)
@@ -193,7 +213,7 @@ def _is_live(connection: sa.Connection, number: int) -> bool:
     return connection.execute(sa.select(series.c.id).where(series.c.id == number)).first() is not None
 
 
-def _remake_series(connection: sa.Connection, entry: Row, copy: Row) -> None:
+def _remake_series(connection: sa.Connection, entry: BinEntry, copy: Row) -> None:
     """Make a series again, in its exam, under a name that is free there."""
     exam = _restore_exam(connection, entry.study_id, copy)
     there = connection.execute(sa.select(series.c.name, series.c.identity).where(series.c.exam_id == exam)).all()
@@ -234,7 +254,7 @@ def _restore_beside(connection: sa.Connection, copy: Row) -> None:
         _copy_back(connection, copy.bin_id, table, twin.c.series_id == copy.row_id, changed)
 
 
-def _restore_files(connection: sa.Connection, entry: Row, number: int) -> dict[str, str]:
+def _restore_files(connection: sa.Connection, entry: BinEntry, number: int) -> dict[str, str]:
     """Bring back an entry's files of a series; return the new names of those whose place was taken, by the old ones."""
     mine = sa.and_(bin_files.c.bin_id == entry.id, bin_files.c.series_id == number)
     taken = set(connection.execute(sa.select(files.c.name_key).where(files.c.series_id == number)).scalars())
@@ -257,7 +277,7 @@ def _restore_files(connection: sa.Connection, entry: Row, number: int) -> dict[s
     return renamed
 
 
-def _tell_restored(connection: sa.Connection, entry: Row, number: int, renamed: dict[str, str], done: Done) -> None:
+def _tell_restored(connection: sa.Connection, entry: BinEntry, number: int, renamed: dict[str, str], done: Done) -> None:
     was = connection.execute(
         sa.select(_bin_exams.c.code, _bin_series.c.name)
         .join(_bin_exams, sa.and_(_bin_exams.c.bin_id == _bin_series.c.bin_id, _bin_exams.c.row_id == _bin_series.c.exam_id))

@@ -3,25 +3,23 @@
 Each step may be done twice. Objects go first, so that it works on a full disk; rows last, so that it is known what is to go.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 
-from catalog.database import Database, Row
+from catalog.database import Database
 from catalog.database.tables import (
     TWINS,
-    batches,
     bin_entries,
     bin_files,
     files,
     object_findings,
     series,
     series_columns,
-    staged_files,
 )
+from catalog.gate.publish.stored import unfiled_objects
 from catalog.jobs import Stop
-from catalog.lifecycle.bin.moving import delete_entry
+from catalog.lifecycle.bin.moving import BinEntry, delete_entry
 from catalog.metadata.columns import Columns, pack, unpack
 from catalog.metadata.keeping import Prepared, keep
 from catalog.store import ObjectStore
@@ -30,13 +28,13 @@ _PAGE = 500
 _bin_columns = TWINS[series_columns]
 
 
-def delete_objects(database: Database, store: ObjectStore, entry: Row, study: str, stop: Stop) -> None:
+def delete_objects(database: Database, store: ObjectStore, entry: BinEntry, study: str, stop: Stop) -> None:
     """Delete the objects of an entry that no other file of the study has, now or soon.
 
     Raises:
         Unavailable: the store does not answer.
     """
-    coming = _coming(database, entry.study_id)
+    coming = {unfiled.object.digest for unfiled in unfiled_objects(database, entry.study_id)}
     for page in _digests(database, entry.id):
         kept = _used(database, entry, page) | coming
         for digest in page:
@@ -45,7 +43,7 @@ def delete_objects(database: Database, store: ObjectStore, entry: Row, study: st
                 store.delete(study, digest)
 
 
-def delete_rows(connection: sa.Connection, entry: Row) -> None:
+def delete_rows(connection: sa.Connection, entry: BinEntry) -> None:
     """Delete what the catalogue has of an entry, in the caller's transaction."""
     gone = connection.execute(sa.select(bin_files.c.row_id, bin_files.c.series_id).where(bin_files.c.bin_id == entry.id)).all()
     digests = connection.execute(sa.select(bin_files.c.sha256).where(bin_files.c.bin_id == entry.id).distinct()).scalars().all()
@@ -79,11 +77,11 @@ def _digests(database: Database, number: int) -> Iterator[Sequence[bytes]]:
         after = rows[-1].sha256
 
 
-def _used(database: Database, entry: Row, digests: Sequence[bytes]) -> set[bytes]:
+def _used(database: Database, entry: BinEntry, digests: Sequence[bytes]) -> set[bytes]:
     return {bytes(row[0]) for row in database.rows(_users(entry, digests))}
 
 
-def _users(entry: Row, digests: Sequence[bytes]) -> sa.CompoundSelect[tuple[bytes]]:
+def _users(entry: BinEntry, digests: Sequence[bytes]) -> sa.CompoundSelect[tuple[bytes]]:
     """Return the statement that gives those of some objects that another file of the study has, in the archive or the bin."""
     archived = (
         sa.select(files.c.sha256)
@@ -96,16 +94,6 @@ def _users(entry: Row, digests: Sequence[bytes]) -> sa.CompoundSelect[tuple[byte
         .where(bin_files.c.sha256.in_(digests), bin_entries.c.study_id == entry.study_id, bin_files.c.bin_id != entry.id)
     )
     return sa.union(archived, binned)
-
-
-def _coming(database: Database, study: int) -> set[bytes]:
-    """Return the objects of a publish that was interrupted: it goes on from them and does not make them again."""
-    rows = database.rows(
-        sa.select(staged_files.c.result)
-        .join(batches, batches.c.id == staged_files.c.batch_id)
-        .where(batches.c.study_id == study, staged_files.c.state == "stored", staged_files.c.result != "")
-    )
-    return {bytes.fromhex(json.loads(row.result)["sha256"]) for row in rows}
 
 
 def _forget_metadata(connection: sa.Connection, touched: set[int], gone: set[int]) -> None:
