@@ -122,7 +122,9 @@ def _refuse_archived(store: Store, code: str) -> None:
         Conflict: it has.
     """
     for archived in store.studies():
-        if folded(archived) == folded(code) and (store.list(archived, limit=1) or store.list_records(archived, "manifests")):
+        if folded(archived) == folded(code) and (
+            store.list(archived, limit=1) or store.list_records(archived, "manifests", limit=1)
+        ):
             raise Conflict(
                 f"the store holds files of a study {archived} that the catalogue does not know: bring the catalogue back"
                 " (`archimed restore`), or make it anew from the store (`archimed rebuild`)"

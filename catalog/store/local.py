@@ -163,15 +163,17 @@ class LocalStore:
         except OSError as error:
             raise durable.as_archimed_error(error, _NO_READING) from None
 
-    def list_records(self, study: str, folder: str, since: int = 0) -> Sequence[str]:
-        """Return the names of a folder's records in order; those whose file is not older than `since`.
+    def list_records(self, study: str, folder: str, after: str = "", limit: int = PAGE, *, since: int = 0) -> Sequence[str]:
+        """Return up to `limit` names of records behind `after`, in order; those whose file is not older than `since`.
 
         Raises:
             Unavailable: the disk does not answer.
         """
         with durable.translated(_NO_READING):
             path = self._root / study / folder
-            return [f"{folder}/{name}" for name in _names(path) if not since or _is_younger(path / name, since)]
+            behind = (name for name in _names(path) if f"{folder}/{name}" > after)
+            wanted = (f"{folder}/{name}" for name in behind if not since or _is_younger(path / name, since))
+            return list(itertools.islice(wanted, limit))
 
     def delete_record(self, study: str, name: str) -> None:
         """Remove a record, durably; one that is not there is fine.

@@ -181,12 +181,14 @@ class RecordStore(Protocol):
         """
         ...
 
-    def list_records(self, study: str, folder: str, since: int = 0) -> Sequence[str]:
-        """Return the names of a folder's records in order, each with the folder's name before it; none where none is.
+    def list_records(self, study: str, folder: str, after: str = "", limit: int = PAGE, *, since: int = 0) -> Sequence[str]:
+        """Return up to `limit` names of a folder's records in the order of their bytes, those behind `after`; none at the end.
 
         Args:
             study: its study's code.
-            folder: the folder.
+            folder: the folder, whose name stands before each: `manifests/0000000001-00000002.jsonl`.
+            after: the last name of the page before; it need not be there any more.
+            limit: the most names of a page.
             since: only those written or replaced at this time (seconds since 1970 UTC) or later.
 
         Raises:

@@ -38,7 +38,15 @@ def names(store: RecordStore, study: str, since: int = 0) -> list[str]:
     """Return the names of the records of a study; of those that many have, only the ones written at `since` or later."""
     folders = (_MANIFESTS, _IMPORTS, _CORRECTIONS, _REMOVALS)
     alone = [name for name in (_STUDY, _ACCESS) if _is_there(store, study, name)]
-    return [*alone, *(name for folder in folders for name in store.list_records(study, folder, since))]
+    return [*alone, *(name for folder in folders for name in _list(store, study, folder, since))]
+
+
+def _list(store: RecordStore, study: str, folder: str, since: int = 0) -> Iterator[str]:
+    """Yield the names of all records of a folder, in order."""
+    after = ""
+    while page := store.list_records(study, folder, after, since=since):
+        yield from page
+        after = page[-1]
 
 
 def _is_there(store: RecordStore, study: str, name: str) -> bool:
@@ -182,7 +190,7 @@ def remove_removal(store: RecordStore, study: str, name: str) -> None:
 
 def remove_removals(store: RecordStore, study: str, beginning: str, end: str) -> None:
     """Remove what was written of changes whose names begin and end so."""
-    for name in store.list_records(study, _REMOVALS):
+    for name in _list(store, study, _REMOVALS):
         if name.startswith(f"{_REMOVALS}/{beginning}") and name.endswith(f"{end}.jsonl"):
             store.delete_record(study, name)
 
@@ -207,7 +215,7 @@ def redact(store: RecordStore, study: str, bin_entry: str, name: str) -> None:
         if standing.bin == bin_entry
     }
     mine = f"{_REMOVALS}/{name}.jsonl"
-    if mine in store.list_records(study, _REMOVALS):
+    if _is_there(store, study, mine):
         gone |= {_key_read(json.loads(line)["purged"]) for line in store.read_record(study, mine)}
     lines = ({"purged": {"batch": key[0], **dict(zip(_KEY, key[1:], strict=True))}} for key in sorted(gone))
     store.write_record(study, mine, _lines(lines))
@@ -253,7 +261,7 @@ def has_access(store: RecordStore, study: str) -> bool:
 
 def corrections_seen(store: RecordStore, study: str) -> int:
     """Return the highest number of a correction that the study's records name; 0 if there is none."""
-    names = [name.rpartition("/")[2] for name in store.list_records(study, _CORRECTIONS)]
+    names = [name.rpartition("/")[2] for name in _list(store, study, _CORRECTIONS)]
     return max((int(name.partition("-")[0]) for name in names if name[:1].isdigit()), default=0)
 
 
@@ -277,7 +285,7 @@ def _entries(store: RecordStore, study: str, manifest: str, steps: Sequence[Step
 
 
 def _manifest_names(store: RecordStore, study: str) -> list[str]:
-    return sorted(store.list_records(study, _MANIFESTS), key=lambda name: (len(name), name))
+    return sorted(_list(store, study, _MANIFESTS), key=lambda name: (len(name), name))
 
 
 def _batch_of(manifest: str) -> int:
@@ -294,7 +302,7 @@ def _key_read(written: Mapping[str, Any]) -> _EntryKey:
 
 def _steps(store: RecordStore, study: str) -> tuple[list[Step], set[_EntryKey]]:
     """Return what was done to the study's files, in the order in which it was done, and what was purged."""
-    names = [*store.list_records(study, _CORRECTIONS), *store.list_records(study, _REMOVALS)]
+    names = [*_list(store, study, _CORRECTIONS), *_list(store, study, _REMOVALS)]
     steps: list[Step] = []
     purged: set[_EntryKey] = set()
     for name in sorted(names, key=lambda name: name.partition("/")[2]):

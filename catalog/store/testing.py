@@ -223,6 +223,25 @@ class StoreSuite:
         assert not store.list_records("nothing", "manifests")
         assert store.studies() == sorted([STUDY, OTHER])
 
+    @pytest.mark.parametrize("limit", [1, 2, 5, 1000])
+    def test_records_are_listed_page_by_page(self, store: Store, limit: int) -> None:
+        written = [f"manifests/{name}.jsonl" for name in ("1", "10", "2", "A", "a")]
+        for name in reversed(written):
+            store.write_record(STUDY, name, [b"x\n"])
+        found: list[str] = []
+        after = ""
+        while page := store.list_records(STUDY, "manifests", after, limit):
+            assert len(page) <= limit
+            found += page
+            after = page[-1]
+        assert found == written
+
+    def test_a_page_begins_behind_a_record_that_is_gone(self, store: Store) -> None:
+        for number in (1, 2, 3):
+            store.write_record(STUDY, f"manifests/{number}.jsonl", [b"x\n"])
+        store.delete_record(STUDY, "manifests/2.jsonl")
+        assert store.list_records(STUDY, "manifests", "manifests/2.jsonl") == ["manifests/3.jsonl"]
+
     def test_records_are_listed_by_when_they_were_written(self, store: Store) -> None:
         store.write_record(STUDY, "manifests/1.jsonl", [b"x\n"])
         now = int(time.time())
