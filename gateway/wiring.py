@@ -169,12 +169,12 @@ def open_http_parts(
     """
     from gateway.api import ApiPart
     from gateway.http import readonly, service  # late: only who serves HTTP needs it
-    from gateway.http.desk import DeskPart
+    from gateway.http.desk import DESK_PAGES, DeskPart
     from gateway.http.staging import STAGING
 
     return [
         *service.parts(metrics, look),
-        readonly.root_part([readonly.ARCHIVE, STAGING]),
+        readonly.root_part([readonly.ARCHIVE, STAGING], DESK_PAGES),
         readonly.archive_part(archive),
         open_staging_part(config, database).registration(),
         DeskPart(open_desk_services(config, database)).registration(),
@@ -213,6 +213,7 @@ def open_api_services(config: Config, database: Database, archive: Archive) -> "
 
 def open_desk_services(config: Config, database: Database) -> "DeskServices":
     """Open what the web desk works on, in this process."""
+    from catalog.lifecycle.bin import Bin
     from gateway.drawing.processes import Drawing
     from gateway.http.desk import DeskServices
 
@@ -221,7 +222,10 @@ def open_desk_services(config: Config, database: Database) -> "DeskServices":
         lambda principal: Review(database, staging, Actor(principal.login), principal),
         # Whoever waits for a picture holds a thread: some of them stay free for everything else.
         Drawing(_DRAWERS, waiting=config.http.threads // 2),
+        lambda principal: Bin(database, Actor(principal.login), principal, keep_for(config)),
         config.bin.withdraw_days,
+        database,
+        config.http.idle_minutes * 60,
     )
 
 

@@ -9,6 +9,7 @@ from pydicom.dataset import FileDataset
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.pixels.utils import pixel_array
 
+from catalog.filetypes import dicom_content
 from catalog.filetypes.model import Look, Preview
 from catalog.filetypes.picture import MOST_BYTES, Window, preview_of
 from catalog.pure.errors import Unreadable
@@ -17,8 +18,8 @@ _LONGEST_VALUE = 1024
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 
-def preview(file: BinaryIO, look: Look) -> Preview | None:
-    """Show a frame; the one in the middle, unless another is asked for.
+def preview(file: BinaryIO, look: Look) -> Preview:
+    """Show a frame; the one in the middle, unless another is asked for. Of what has no pixels, show what it holds.
 
     Raises:
         Unreadable: it has pixels, and they cannot be shown.
@@ -27,7 +28,7 @@ def preview(file: BinaryIO, look: Look) -> Preview | None:
     if not any(name in dataset for name in _PIXELS):
         if "Rows" in dataset:
             raise Unreadable("it is an image without pixels")
-        return None
+        return dicom_content.preview(file, look)
     frames = max(1, int(dataset.get("NumberOfFrames") or 1))
     if not (dataset.get("Rows") and dataset.get("Columns") and dataset.get("BitsAllocated")):
         raise Unreadable("it does not say how large its picture is")

@@ -8,8 +8,10 @@ from typing import BinaryIO
 
 from catalog.filetypes.model import BY_LOOKS, FORMAT, NEVER, Field, Look, Plain, Preview, Value
 from catalog.filetypes.sample import HEAD_BYTES, Sample
+from catalog.pure.errors import Unreadable
 
 _SHOWN = 4000
+_LARGEST_PDF = 256 << 20
 _LINES = 20
 _LARGEST_JSON = 1 << 20
 _MARKUP = ("<?xml", "<!doctype", "<html", "<svg", "{\\rtf", "%!ps")
@@ -146,6 +148,15 @@ class Pdf(Plain):
     def recognise(self, sample: Sample) -> bool:
         """By the signature, which readers accept within the first KiB."""
         return b"%PDF-" in sample.head[:1024]
+
+    def preview(self, file: BinaryIO, look: Look) -> Preview | None:
+        """Show one of its pages."""
+        from catalog.filetypes import pdf_picture  # late: looking at names must not wait for it
+
+        data = file.read(_LARGEST_PDF + 1)
+        if len(data) > _LARGEST_PDF:
+            raise Unreadable("it is too large to be shown")
+        return pdf_picture.preview(data, look)
 
 
 class Office(Plain):

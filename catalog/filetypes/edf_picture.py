@@ -1,14 +1,12 @@
 """Some seconds of a recording as a picture: a line for each signal, with its name."""
 
-import io
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
-import PIL.Image
-import PIL.ImageDraw
 from numpy.typing import NDArray
 
+from catalog.filetypes import traces
 from catalog.filetypes.model import Look, Preview
 from catalog.filetypes.picture import MOST_BYTES
 from catalog.pure.errors import Unreadable
@@ -17,8 +15,6 @@ _FIXED, _PER_SIGNAL = 256, 256
 _LABEL, _SAMPLES = 16, 216  # bytes a signal: of its name, and before how many samples it has in a record
 _SECONDS = 10
 _MOST_SIGNALS, _MOST_DRAWN, _MOST_RECORDS = 4096, 40, 10_000_000
-_WIDTH, _BAND, _NAMES = 1200, 48, 140
-_PAPER, _INK, _LINE = "#ffffff", "#1c2228", "#1d5b86"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +56,8 @@ def preview(file: BinaryIO, look: Look, *, annotations: tuple[bytes, ...], is_bd
     file.seek(_FIXED + len(recording.names) * _PER_SIGNAL + frame * size)
     data = file.read(size)
     signals = [(recording.names[index], _signal(recording, data, index)) for index in drawn]
-    data, height = _drawn(signals, look.side)
-    return Preview("image/png", data, frame, frames, _WIDTH, height)
+    data, height = traces.draw(signals, look.side)
+    return Preview("image/png", data, frame, frames, traces.WIDTH, height)
 
 
 def _header(file: BinaryIO, *, is_bdf: bool) -> _Recording:
@@ -91,35 +87,3 @@ def _signal(recording: _Recording, data: bytes, index: int) -> NDArray[np.float3
     wide = np.zeros((len(raw), 4), np.uint8)
     wide[:, 1:] = raw
     return (wide.view("<i4").reshape(-1) >> 8).astype(np.float32)
-
-
-def _drawn(signals: list[tuple[str, NDArray[np.float32]]], side: int) -> tuple[bytes, int]:
-    height = _BAND * len(signals)
-    image = PIL.Image.new("RGB", (_WIDTH, height), _PAPER)
-    pen = PIL.ImageDraw.Draw(image)
-    for row, (name, values) in enumerate(signals):
-        top = row * _BAND
-        pen.text((6, top + _BAND // 2 - 6), "".join(c if c.isprintable() else "?" for c in name), fill=_INK)
-        points = _points(values, top)
-        if len(points) > 1:
-            pen.line(points, fill=_LINE)
-    if side:
-        image.thumbnail((side, side))
-    packed = io.BytesIO()
-    image.save(packed, "PNG")
-    return packed.getvalue(), height
-
-
-def _points(values: NDArray[np.float32], top: int) -> list[tuple[float, float]]:
-    """Return where a signal's line goes; of more samples than pixels, the lowest and highest of each pixel."""
-    across = _WIDTH - _NAMES
-    if len(values) > 2 * across:
-        bins = values[: len(values) // across * across].reshape(across, -1)
-        values = np.stack([bins.min(axis=1), bins.max(axis=1)], axis=1).reshape(-1)
-    if not len(values):
-        return []
-    low, high = float(values.min()), float(values.max())
-    scaled = (values - low) / (high - low) if high > low else np.full(len(values), 0.5, np.float32)
-    x = _NAMES + np.linspace(0, across - 1, len(values))
-    y = top + 3 + (1 - scaled) * (_BAND - 6)
-    return [(float(a), float(b)) for a, b in zip(x, y, strict=True)]

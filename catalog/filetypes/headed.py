@@ -7,7 +7,8 @@ import zlib
 from collections.abc import Mapping
 from typing import BinaryIO
 
-from catalog.filetypes.model import BY_COMPANION, FORMAT, Field, Plain, Value
+from catalog.filetypes.model import BY_COMPANION, FORMAT, Field, Look, Plain, Preview, Value
+from catalog.filetypes.plain_text import head_preview
 from catalog.filetypes.sample import Sample
 
 _HEAD = 1 << 16
@@ -42,7 +43,15 @@ def _shape(sizes: list[str]) -> dict[str, Value]:
     return {name: int(size) for name, size in zip(_SHAPE, sizes, strict=False) if size.isdigit() and len(size) < 9}
 
 
-class MetaImage(Plain):
+class _Headed(Plain):
+    """A format whose files begin with text."""
+
+    def preview(self, file: BinaryIO, look: Look) -> Preview | None:
+        """Show that text."""
+        return head_preview(file)
+
+
+class MetaImage(_Headed):
     """A header of ITK's MetaImage, with its voxels or without."""
 
     name = "METAIMAGE"
@@ -80,7 +89,7 @@ class MetaVoxels(Plain):
         return beside is not None and MetaImage().recognise(beside)
 
 
-class Nrrd(Plain):
+class Nrrd(_Headed):
     """Nearly raw raster data."""
 
     name = "NRRD"
@@ -112,7 +121,7 @@ class NrrdData(Plain):
         return beside is not None and Nrrd().recognise(beside)
 
 
-class BrainVision(Plain):
+class BrainVision(_Headed):
     """A header or the markers of a recording."""
 
     name = "BRAINVISION"
@@ -181,7 +190,7 @@ def _mgh(head: bytes) -> tuple[int, ...]:
     return tuple(sizes) if known and all(0 < size < 1 << 16 for size in sizes) else ()
 
 
-class Gifti(Plain):
+class Gifti(_Headed):
     """A surface or values on one."""
 
     name = "GIFTI"
@@ -206,6 +215,12 @@ class _Hdf5(Plain):
         """By the signature and names of the first groups."""
         head = sample.head + sample.read(len(sample.head), _HEAD) if sample.head.startswith(_HDF5) else b""
         return bool(head) and all(mark in head for mark in self.marks)
+
+    def preview(self, file: BinaryIO, look: Look) -> Preview | None:
+        """Show its groups, datasets and attributes."""
+        from catalog.filetypes import hdf5_text  # late: looking at names must not wait for it
+
+        return hdf5_text.preview(file)
 
 
 class Snirf(_Hdf5):
@@ -248,7 +263,7 @@ class Fif(Plain):
         return {"Format": "FIF"} if file.read(12) == _FIF else {}
 
 
-class Spectrum(Plain):
+class Spectrum(_Headed):
     """A spectrum that Siemens (RDA) or Philips (SPAR) exported."""
 
     name = "SPECTRUM"
@@ -306,7 +321,7 @@ class SpectrumSamples(Plain):
         return beside is not None and _spectrum(beside.head) == "SPAR"
 
 
-class Mesh(Plain):
+class Mesh(_Headed):
     """A surface of triangles: STL or OBJ."""
 
     name = "MESH"

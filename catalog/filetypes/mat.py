@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import BinaryIO
 
-from catalog.filetypes.model import FORMAT, Plain, Value
+from catalog.filetypes.model import FORMAT, Look, Plain, Preview, Value
 from catalog.filetypes.sample import HEAD_BYTES, Sample
 
 
@@ -22,6 +22,18 @@ class Mat(Plain):
         """Read the version; names of variables stay in the file."""
         found = _format(file.read(HEAD_BYTES))
         return {"Format": found} if found else {}
+
+    def preview(self, file: BinaryIO, look: Look) -> Preview | None:
+        """Show its variables; of version 7.3, the tree of its HDF5."""
+        found = _format(file.read(HEAD_BYTES))
+        file.seek(0)
+        if found == "MAT 7.3":
+            from catalog.filetypes import hdf5_text  # late: looking at names must not wait for it
+
+            return hdf5_text.preview(file)
+        from catalog.filetypes import mat_text
+
+        return mat_text.preview(file)
 
 
 def _format(head: bytes) -> str:

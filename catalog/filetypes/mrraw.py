@@ -5,7 +5,8 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
-from catalog.filetypes.model import FORMAT, Field, Plain, Value
+from catalog.filetypes.model import FORMAT, Field, Look, Plain, Preview, Value
+from catalog.filetypes.plain_text import text_preview
 from catalog.filetypes.sample import HEAD_BYTES, Sample
 
 _SMALLEST_OLD, _MOST_MEASUREMENTS, _MOST_BUFFERS, _ENTRY, _LIST = 10_000, 64, 64, 152, 8
@@ -66,6 +67,28 @@ class MrRaw(Plain):
             if match := pattern.search(protocol):
                 values[name] = float(match[1]) / divisor
         return values
+
+    def preview(self, file: BinaryIO, look: Look) -> Preview | None:
+        """Show what a raw file says of itself: the last measurement's protocol, or the tree of its HDF5."""
+        head = file.read(HEAD_BYTES)
+        file.seek(0)
+        if head.startswith(_HDF5):
+            from catalog.filetypes import hdf5_text  # late: looking at names must not wait for it
+
+            return hdf5_text.preview(file)
+
+        def at(offset: int, count: int) -> bytes:
+            file.seek(offset)
+            return file.read(count)
+
+        found = _twix(head, at)
+        if found is None:
+            return None
+        kind, count, offset = found
+        protocol = at(offset, _READ).decode("latin-1")
+        lines = (line.rstrip() for line in protocol.splitlines())
+        readable = [line for line in lines if line and sum(c.isprintable() or c == "\t" for c in line) > len(line) * 0.9]
+        return text_preview([f"{kind}, measurements: {count}; the protocol of the last", "", *readable])
 
 
 def _twix(head: bytes, read: Callable[[int, int], bytes]) -> tuple[str, int, int] | None:

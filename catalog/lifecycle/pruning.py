@@ -3,6 +3,7 @@
     jobs      done: 30 days; failed: a year
     changes   30 days, but never the newest: faces that stood still for longer begin anew
     tokens    30 days after they expired
+    sessions  a day after they began: they live for half of it
 
 May live here: these rules. Not: the bin (`bin.expiry`), staging (`catalog/gate`). The audit and who read what are never pruned.
 """
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 
 from catalog import clock
 from catalog.database import Database
-from catalog.database.tables import changes, jobs, tokens
+from catalog.database.tables import changes, jobs, tokens, web_sessions
 from catalog.lifecycle.retention import watch_clock
 from catalog.pure.jobs import JobState
 
@@ -37,6 +38,7 @@ def _rules(now: int) -> Iterator[tuple[sa.Table, sa.ColumnElement[bool]]]:
     newest = sa.select(sa.func.max(changes.c.id)).scalar_subquery()
     yield changes, sa.and_(changes.c.at < now - _SOON, changes.c.id < newest)
     yield tokens, tokens.c.expires < now - _SOON
+    yield web_sessions, web_sessions.c.began < now - _DAY
 
 
 def _delete(database: Database, table: sa.Table, old: sa.ColumnElement[bool]) -> None:

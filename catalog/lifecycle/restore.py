@@ -23,6 +23,7 @@ from catalog.database.tables import (
     studies,
     tokens,
     users,
+    web_sessions,
 )
 from catalog.gate.staged.area import Staging
 from catalog.jobs import cancel
@@ -112,6 +113,7 @@ class Restore:
         self._batches()
         with self._database.write() as connection:
             found.tokens = connection.execute(tokens.delete()).rowcount
+            connection.execute(web_sessions.delete())
             connection.execute(backups.delete().where(backups.c.ended.is_(None)))  # the one that made the snapshot
         numbers.lift(self._database, self._store, self._staging.notes.highest_batch())
         found.studies, found.files = self._count(studies), self._count(files)

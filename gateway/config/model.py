@@ -70,6 +70,8 @@ class Retention:
 class Http:
     """`[http]`: where WebDAV and the desk listen, and with how many processes and threads in each.
 
+    Who did nothing in the desk for `idle_minutes` is logged out of it.
+
     `socket`: a Unix socket besides, for a proxy on this machine: what it says in X-Forwarded-For is believed. The folder that
     it lies in is closed to others; its group, handed on by its set-gid bit, is the proxy's.
     """
@@ -79,6 +81,7 @@ class Http:
     socket: Annotated[Path | None, values.socket_path] = None
     workers: Annotated[int, values.whole(1, 64)] = 2
     threads: Annotated[int, values.whole(1, 256)] = 16
+    idle_minutes: Annotated[int, values.whole(1, 720)] = 15
 
 
 @dataclass(frozen=True, slots=True)

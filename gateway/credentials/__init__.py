@@ -11,9 +11,12 @@ addresses  where a request comes from, behind a proxy too
 opening    from the configuration to the chain
 """
 
-from gateway.credentials.basic import CHALLENGE, Unauthenticated, parse_basic
+from gateway.credentials.basic import CHALLENGE, Unauthenticated, parse_basic, to_basic
 from gateway.credentials.opening import Opener
 from gateway.credentials.sessions import Authenticator, Credentials, Session
 from gateway.credentials.tokens import TokenBackend
 
-__all__ = ["CHALLENGE", "Authenticator", "Credentials", "Opener", "Session", "TokenBackend", "Unauthenticated", "parse_basic"]
+__all__ = [
+    "CHALLENGE", "Authenticator", "Credentials", "Opener", "Session", "TokenBackend", "Unauthenticated", "parse_basic",
+    "to_basic",
+]  # fmt: skip

@@ -41,6 +41,11 @@ def parse_basic(header: str | None) -> tuple[str, str]:
     return login, secret
 
 
+def to_basic(login: str, secret: str) -> str:
+    """Return the Authorization header of a login and its secret; `parse_basic` judges them."""
+    return "Basic " + base64.b64encode(f"{login}:{secret}".encode()).decode()
+
+
 def without_realm(login: str, realms: Collection[str]) -> str:
     """Return the login of a user principal name (`login@realm`) whose realm is one of ours (folded); any other unchanged."""
     name, at, realm = login.rpartition("@")

@@ -51,6 +51,9 @@ class Authenticator(Protocol):
             Unavailable: it cannot be found out at the moment.
         """
 
+    def address(self, peer: str, forwarded: str) -> str:
+        """Return where a request comes from; arguments as of `authenticate`."""
+
     def holds(self, session: Session) -> bool:
         """Whether a session of a moment ago still stands: the user is there, and so is the token.
 
@@ -88,8 +91,12 @@ class Credentials:
             return self._authenticate(header, peer, forwarded)
         except Unauthenticated:
             if header is not None and self._refusals is not None:  # clients ask without a login first
-                self._refusals.note(self._known_login(header), client_address(peer, forwarded, self._proxies))
+                self._refusals.note(self._known_login(header), self.address(peer, forwarded))
             raise
+
+    def address(self, peer: str, forwarded: str) -> str:
+        """Return where a request comes from; see `Authenticator`."""
+        return client_address(peer, forwarded, self._proxies)
 
     def holds(self, session: Session) -> bool:
         """Whether a session of a moment ago still stands; see `Authenticator`."""
@@ -114,7 +121,7 @@ class Credentials:
         user = self._find(login)
         if user is not None and any(asking.remembers(user, secret) for asking in self._passwords):
             return Session(user, _ALL_SCOPES)
-        if self._is_right(user, login, secret, client_address(peer, forwarded, self._proxies)):
+        if self._is_right(user, login, secret, self.address(peer, forwarded)):
             user = self._find(login)  # once more: asking takes time, and may have made the user
             if user is not None:
                 return Session(user, _ALL_SCOPES)

@@ -18,6 +18,7 @@ import numpy.ma  # noqa: F401 - which numpy loads when it is first used
 
 from catalog.filetypes import Sample, dicom_picture, recognise, registry  # noqa: F401 - loaded before anything is forked
 from catalog.filetypes.model import Look
+from catalog.filetypes.plain_text import bytes_preview
 from catalog.pure.errors import ArchimedError, Unreadable
 from gateway.drawing import limits
 
@@ -92,6 +93,9 @@ def _drawn(order: dict[str, Any]) -> bytes:
         label = order["type"]
         kind = registry.named(_DICOM) if label.startswith(_DICOM) else recognise(Sample(path))
         found = registry.preview_of(kind, path, look) if kind is not None else None
+        if found is None:  # nothing that its type draws: its bytes are shown, so that somebody sees what is in it
+            with path.open("rb") as file:
+                found = bytes_preview(file, f"A file of type {kind.name}" if kind else "A file of no known type")
     except FileNotFoundError:
         return _packed({"why": "its bytes are not at the gate any more"})
     except MemoryError:
@@ -100,8 +104,6 @@ def _drawn(order: dict[str, Any]) -> bytes:
         return _packed({"why": str(error)})
     except ArchimedError:
         return _packed({"why": "the disk does not give its bytes"})
-    if found is None:
-        return _packed({"why": f"a file of type {kind.name} has nothing to be seen" if kind else "nobody knows what it is"})
     answer = {
         "media_type": found.media_type, "frame": found.frame, "frames": found.frames, "columns": found.columns,
         "rows": found.rows, "window": found.window,

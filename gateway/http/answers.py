@@ -54,6 +54,13 @@ def text(status: int, sentence: str, **headers: str) -> Response:
     return answer
 
 
+def elsewhere(path: str) -> Response:
+    """Return that what a person looks for is at another path."""
+    answer = text(303, f"it is at {path}", Location=path, Cache_Control="no-store")
+    answer.autocorrect_location_header = False
+    return answer
+
+
 def status_of(error: ArchimedError) -> int:
     """Return the HTTP status that an error of the archive becomes."""
     return next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)

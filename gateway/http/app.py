@@ -16,11 +16,11 @@ from werkzeug.wrappers import Response
 from catalog.administration import Scope
 from catalog.faults import place_of
 from catalog.pure.errors import ArchimedError, NotFound, Unavailable
-from gateway.credentials import Authenticator
+from gateway.credentials import Authenticator, Session
 from gateway.http import answers
 from gateway.http.answers import Answer
 from gateway.http.metrics import Metrics
-from gateway.http.requests import Environ, Exchange, Request, has_body, method_of, segments
+from gateway.http.requests import Environ, Exchange, Request, has_body, is_person, method_of, segments
 
 WSGIApplication: TypeAlias = Callable[[Environ, Any], Iterable[bytes]]
 
@@ -56,6 +56,7 @@ class Part:
         names: reads the path's names, the prefix's included.
         label: what figures and log lines call it; the prefix, if it is "".
         tell: makes the answer that says why something failed, of a status, a sentence and headers.
+        pages: where a person's browser that asks for the prefix itself is sent instead; "" to answer it as everybody.
         close: called when the process has answered its last request.
     """
 
@@ -66,6 +67,7 @@ class Part:
     names: Callable[[Environ], Sequence[str]] = segments
     label: str = ""
     tell: Callable[..., Response] = answers.text
+    pages: str = ""
     close: Callable[[], None] = _nothing
 
 
@@ -137,18 +139,31 @@ class Front:
         open_door = part is not None and (
             part.login is Login.NEVER or (part.login is Login.NOT_FOR_OPTIONS and method == "OPTIONS" and header is None)
         )
+        if part is not None and part.pages and not _path(part, prefix, environ) and is_person(environ):
+            exchange.part = _label(part)
+            return answers.elsewhere(part.pages)
+        peer, forwarded = environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")
+        address = self._authenticator.address(peer, forwarded)
+
+        def authenticate(header: str | None) -> Session:
+            return self._authenticator.authenticate(header, peer, forwarded)
+
         if part is not None and open_door:
             exchange.part = _label(part)
-            return part.answer(Request(environ, method, _path(part, prefix, environ), exchange))
-        session = self._authenticator.authenticate(
-            header, environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")
-        )
+            return part.answer(
+                Request(
+                    environ, method, _path(part, prefix, environ), exchange, authenticate=authenticate,
+                    address=address,
+                )
+            )  # fmt: skip
+        session = authenticate(header)
         if part is None:
             raise NotFound(_NOT_THERE)
         exchange.part = _label(part)
         request = Request(
-            environ, method, _path(part, prefix, environ), exchange, session, lambda: self._authenticator.holds(session)
-        )
+            environ, method, _path(part, prefix, environ), exchange, session,
+            lambda: self._authenticator.holds(session), authenticate, address,
+        )  # fmt: skip
         if part.scope is not None:
             request.require(part.scope)
         return part.answer(request)

@@ -67,13 +67,13 @@ Find: TypeAlias = Callable[[Request, Sequence[str]], Place]
 """Called with a request and a path below the part's prefix; returns what is there, or raises NotFound."""
 
 
-def root_part(shares: Sequence[str]) -> Part:
-    """Return the part at `/`, which lists the WebDAV shares of this server."""
+def root_part(shares: Sequence[str], pages: str) -> Part:
+    """Return the part at `/`, which lists the WebDAV shares of this server; people are sent to the `pages`."""
 
     def find(_request: Request, _path: Sequence[str]) -> Place:
         return Place((), Node(ROOT_ID, "", 0, 0), lambda: iter([Node(ROOT_ID, name, 0, 0) for name in shares]))
 
-    return Part("", ReadOnly(find, ROOT_CAPABILITIES).answer, login=Login.NOT_FOR_OPTIONS, label="root")
+    return Part("", ReadOnly(find, ROOT_CAPABILITIES).answer, login=Login.NOT_FOR_OPTIONS, label="root", pages=pages)
 
 
 def archive_part(archive: Archive) -> Part:

@@ -39,6 +39,11 @@ def _no_connection() -> None:
     """Close nothing: a server that shows no connection closes it by itself."""
 
 
+def _nobody(_header: str | None) -> Session:
+    """Know nobody."""
+    raise Unauthenticated
+
+
 @dataclass(slots=True)
 class Exchange:
     """What happens to one request on its connection: made by the server, noted in by front and parts.
@@ -79,6 +84,9 @@ class Request:
         exchange: what happens to it on its connection.
         session: who asks, and what the credentials are good for; None where the part asks for no login.
         still_authenticated: whether login and token are still what they were when it began; for answers that take long.
+        authenticate: returns the session of an Authorization header, for a part that asks for logins by itself; raises as
+            `Authenticator.authenticate` does.
+        address: where it comes from, as far as the proxy is to be believed.
     """
 
     environ: Environ
@@ -87,6 +95,8 @@ class Request:
     exchange: Exchange
     session: Session | None = None
     still_authenticated: Callable[[], bool] = lambda: True
+    authenticate: Callable[[str | None], Session] = _nobody
+    address: str = ""
 
     @property
     def principal(self) -> Principal:
@@ -185,6 +195,12 @@ def read_xml(request: Request) -> bytes:
         raise Invalid("the request's XML is too long")
     request.exchange.body_is_read = True
     return body
+
+
+def is_person(environ: Environ) -> bool:
+    """Whether who asks is a browser that wants to show a page to somebody, not a program."""
+    is_browser = environ.get("HTTP_USER_AGENT", "").startswith(f"{_MOZILLA}/")
+    return environ["REQUEST_METHOD"] in {"GET", "HEAD"} and is_browser and "text/html" in environ.get("HTTP_ACCEPT", "")
 
 
 def client_of(user_agent: str) -> str:

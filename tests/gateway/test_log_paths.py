@@ -127,6 +127,9 @@ class _Anybody:
     def authenticate(self, *_: object) -> _Session:
         return _Session()
 
+    def address(self, *_: object) -> str:
+        return ""
+
 
 def test_a_request_that_fails_writes_where_and_not_what(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)

@@ -15,6 +15,7 @@ from catalog.database.tables.administration import (
     studies,
     tokens,
     users,
+    web_sessions,
 )
 from catalog.database.tables.archive import (
     exams,
@@ -30,7 +31,7 @@ from catalog.database.tables.archive import (
 )
 from catalog.database.tables.bin import TWINS, bin_entries, bin_files, clock_watch, holds
 from catalog.database.tables.columns import metadata
-from catalog.database.tables.gate import batch_subjects, batches, corrections, jobs, locks, staged_files
+from catalog.database.tables.gate import batch_subjects, batches, corrections, jobs, locks, looks, staged_files
 from catalog.database.tables.happened import audit, backups, changes, generation, reads
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "holds",
     "jobs",
     "locks",
+    "looks",
     "metadata",
     "object_findings",
     "profiles",
@@ -70,4 +72,5 @@ __all__ = [
     "tokens",
     "users",
     "verifications",
+    "web_sessions",
 ]

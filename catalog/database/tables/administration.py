@@ -120,6 +120,26 @@ tokens = Table(
     sqlite_autoincrement=True,
 )
 
+web_sessions = Table(
+    "web_sessions",
+    metadata,
+    row_id("the session"),
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, comment="whose it is"),
+    Column("sha256", LargeBinary(32), nullable=False, unique=True, comment="digest of the secret in the browser's cookie"),
+    Column(
+        "token_id", Id, ForeignKey("tokens.id", ondelete="CASCADE"), nullable=True,
+        comment="token it began with, and ends with; null: a password",
+    ),
+    Column("scopes", String(64), nullable=False, comment="what the credentials were good for, as in tokens"),
+    Column("program", String(32), nullable=False, comment="what the browser calls itself; '' if it does not"),
+    Column("began", BigInteger, nullable=False, comment="time of the log-in"),
+    Column("used", BigInteger, nullable=False, comment="time of the last request, to half a minute"),
+    Index("ix_web_sessions_user_id", "user_id"),
+    Index("ix_web_sessions_token_id", "token_id"),
+    comment="browsers that are logged in",
+    sqlite_autoincrement=True,
+)  # fmt: skip
+
 dicom_nodes = Table(
     "dicom_nodes",
     metadata,

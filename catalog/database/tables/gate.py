@@ -155,6 +155,29 @@ staged_files = Table(
     sqlite_autoincrement=True,
 )
 
+looks = Table(
+    "looks",
+    metadata,
+    Column("file_id", Id, ForeignKey("staged_files.id", ondelete="CASCADE"), primary_key=True, comment="the staged file"),
+    Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, comment="who was shown it"),
+    Column(
+        "frame",
+        Integer,
+        primary_key=True,
+        autoincrement=False,
+        comment="which of its pictures, from 0; -1: it was asked for, and could not be drawn",
+    ),
+    Column(
+        "frames",
+        Integer,
+        nullable=False,
+        comment="how many pictures the file has, as its type says; 1 where it could not be drawn",
+    ),
+    Column("at", BigInteger, nullable=False, comment="time it was shown first"),
+    Index("ix_looks_user_id", "user_id"),
+    comment="what was really drawn of staged images, for whom; rows go with the staged file",
+)
+
 batch_subjects = Table(
     "batch_subjects",
     metadata,

@@ -70,6 +70,7 @@ class Review(BatchQueries):
         *,
         despite: str = "",
         pixels_approved: bool = False,
+        looked: str | None = None,
         attest: str = "",
         series: Collection[str] = (),
         labels: Mapping[str, str] = MappingProxyType({}),
@@ -82,6 +83,8 @@ class Review(BatchQueries):
             exam: code of the exam; one that exists gets the files added.
             despite: why what forbids it does not matter.
             pixels_approved: who decides has looked at the images and seen no identity in the pixels.
+            looked: why the images that were not drawn for who decides identify nobody; None: they were seen elsewhere, and what
+                was drawn is noted, not asked for.
             attest: why files that nothing can look through, or that a heuristic holds, identify nobody; '' holds them.
             series: labels of the series that are accepted; the rest waits in a batch of its own. None: all.
             labels: by label of a series, the description it gets instead of its own.
@@ -89,12 +92,13 @@ class Review(BatchQueries):
         Raises:
             NotFound: no such batch or study, or not granted.
             Invalid: the exam code is none; no such series; a description of nothing that can be a name.
-            Refused: its state, its findings, the study's expectations or the role do not allow it.
+            Refused: its state, its findings, the study's expectations or the role do not allow it; images were not seen.
             Conflict: somebody else decided in the same moment.
         """
         info = self.info(batch_id)
         found, selection, descriptions = self._acceptable(info, study, exam, despite, series, labels)
         event = _event_of_acceptance(info)
+        shown = self._seen_images(info, selection, pixels_approved, looked)
         self._forget_preview_of_study(batch_id, found.id)
         approval = (Approval.PIXELS if pixels_approved else 0) | (Approval.CONTENT if attest.strip() else 0)
         with self._database.write() as connection:
@@ -108,7 +112,12 @@ class Review(BatchQueries):
                 self._forget_findings_of_study(connection, batch_id)
             self._begin_anew(connection, batch_id)
             detail = {"exam": exam, "files": info.files, "pixels_approved": pixels_approved} | _given(
-                attest=attest.strip(), despite=despite, series=sorted(selection.labels), rest=rest, labels=sorted(descriptions)
+                attest=attest.strip(),
+                despite=despite,
+                series=sorted(selection.labels),
+                rest=rest,
+                labels=sorted(descriptions),
+                **shown,
             )
             self._audit(connection, info, "batch.accept", found.code, detail)
         self._write_reports(batch_id, rest)
@@ -120,6 +129,21 @@ class Review(BatchQueries):
             hand_on(self._database, self._staging, batch_id)
             write_report(self._database, self._staging, rest)
         write_report(self._database, self._staging, batch_id)
+
+    def _seen_images(
+        self, info: BatchInfo, selection: Selection, pixels_approved: bool, looked: str | None
+    ) -> dict[str, object]:
+        """Return what the audit keeps of how many images were drawn for who says that they looked through them.
+
+        Raises:
+            Refused: `looked` is given, and they may not say so.
+        """
+        if not pixels_approved:
+            return {}
+        found = self.evidence(info.id, selection.labels)
+        if looked is not None:
+            found.require(looked)
+        return {"images": found.images, "not_seen": found.not_seen, "looked": (looked or "").strip()}
 
     def require_acceptable(
         self,

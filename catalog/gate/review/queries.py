@@ -14,12 +14,14 @@ import sqlalchemy as sa
 from catalog.database import Database, Row
 from catalog.database.tables import batches, jobs, sources, staged_files, studies, users
 from catalog.gate.batches import batch_of
+from catalog.gate.review.evidence import evidence, note_drawn
 from catalog.gate.staged.area import Staging
 from catalog.gate.visibility import has_receipt, visible
 from catalog.pure.access import Principal
 from catalog.pure.batches import State
 from catalog.pure.errors import NotFound
 from catalog.pure.expectations import expectations
+from catalog.pure.looking import Evidence
 from catalog.pure.names import folded
 from catalog.pure.staged_files import NEVER_PUBLISHED, FileState
 from catalog.visible import StudyRef, visible_studies, visible_study
@@ -253,6 +255,20 @@ class BatchQueries:
         if row is None:
             raise NotFound(f"batch {batch_id} has no such file; see `archimed staging show {batch_id} --json`")
         return self._staging.path(row.file)
+
+    def note_drawn(self, number: int, frame: int, frames: int) -> None:
+        """Write down that one of the pictures of a staged file, which `staged` gave, was shown; see `evidence.note_drawn`."""
+        if self._principal is not None:
+            note_drawn(self._database, self._principal.user_id, number, frame, frames)
+
+    def evidence(self, batch_id: int, labels: Collection[str] = ()) -> Evidence:
+        """Return what was shown of a batch's series to who asks; without labels, of all its series.
+
+        Raises:
+            NotFound: as `info`.
+        """
+        user = self._principal.user_id if self._principal is not None else None
+        return evidence(self._database.rows, batch_id, user, labels, self.info(batch_id).findings)
 
     def profile(self, code: str) -> str | None:
         """Return the text of a study's profile; None for the default.

@@ -128,6 +128,12 @@ class Bin:
             statement = statement.where(bin_entries.c.state.in_([State.BINNED, *(one for one in State if one.is_under_way)]))
         return [self._info(row) for row in self._database.rows(statement)]
 
+    def of_batch(self, batch: int) -> list[Entry]:
+        """Return the entries that hold, or will hold, what a batch brought, as far as they may be seen; oldest first."""
+        live = bin_entries.c.state.in_([State.BINNED, *(one for one in State if one.is_under_way)])
+        statement = self._visible().where(bin_entries.c.kind == Kind.BATCH, bin_entries.c.target == batch, live)
+        return [self._info(row) for row in self._database.rows(statement.order_by(bin_entries.c.id))]
+
     def info(self, number: int) -> Entry:
         """Return one entry.
 

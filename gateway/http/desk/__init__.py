@@ -1,6 +1,9 @@
 """The web desk: `/desk/`, where reviewers look at what waits at the gate and decide on it.
 
-part       what every request passes: no page of another site may have a browser decide; bounded bodies, careful headers
+part       what every request passes: who asks, and for what; bounded bodies, careful headers
+visits     who asks: the cookie of a session, or Basic; marks that a form is of a page of ours
+entering   log-in, log-out
+account    one's own tokens and sessions
 pages      what is shown: the list, a batch
 deciding   what a form asks for, done through `Review`
 summary    what would be accepted, shown before a click of its own decides
@@ -12,7 +15,8 @@ Nothing here decides who sees a batch or what may be done with it: that is `cata
 Enter in a field never decides anything: a decision takes a button.
 """
 
-from gateway.http.desk.part import DESK, DeskPart
+from gateway.http.desk.part import DeskPart
 from gateway.http.desk.services import DeskServices
+from gateway.http.desk.visits import DESK, DESK_PAGES
 
-__all__ = ["DESK", "DeskPart", "DeskServices"]
+__all__ = ["DESK", "DESK_PAGES", "DeskPart", "DeskServices"]

@@ -17,6 +17,7 @@ from catalog.pure.errors import ArchimedError, Conflict, NotFound, OutOfSpace, U
 from gateway.http.answers import status_of
 from gateway.http.desk import pages, summary
 from gateway.http.desk.forms import Acceptance, seen
+from gateway.http.desk.numbers import NUMBER
 from gateway.http.desk.services import DeskServices, principal
 
 Deed = Callable[[Review, BatchInfo], object]
@@ -35,9 +36,10 @@ def make(services: DeskServices) -> Blueprint:
         "recheck": _recheck,
         "restore": lambda desk, info: desk.restore(info.id),
         "reopen": lambda desk, info: desk.reopen(info.id),
+        "withdraw": lambda _desk, info: _withdraw(services, info),
     }
     for name, deed in deeds.items():
-        rule = f"/batches/{pages.NUMBER}/{name}"
+        rule = f"/batches/{NUMBER}/{name}"
         blueprint.add_url_rule(rule, name, _answering(services, name, _then_look(deed)), methods=["POST"])
     # These decide nothing: what is to be accepted is shown, or goes back into the batch's page to be changed.
     asking: dict[str, Page] = {
@@ -45,7 +47,7 @@ def make(services: DeskServices) -> Blueprint:
         "change": lambda desk, info: pages.show(services, desk, info.id, Acceptance.of(request.form)),
     }
     for name, page in asking.items():
-        rule = f"/batches/{pages.NUMBER}/{name}"
+        rule = f"/batches/{NUMBER}/{name}"
         blueprint.add_url_rule(rule, name, _answering(services, name, page), methods=["POST"])
         blueprint.add_url_rule(rule, f"{name}_anew", _to_the_batch, methods=["GET"])
     return blueprint
@@ -89,6 +91,13 @@ def _answering(services: DeskServices, name: str, page: Page) -> Callable[[int],
 def _accept(desk: Review, info: BatchInfo) -> None:
     entered = Acceptance.of(request.form)
     desk.accept(info.id, entered.study, entered.exam, **entered.chosen(info.summary))
+
+
+def _withdraw(services: DeskServices, info: BatchInfo) -> None:
+    found = services.bins(principal())
+    if found.of_batch(info.id):
+        raise Conflict(f"what batch {info.id} brought is in the bin already")
+    found.put_batch(info.id, request.form.get("reason", "").strip())
 
 
 def _recheck(desk: Review, info: BatchInfo) -> None:

@@ -24,6 +24,7 @@ class Acceptance:
     series: frozenset[str] | None = None
     labels: Mapping[str, str] | None = None
     pixels_approved: bool = False
+    looked: str = ""
     attest: str = ""
     despite: str = ""
 
@@ -33,7 +34,8 @@ class Acceptance:
         labels = {key.removeprefix(_LABEL): value.strip() for key, value in form.items() if key.startswith(_LABEL)}
         return cls(
             form.get("study", "").strip(), form.get("exam", "").strip(), frozenset(form.getlist("series")),
-            {label: text for label, text in labels.items() if text}, "pixels" in form, form.get("attest", "").strip(),
+            {label: text for label, text in labels.items() if text}, "pixels" in form,
+            form.get("looked", "").strip(), form.get("attest", "").strip(),
             form.get("despite", "").strip(),
         )  # fmt: skip
 
@@ -61,7 +63,8 @@ class Acceptance:
             raise Invalid("choose at least one series, or reject the batch")
         labels = {label: text for label, text in (self.labels or {}).items() if label in series}
         return {
-            "series": sorted(series), "labels": labels, "pixels_approved": self.pixels_approved, "attest": self.attest,
+            "series": sorted(series), "labels": labels, "pixels_approved": self.pixels_approved,
+            "looked": self.looked, "attest": self.attest,
             "despite": self.despite,
         }  # fmt: skip
 

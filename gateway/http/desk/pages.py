@@ -14,10 +14,9 @@ from catalog.pure.access import Action
 from catalog.pure.batches import Event, State, allowed
 from gateway.http.desk import words
 from gateway.http.desk.forms import Acceptance, seen
+from gateway.http.desk.numbers import LARGEST, NUMBER
 from gateway.http.desk.services import DeskServices, principal
 
-LARGEST = (1 << 53) - 1
-NUMBER = f"<int(max={LARGEST}):number>"
 WAITING = (State.CHECKED, State.FAILED)
 RUNNING = (State.SEALED, State.ACCEPTED)
 _ROWS = 100
@@ -120,7 +119,9 @@ def show(
         pattern=next((one.exam for one in studies if one.code == info.study), ""),
         checks={finding["check"] for finding in info.findings},
         blocked=any(finding["severity"] == "blocking" for finding in info.findings),
-        may_withdraw=principal().may(Action.CHANGE), withdraw_days=services.withdraw_days,
+        may_withdraw=principal().may(Action.CHANGE),
+        binned=services.bins(principal()).of_batch(number) if info.state is State.PUBLISHED else [],
+        withdraw_days=services.withdraw_days,
     )  # fmt: skip
     return page, status
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from flask import request
 
+from catalog.database import Database
 from catalog.gate.review.decisions import Review
+from catalog.lifecycle.bin import Bin
 from catalog.pure.access import Principal
 from gateway.drawing.processes import Drawing
 from gateway.http.requests import request_of
@@ -13,14 +15,18 @@ from gateway.http.requests import request_of
 
 @dataclass(frozen=True, slots=True)
 class DeskServices:
-    """`desks` gives the gate as a principal sees it; `drawing` shows staged files.
+    """`desks` gives the gate as a principal sees it, `bins` the bin; `drawing` shows staged files.
 
-    `withdraw_days`: so many days after its publication a batch may be taken out of the archive for good.
+    `withdraw_days`: so many days after its publication a batch may be taken out of the archive for good. `database`: the
+    catalogue, for one's own account. `idle_seconds`: a session ends that nobody used for so long.
     """
 
     desks: Callable[[Principal], Review]
     drawing: Drawing
+    bins: Callable[[Principal], Bin]
     withdraw_days: int
+    database: Database
+    idle_seconds: int
 
 
 def principal() -> Principal:

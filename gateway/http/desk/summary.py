@@ -36,6 +36,7 @@ def show(desk: Review, info: BatchInfo, entered: Acceptance) -> ResponseReturnVa
         taken=[one for one in rows if one["label"] in labels], left=[one for one in rows if one["label"] not in labels],
         groups=words.grouped(findings), names=desk.names(info.id, pages.named(findings)),
         checks={finding["check"] for finding in findings}, is_previewed=info.study == entered.study,
+        evidence=desk.evidence(info.id, labels) if entered.pixels_approved else None,
         shown={file for each in files.values() for file in each},
     )  # fmt: skip
 

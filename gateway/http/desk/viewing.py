@@ -15,14 +15,19 @@ from flask.typing import ResponseReturnValue
 
 from catalog.filetypes.model import Look, Preview
 from catalog.gate.review.decisions import Review
+from catalog.gate.review.evidence import UNDRAWABLE
 from catalog.gate.review.queries import BatchInfo
 from catalog.pure.errors import NotFound, Unavailable, Unreadable
 from gateway.drawing.processes import is_text
 from gateway.http.desk import words
-from gateway.http.desk.pages import LARGEST, NUMBER
+from gateway.http.desk.numbers import LARGEST, NUMBER
 from gateway.http.desk.services import DeskServices, principal
 
-_SIDES = (0, 160)
+_SIDES = (0, 160, 320)
+_READABLE = frozenset({0, 320})
+"""Sides of pictures in which text can be read: who was shown one has seen it."""
+
+_SHEET = 60
 _MOST_LISTED = 5000
 _MOST_FRAMES = 100_000
 _LONGEST_WORDS = 34
@@ -69,7 +74,12 @@ def make(services: DeskServices) -> Blueprint:
     def picture(number: int, file: int) -> ResponseReturnValue:
         desk = services.desks(principal())
         file_type = _file_type(desk.info(number), request.args.get("series"))
-        return _picture(services, desk.staged(number, file), file_type)
+        return _picture(services, desk, desk.staged(number, file), file, file_type)
+
+    @blueprint.get(f"/batches/{NUMBER}/series/<label>/sheet")
+    def sheet(number: int, label: str) -> ResponseReturnValue:
+        desk = services.desks(principal())
+        return _contact_sheet(services, desk, desk.info(number), label)
 
     return blueprint
 
@@ -85,13 +95,19 @@ def _file_type(info: BatchInfo, label: str | None) -> str:
     return next((one.get("file_type", "") for one in info.summary if one.get("label") == label), "")
 
 
-def _picture(services: DeskServices, path: Path, file_type: str) -> Response:
+def _picture(services: DeskServices, desk: Review, path: Path, file: int, file_type: str) -> Response:
+    look = _look()
+    counts = request.method == "GET" and look.side in _READABLE
     try:
-        preview = services.drawing.draw(path, file_type, _look())
+        preview = services.drawing.draw(path, file_type, look)
     except Unreadable as error:
+        if counts:
+            desk.note_drawn(file, UNDRAWABLE, 1)
         return _placeholder(str(error), 422)
     if is_text(preview):
         return _placeholder("this is text: open it to read it", 200)
+    if counts:
+        desk.note_drawn(file, preview.frame, preview.frames)
     return Response(preview.data, mimetype=preview.media_type)
 
 
@@ -109,6 +125,7 @@ def _page(services: DeskServices, desk: Review, info: BatchInfo, shown: Shown) -
         problem = str(error)
     if preview is not None and is_text(preview):
         text, preview = preview.data.decode("utf-8", "replace"), None
+        desk.note_drawn(shown.file, 0, 1)
     frames, frame = (preview.frames, preview.frame) if preview is not None else (1, 0)
     named = {one["label"]: one for one in desk.about(info.id).get("series", ()) if "label" in one}
     return render_template(
@@ -117,6 +134,34 @@ def _page(services: DeskServices, desk: Review, info: BatchInfo, shown: Shown) -
         description=named.get(shown.label, {}).get("description", ""), script=_script(info, shown, frames),
         labels=[one["label"] for one in info.summary if "label" in one], original=request.args.get("size") == "original",
     )  # fmt: skip
+
+
+def _contact_sheet(services: DeskServices, desk: Review, info: BatchInfo, label: str) -> ResponseReturnValue:
+    """Show the images of a series beside each other; of a file of several frames, its frames."""
+    at, page = request.args.get("at", 1, type=int), max(0, request.args.get("page", 0, type=int))
+    shown = _place(desk, info, label, at)
+    try:
+        small = services.drawing.draw(desk.staged(info.id, shown.file), shown.file_type, replace(_look(), side=_SIDES[1]))
+        frames = small.frames
+    except (Unreadable, Unavailable):
+        frames = 1
+    count = frames if frames > 1 else len(shown.files)
+    numbers = range(page * _SHEET, min(count, (page + 1) * _SHEET))
+    tiles = [
+        {"name": f"Frame {number + 1}", "page": _page_of(info, shown, shown.at, number), "picture": _tile(info, shown, number)}
+        if frames > 1
+        else {"name": f"Image {number + 1}", "page": _page_of(info, shown, number + 1),
+              "picture": _tile(info, replace(shown, at=number + 1), None)}
+        for number in numbers
+    ]  # fmt: skip
+    return render_template(
+        "sheet.html", batch=info, shown=shown, tiles=tiles, frames=frames, page=page, pages=-(-count // _SHEET), count=count,
+        labels=[one["label"] for one in info.summary if "label" in one],
+    )  # fmt: skip
+
+
+def _tile(info: BatchInfo, shown: Shown, frame: int | None) -> str:
+    return f"{_address(info, shown, frame)}&side={max(_READABLE)}"
 
 
 def _steps(info: BatchInfo, shown: Shown, frame: int, frames: int) -> dict[str, str]:

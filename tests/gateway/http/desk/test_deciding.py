@@ -9,6 +9,7 @@ from catalog import administration
 from catalog.audit import entries
 from catalog.pure.access import Role
 from catalog.pure.batches import State
+from gateway.http.desk import forms
 from tests.catalog.gate.conftest import ROOT, STUDY, Gate
 from tests.gateway.http.desk.conftest import Browser, told
 from tests.synthetic import image
@@ -128,7 +129,7 @@ def test_the_summary_says_what_is_suspected_and_what_is_done(gate: Gate, browser
     assert "Suspected ones are held" in both
     one = told(browser.do(batch, "summary", study=STUDY, exam="E001", series=["3"], pixels="on"))
     assert "Images or sound may tell who it is" not in one
-    assert "You looked through them" in one
+    assert "1 of 1 image not seen" in one
     assert "published as DCM_MR t1_mprage" in one
 
 
@@ -167,14 +168,24 @@ def test_a_summary_that_is_asked_for_anew_leads_to_the_batch(gate: Gate, browser
         assert (answer.status_code, answer.location) == (303, f"/desk/batches/{batch}")
 
 
-def test_a_published_batch_says_how_it_is_withdrawn(gate: Gate, browser: Browser) -> None:
+def test_a_publication_is_withdrawn_by_who_may_and_once(gate: Gate, browser: Browser) -> None:
     number = gate.published(image()).id
-    assert f"archimed bin put --batch {number}" in told(browser.get(f"batches/{number}"))
-    assert "A user of the role power" in told(browser.get(f"batches/{number}"))
-    administration.set_role(gate.database, ROOT, "ada", Role.POWER)
     page = told(browser.get(f"batches/{number}"))
-    assert f'archimed bin put --batch {number} --reason "why" --as ada' in page
-    assert "Until 30 days after" in page
+    assert "role power or above" in page
+    assert f"archimed bin put --batch {number}" in page
+    mark = forms.seen(gate.review.info(number))
+    assert browser.post(f"batches/{number}/withdraw", {"seen": mark, "reason": "wrong exam"}).status_code == 403
+    administration.set_role(gate.database, ROOT, "ada", Role.POWER)
+    assert browser.post(f"batches/{number}/withdraw", {"seen": mark, "reason": ""}).status_code == 400
+    assert gate.names(f"/{STUDY}") == ["E001"]
+    assert browser.do(number, "withdraw", reason="wrong exam").status_code == 303
+    page = told(browser.get(f"batches/{number}"))
+    assert "Withdrawn. What this batch brought is on its way to the bin" in page
+    assert f"{STUDY}/E001, put there by ada just now: wrong exam" in page
+    assert browser.post(f"batches/{number}/withdraw", {"seen": mark, "reason": "again"}).status_code == 409
+    gate.work()
+    assert gate.names(f"/{STUDY}") == []
+    assert "is in the bin" in told(browser.get(f"batches/{number}"))
 
 
 def test_taking_all_ticks_away_accepts_nothing(gate: Gate, browser: Browser) -> None:

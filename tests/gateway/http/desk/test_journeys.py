@@ -13,10 +13,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from catalog.administration import Scope, set_reviewers
 from catalog.audit import entries
-from catalog.gate.receive.intake import Intake
-from catalog.gate.staged.area import Staging
 from catalog.pure.batches import State
-from tests.builders import BuiltArchive
 from tests.catalog.gate.conftest import ROOT, STUDY, Gate
 from tests.gateway.http.serving import Serving, new_token
 from tests.synthetic import image
@@ -37,9 +34,12 @@ class Journey:
         self.serving = serving
 
     def log_in(self, login: str) -> None:
-        token = new_token(self.serving.built, login, Scope.STAGING)
-        self.driver.get(f"http://{login}:{token}@127.0.0.1:{self.serving.port}/desk/")
-        self.go("")
+        self.driver.delete_all_cookies()
+        self.driver.get(self.serving.url)
+        self.find("#login").send_keys(login)
+        self.find("#password").send_keys(new_token(self.serving.built, login, Scope.STAGING, Scope.READ))
+        self.press("Log in")
+        self.reads("Batches")
 
     def go(self, path: str) -> None:
         self.driver.get(f"{self.serving.url}/desk/{path}")
@@ -87,17 +87,6 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrom
     opened = webdriver.Chrome(options, webdriver.ChromeService("/usr/bin/chromedriver"))
     yield opened
     opened.quit()
-
-
-@pytest.fixture
-def gate(built: BuiltArchive, tmp_path: Path) -> Iterator[Gate]:
-    staging = Staging(tmp_path / "var" / "staging")
-    staging.prepare()
-    intake = Intake(built.database, staging)
-    made = Gate(built, staging, intake)
-    set_reviewers(built.database, ROOT, "MR1", ["ada", "bob"])
-    yield made
-    intake.close()
 
 
 @pytest.fixture
@@ -201,6 +190,20 @@ def test_enter_in_a_field_decides_nothing(gate: Gate, ada: Journey, scripts: boo
     ada.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
 
 
+def test_after_log_out_back_shows_nothing(gate: Gate, ada: Journey) -> None:
+    batch = gate.checked(*series(3)).id
+    ada.go(f"batches/{batch}")
+    ada.reads("Doe^Jane")
+    ada.find("nav.who button").click()
+    ada.reads("You are logged out")
+    ada.driver.back()
+    ada.until(lambda: "/desk/login?next=" in ada.driver.current_url)
+    assert "Doe" not in ada.driver.page_source
+    ada.find("#login").send_keys("ada")
+    ada.find("#password").send_keys("wrong", Keys.ENTER)
+    ada.reads("do not fit together")
+
+
 def test_a_double_click_accepts_once(gate: Gate, ada: Journey) -> None:
     batch = gate.checked(*series(3)).id
     ada.go(f"batches/{batch}")
@@ -246,6 +249,7 @@ def test_reject_and_restore(gate: Gate, ada: Journey) -> None:
 
 
 def test_lose_a_race(gate: Gate, ada: Journey) -> None:
+    set_reviewers(gate.database, ROOT, "MR1", ["ada", "bob"])
     batch = gate.checked(*series(3)).id
     ada.go(f"batches/{batch}")
     ada.find("#study option[value='2008-0003']").click()
