@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import BuiltArchive
+from tests.forked import run_module
 
 ROOT = Path(__file__).parents[3]
 
@@ -31,10 +32,13 @@ def run(tmp_path: Path) -> Run:
     """Give a function that runs `archimed` in the test's folder and returns what came of it."""
 
     def ran(*arguments: str | Path, **env: str) -> "subprocess.CompletedProcess[str]":
-        done = subprocess.run(
-            command(*arguments), capture_output=True, text=True, env=environment(**env), cwd=tmp_path, timeout=60,
-            stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+        if env:  # which Python may read when it starts
+            done = subprocess.run(
+                command(*arguments), capture_output=True, text=True, env=environment(**env), cwd=tmp_path, timeout=60,
+                stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+        else:
+            done = run_module("gateway.cli", arguments, tmp_path, environment())
         assert "Traceback" not in done.stderr
         return done
 

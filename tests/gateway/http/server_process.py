@@ -2,19 +2,22 @@
 
 Prints `ready`. STALLED is the seconds that a client may stall; STORE is `local`, or `ranges` for one
 without descriptors, or `beside` for the local one with another tree beside the studies.
+`serve` does the same in a process that is forked.
 """
 
 import logging
+import socket
 import sys
 from collections.abc import Callable
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from gateway.http import server
 
 
-def make() -> Any:
-    from pathlib import Path
-
+def make(folder: Path, store: str) -> Any:
     from catalog.audit import Keeper
     from catalog.view import Archive
     from gateway.config import load
@@ -25,26 +28,38 @@ def make() -> Any:
     from tests.stores import RangeStore
     from tests.trees import FIXED
 
-    config = load(Path(sys.argv[1], "archimed.toml"))
+    config = load(folder / "archimed.toml")
     database = open_database(config)
     keeper = Keeper(database)
     keeper.start()
     credentials = Credentials(database, TokenBackend(database), refusals=keeper.refusals)
     metrics = Metrics()
     archive = open_archive(config, database, keeper)
-    if sys.argv[6] == "ranges":
+    if store == "ranges":
         archive = Archive(database, RangeStore(config.store.path), keeper.reads)
-    if sys.argv[6] == "beside":
+    if store == "beside":
         archive = Archive(database, open_store(config), keeper.reads, [FIXED])
     parts = open_http_parts(config, database, archive, metrics)
     return Front(parts, credentials, metrics, at_end=keeper.stop)
 
 
-def main(factory: Callable[[], Any] = make) -> None:
+def serve(
+    folder: Path, listener: socket.socket, workers: int, threads: int, stalled: int, store: str, on_ready: Connection
+) -> None:
+    """Serve until the process is ended; say so on `on_ready` once requests are answered."""
+    _run(partial(make, folder, store), listener.detach(), workers, threads, stalled, lambda: on_ready.send("ready"))
+
+
+def _run(factory: Callable[[], Any], fd: int, workers: int, threads: int, stalled: int, on_ready: Callable[[], None]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(name)s %(levelname)s %(message)s")
-    _, _, fd, workers, threads, stalled, _ = sys.argv
-    server.STALLED_SECONDS = server.HEADER_SECONDS = int(stalled)
-    server.run(factory, int(fd), workers=int(workers), threads=int(threads), on_ready=lambda: print("ready", flush=True))
+    server.STALLED_SECONDS = server.HEADER_SECONDS = stalled
+    server.run(factory, fd, workers=workers, threads=threads, on_ready=on_ready)
+
+
+def main() -> None:
+    _, folder, fd, workers, threads, stalled, store = sys.argv
+    numbers = (int(fd), int(workers), int(threads), int(stalled))
+    _run(partial(make, Path(folder), store), *numbers, lambda: print("ready", flush=True))
 
 
 if __name__ == "__main__":

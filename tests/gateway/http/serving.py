@@ -2,19 +2,21 @@
 
 import base64
 import http.client
+import multiprocessing
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Self
 
 from catalog.administration import Actor, Scope, create_token
 from tests.builders import BuiltArchive
+from tests.forked import start
+from tests.gateway.http import server_process
 
 ROOT = Path(__file__).parents[3]
 DEPTH_1 = {"Depth": "1"}
@@ -62,17 +64,20 @@ class Serving:
         self.token = new_token(built, login, *scopes)
         self.authorization = basic(login, self.token)
         self.log = built.folder / "http.log"
-        with socket.create_server(("127.0.0.1", 0)) as listener, self.log.open("ab") as log:
+        ready, theirs = multiprocessing.Pipe(duplex=False)
+        with socket.create_server(("127.0.0.1", 0)) as listener, ready, theirs:
             self.port: int = listener.getsockname()[1]
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.gateway.http.server_process", str(built.folder), str(listener.fileno()),
-                 str(workers), str(threads), str(stalled), store],
-                pass_fds=[listener.fileno()], stdout=subprocess.PIPE, stderr=log, cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-            )  # fmt: skip
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline() == b"ready\n", self.log.read_text()
+            how = (workers, threads, stalled, store, theirs)
+            self.process = start(server_process.serve, built.folder, listener, *how, log=self.log)
+            theirs.close()
+            self._wait_for(ready)
         self.url = f"http://127.0.0.1:{self.port}"
+
+    def _wait_for(self, ready: Connection) -> None:
+        try:
+            ready.recv()
+        except EOFError:
+            raise AssertionError(self.log.read_text()) from None
 
     def __enter__(self) -> Self:
         return self
@@ -83,15 +88,14 @@ class Serving:
     def stop(self) -> int:
         """End it as the supervisor does; return its exit status."""
         self.process.terminate()
-        status = self.process.wait(30)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        return status
+        self.process.join(30)
+        assert self.process.exitcode is not None, "the server does not end"
+        return self.process.exitcode
 
     def kill(self) -> None:
         """Kill it and its workers, as a power cut would."""
-        pids = [self.process.pid, *children(self.process.pid)]
-        for pid in pids:
+        assert self.process.pid is not None
+        for pid in (self.process.pid, *children(self.process.pid)):
             os.kill(pid, signal.SIGKILL)
         self.stop()
 

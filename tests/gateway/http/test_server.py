@@ -48,7 +48,7 @@ def test_what_a_killed_server_left_is_removed_by_the_next(own_serving: Serving) 
     (folder,) = _figures_of(own_serving)
     workers = children(own_serving.process.pid)
     own_serving.process.kill()
-    own_serving.process.wait()
+    own_serving.process.join()
     assert folder.is_dir()
     # The workers see within a second that nobody is there for them any more.
     assert eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
