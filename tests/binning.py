@@ -37,6 +37,10 @@ class Binning:
         """Put all that a batch brought into the bin."""
         return [self._worked(entry) for entry in self.bin.put_batch(batch, WHY)]
 
+    def work(self, number: int) -> Entry:
+        """Do what somebody asked of an entry."""
+        return self._worked(self.bin.info(number))
+
     def _worked(self, entry: Entry) -> Entry:
         job = self._queue.claim(bin_id=entry.id)
         assert job is not None

@@ -87,10 +87,14 @@ def record(
     return number
 
 
-def entries(database: Database, wanted: Wanted | None = None, *, after: int = 0) -> list[Entry]:
-    """Return the newest entries that are wanted and have a number above `after`, oldest first."""
+def entries(database: Database, wanted: Wanted | None = None, *, after: int = 0, from_oldest: bool = False) -> list[Entry]:
+    """Return the newest entries that are wanted and have a number above `after`, oldest first.
+
+    `from_oldest`: the oldest of them instead, for who reads on from there.
+    """
     asked = wanted or Wanted()
-    newest = sa.select(audit).where(audit.c.id > after).order_by(audit.c.id.desc()).limit(asked.limit)
+    order = audit.c.id if from_oldest else audit.c.id.desc()
+    newest = sa.select(audit).where(audit.c.id > after).order_by(order).limit(asked.limit)
     if asked.user:
         names = {asked.user, folded(asked.user)}
         newest = newest.where(sa.or_(audit.c.actor.in_(names), audit.c.acting_as.in_(names), audit.c.subject.in_(names)))
@@ -98,7 +102,8 @@ def entries(database: Database, wanted: Wanted | None = None, *, after: int = 0)
         newest = newest.where(audit.c.study == asked.study)
     if asked.since is not None:
         newest = newest.where(audit.c.at >= asked.since)
-    return [_entry(row) for row in reversed(database.rows(newest))]
+    found = [_entry(row) for row in database.rows(newest)]
+    return found if from_oldest else found[::-1]
 
 
 def _entry(row: Row) -> Entry:

@@ -108,12 +108,19 @@ def waiting_jobs(database: Database) -> tuple[int, int | None]:
     return (row[0], row[1]) if row is not None else (0, None)
 
 
-def list_jobs(database: Database, states: Collection[JobState] = (), limit: int | None = None) -> list[JobInfo]:
-    """Return jobs in the order in which they were queued: the newest `limit`, those in some states or in any."""
-    statement = _INFO.order_by(jobs.c.id.desc()).limit(limit)
+def list_jobs(
+    database: Database, states: Collection[JobState] = (), limit: int | None = None, *, after: int | None = None
+) -> list[JobInfo]:
+    """Return jobs in the order in which they were queued, those in some states or in any.
+
+    They are the newest `limit`, or the oldest of those with a larger number than `after`.
+    """
+    statement = _INFO.limit(limit)
     if states:
         statement = statement.where(jobs.c.state.in_(states))
-    return [_info(row) for row in reversed(database.rows(statement))]
+    if after is not None:
+        return [_info(row) for row in database.rows(statement.where(jobs.c.id > after).order_by(jobs.c.id))]
+    return [_info(row) for row in reversed(database.rows(statement.order_by(jobs.c.id.desc())))]
 
 
 def show_job(database: Database, number: int) -> JobInfo:

@@ -36,8 +36,8 @@ class Query(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Note which parameters may be repeated."""
-        cls.lists = frozenset(name for name, field in cls.model_fields.items() if get_origin(field.annotation) is list)
+        """Note which parameters may be repeated: those that are tuples."""
+        cls.lists = frozenset(name for name, field in cls.model_fields.items() if get_origin(field.annotation) is tuple)
 
 
 class Body(BaseModel):
@@ -97,7 +97,7 @@ class Operation:
         for name, kind in self.parameters.items():
             converter = f"int(max={LARGEST_NUMBER})" if kind is int else "path" if name == "path" else "string"
             path = path.replace(f"{{{name}}}", f"<{converter}:{name}>")
-        return Rule(prefix + path, methods=[self.method], endpoint=self)
+        return Rule((prefix + path).rstrip("/"), methods=[self.method], endpoint=self)
 
 
 class Operations:

@@ -8,7 +8,7 @@ from werkzeug.routing import Map
 from werkzeug.wrappers import Response
 
 from catalog.pure.errors import IsADirectory, NotADirectory, NotFound
-from gateway.api import archive
+from gateway.api import archive, gate, history, people, work
 from gateway.api.answering import json_answer
 from gateway.api.description import describe
 from gateway.api.operations import Operation, Operations, Unfit, read_body, read_query
@@ -20,7 +20,9 @@ from gateway.http.requests import Request
 
 API = "api/v1"
 DESCRIPTION = f"{API}/openapi.json"
-GROUPS: tuple[Operations, ...] = (archive.OPERATIONS,)
+GROUPS: tuple[Operations, ...] = (
+    archive.OPERATIONS, gate.OPERATIONS, people.OPERATIONS, work.OPERATIONS, history.OPERATIONS,
+)  # fmt: skip
 _SAFE = frozenset({"GET", "HEAD"})
 _OWN = frozenset({"same-origin", "none"})
 

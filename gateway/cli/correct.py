@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
-from typing import Any
 
 import click
 
@@ -15,7 +13,7 @@ from gateway.cli.administering import actor, catalogue
 from gateway.cli.common import as_option, json_option
 from gateway.cli.output import print_json, print_records
 from gateway.cli.waiting import wait
-from gateway.records.moments import moment
+from gateway.records import work
 
 _COLUMNS = ("id", "state", "kind", "study", "place", "value", "asked_by", "asked", "problem")
 
@@ -100,7 +98,7 @@ def list_(acting_as: str, as_json: bool) -> None:
       archimed correct list --as paula --json
     """
     with _corrections(acting_as) as (_, corrections):
-        print_records([_record(info) for info in corrections.list()], _COLUMNS, as_json=as_json)
+        print_records([work.correction(info) for info in corrections.list()], _COLUMNS, as_json=as_json)
 
 
 def _do(acting_as: str, ask: Callable[[Corrections], CorrectionInfo], *, as_json: bool) -> None:
@@ -109,7 +107,7 @@ def _do(acting_as: str, ask: Callable[[Corrections], CorrectionInfo], *, as_json
     if info.state == "refused":
         raise Refused(f"correction {info.id} was refused: {info.problem}")
     if as_json:
-        print_json(_record(info))
+        print_json(work.correction(info))
     else:
         click.echo(f"correction {info.id} {info.state}: {info.study}/{info.place} -> {info.value}")
 
@@ -123,7 +121,3 @@ def _wait(database: Database, corrections: Corrections, info: CorrectionInfo) ->
         return info.state == "queued"
 
     return wait(database, lambda: corrections.info(info.id), is_under_way, correction_id=info.id)
-
-
-def _record(info: CorrectionInfo) -> dict[str, Any]:
-    return {**asdict(info), "asked": moment(info.asked), "ended": moment(info.ended)}

@@ -1,13 +1,9 @@
 """`archimed job`: the work that waits, runs and failed."""
 
 import click
-import sqlalchemy as sa
 
-from catalog.audit import record
-from catalog.database import Database
-from catalog.database.tables import jobs
-from catalog.jobs import JobInfo, list_jobs, requeue, show_job
-from catalog.pure.errors import Refused
+from catalog.administration.jobs import cancel_job, retry_job
+from catalog.jobs import list_jobs, show_job
 from catalog.pure.jobs import UNFINISHED, JobState
 from gateway.cli.administering import actor, catalogue
 from gateway.cli.common import configuration, json_option
@@ -72,11 +68,7 @@ def retry(number: int) -> None:
       archimed job retry 17
     """
     with catalogue() as database:
-        info = show_job(database, number)
-        with database.write() as connection:
-            if not requeue(connection, jobs.c.id == number):
-                raise Refused(f"job {number} is {info.state}; only one that failed or waits can be tried again")
-            _note(connection, info, "job.retry", "")
+        retry_job(database, actor(""), number)
         click.echo(f"job {number} runs as soon as a worker is free")
 
 
@@ -92,18 +84,5 @@ def cancel(number: int, reason: str) -> None:
     """
     config = configuration()
     with catalogue() as database:
-        info = show_job(database, number)
-        open_worker(config, database).cancel(number, reason)
-        _audit(database, info, reason)
+        cancel_job(database, actor(""), open_worker(config, database), number, reason)
         click.echo(f"job {number} is given up")
-
-
-def _audit(database: Database, info: JobInfo, reason: str) -> None:
-    with database.write() as connection:
-        _note(connection, info, "job.cancel", reason)
-
-
-def _note(connection: sa.Connection, info: JobInfo, action: str, reason: str) -> None:
-    by = actor("")
-    detail = {"kind": str(info.kind), "batch": info.batch, **({"reason": reason} if reason else {})}
-    record(connection, actor=by.name, action=action, study=info.study, subject=f"job {info.id}", detail=detail)

@@ -1,10 +1,12 @@
-"""Jobs, what is in the bin, and holds as JSON objects."""
+"""Jobs, corrections, what is in the bin, and holds as JSON objects."""
 
 from typing_extensions import TypedDict
 
+from catalog.corrections import CorrectionInfo
 from catalog.jobs import JobInfo, JobKind
 from catalog.lifecycle.bin import Entry
 from catalog.pure import bin as bins
+from catalog.pure.corrections import Correction, CorrectionState
 from catalog.pure.jobs import JobState
 from catalog.pure.retention import Hold
 from gateway.records.moments import moment
@@ -25,6 +27,22 @@ class JobRecord(TypedDict):
     error: str
     created: str
     not_before: str | None
+    ended: str | None
+
+
+class CorrectionRecord(TypedDict):
+    """A correction: of which `place` in its study, as that was called then, to which `value`."""
+
+    id: int
+    kind: Correction
+    study: str
+    place: str
+    value: str
+    reason: str
+    asked_by: str
+    asked: str
+    state: CorrectionState
+    problem: str
     ended: str | None
 
 
@@ -64,6 +82,14 @@ def job(found: JobInfo) -> JobRecord:
         id=found.id, kind=found.kind, state=found.state, batch=found.batch, correction=found.correction, bin=found.bin,
         study=found.study, attempts=found.attempts, done=found.done, error=found.error, created=moment(found.created),
         not_before=moment(found.not_before or None), ended=moment(found.ended),
+    )  # fmt: skip
+
+
+def correction(found: CorrectionInfo) -> CorrectionRecord:
+    """Return a correction's object."""
+    return CorrectionRecord(
+        id=found.id, kind=found.kind, study=found.study, place=found.place, value=found.value, reason=found.reason,
+        asked_by=found.asked_by, asked=moment(found.asked), state=found.state, problem=found.problem, ended=moment(found.ended),
     )  # fmt: skip
 
 

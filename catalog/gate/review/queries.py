@@ -101,6 +101,7 @@ class BatchQueries:
         most: int | None = None,
         study: str = "",
         since: int | None = None,
+        after: int | None = None,
     ) -> list[BatchInfo]:
         """Return the batches that may be seen, oldest first, and receipts of those that were brought and may not.
 
@@ -110,6 +111,7 @@ class BatchQueries:
             most: so many of them, those with the largest numbers.
             study: only batches that may be seen and are meant for, or were accepted into, the study of this code.
             since: only batches that got a file from then on, in seconds since 1970 UTC.
+            after: only batches with a larger number, and if `most` are asked for, those with the smallest.
         """
         statement = self._listed()
         if states:
@@ -121,6 +123,8 @@ class BatchQueries:
             statement = statement.where(studies.c.code_key == folded(study), seen)
         if since is not None:
             statement = statement.where(batches.c.last_write >= since)
+        if after is not None:
+            return [*self._infos(self._database.rows(statement.where(batches.c.id > after).order_by(batches.c.id).limit(most)))]
         rows = self._database.rows(statement.order_by(batches.c.id.desc()).limit(most))
         return [*self._infos(rows[::-1])]
 
