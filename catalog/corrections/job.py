@@ -15,6 +15,7 @@ from catalog.changes import announce_gone
 from catalog.database import Database
 from catalog.database.tables import corrections, exams, files, results, series, studies
 from catalog.derived import date_exam, link_results, touch
+from catalog.imports import imports_of
 from catalog.jobs import Job, Queue, Stop
 from catalog.pure.corrections import Correction, CorrectionState, Moved, Place, described_name, moved_name
 from catalog.pure.errors import Conflict, NotFound, Unavailable
@@ -199,7 +200,10 @@ def _rename_exam(connection: sa.Connection, asked: _Asked) -> _Done:
     if other is not None and other.id != exam.id:
         raise Conflict(f"there is an exam {other.code} already; move the series of one into the other instead")
     there = connection.execute(sa.select(series.c.id, series.c.name).where(series.c.exam_id == exam.id)).all()
-    moved = [Moved(_batches(connection, row.id), Place(exam.code, row.name), Place(asked.value, row.name)) for row in there]
+    moved = [
+        Moved(imports_of(connection, files.c.series_id == row.id), Place(exam.code, row.name), Place(asked.value, row.name))
+        for row in there
+    ]
     connection.execute(exams.update().where(exams.c.id == exam.id).values(code=asked.value, code_key=key))
     return _Done(moved, [(NodeId(Kind.STUDY, asked.study_id), exam.code)])
 
@@ -235,7 +239,7 @@ def _put(connection: sa.Connection, one: _Series, former: str, exam: int, code: 
     """Move one series' row to an exam, under a name that is free there."""
     name = moved_name(one.name, _names(connection, exam))
     connection.execute(series.update().where(series.c.id == one.id).values(exam_id=exam, name=name, name_key=folded(name)))
-    return Moved(_batches(connection, one.id), Place(former, one.name), Place(code, name))
+    return Moved(imports_of(connection, files.c.series_id == one.id), Place(former, one.name), Place(code, name))
 
 
 def _results_of(connection: sa.Connection, one: _Series) -> Sequence[_Series]:
@@ -258,7 +262,7 @@ def _describe_series(connection: sa.Connection, asked: _Asked) -> _Done:
         series.update().where(series.c.id == one.id).values(description=asked.value, name=name, name_key=folded(name))
     )
     was, now = Place(exam.code, one.name), Place(exam.code, name)
-    moved = Moved(_batches(connection, one.id), was, now, asked.value)
+    moved = Moved(imports_of(connection, files.c.series_id == one.id), was, now, asked.value)
     return _Done([moved], [] if was == now else [(NodeId(Kind.EXAM, exam.id), one.name)])
 
 
@@ -297,8 +301,3 @@ def _names(connection: sa.Connection, exam: int) -> list[str]:
 def _has_identity(connection: sa.Connection, exam: int, identity: bytes) -> bool:
     same = sa.select(series.c.id).where(series.c.exam_id == exam, series.c.identity == identity)
     return connection.execute(same).first() is not None
-
-
-def _batches(connection: sa.Connection, number: int) -> tuple[int, ...]:
-    found = sa.select(files.c.batch_id).where(files.c.series_id == number).distinct().order_by(files.c.batch_id)
-    return tuple(connection.execute(found).scalars())

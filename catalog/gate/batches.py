@@ -34,8 +34,9 @@ _KIND_OF_EFFECT = {
 class Batch:
     """A batch as the catalogue has it. `study_id` None: not known yet. Times are seconds since 1970 UTC.
 
-    `source_id` None: it was uploaded, by `uploader_id`; `drop_folder` None: it was not dropped into a folder; `follows`: the
-    batch that it is late for or holds the left-overs of; `labels`: descriptions that a reviewer gave to series, by label.
+    `import_id`: what the store calls it. `source_id` None: it was uploaded, by `uploader_id`; `drop_folder` None: it was not
+    dropped into a folder; `follows`: the batch that it is late for or holds the left-overs of; `labels`: descriptions that a
+    reviewer gave to series, by label.
     """
 
     id: int
@@ -58,6 +59,7 @@ class Batch:
     findings: Sequence[Finding]
     summary: Sequence[SeriesSummary]
     labels: Mapping[str, str]
+    import_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ def batch_of(row: Row) -> Batch:
         profile_id=row.profile_id, approval=Approval(row.approved), reason=row.reason, opened=row.opened,
         last_write=row.last_write, decided_by=row.decided_by, decided=row.decided,
         findings=json.loads(row.findings), summary=json.loads(row.summary), labels=json.loads(row.labels),
+        import_id=row.import_id,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ records to rows. Not: what records hold (`catalog.store.records`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -17,6 +17,7 @@ from catalog.database import Database
 from catalog.database.tables import batches, exams, files, grants, profiles, results, series, studies, users
 from catalog.derived import touch
 from catalog.gate.publish.results import FolderRows, origin_row
+from catalog.lifecycle import numbers
 from catalog.metadata.keeping import keep, prepare
 from catalog.pure.batches import State
 from catalog.pure.errors import Refused
@@ -63,6 +64,7 @@ def rebuild(database: Database, store: Store, actor: Actor, progress: Progress) 
     """
     if database.row(sa.select(studies.c.id).limit(1)) is not None:
         raise Refused("the catalogue knows studies already; only an empty one can be made anew from the store")
+    numbers.lift(database, store, 0)
     done = 0
     for code in store.studies():
         study = StudyRows(database, store, code)
@@ -106,13 +108,17 @@ class StudyRows:
         found = sorted(entries, key=lambda entry: (entry["file_type"] == FILE_TYPE, entry["exam"], entry["series"]))
         self._made, self._touched = set(), set()
         with self._database.write() as connection:
-            self._add_batch(connection, about, found)
+            about = replace(about, number=self._add_batch(connection, about, found))
             for (exam, name), members in groupby(found, key=lambda entry: (entry["exam"], entry["series"])):
                 self._add_series(connection, about, exam, name, list(members))
             touch(connection, self._touched - self._made, about.added)
         return len(found)
 
-    def _add_batch(self, connection: sa.Connection, about: ImportRecord, entries: list[Mapping[str, Any]]) -> None:
+    def _add_batch(self, connection: sa.Connection, about: ImportRecord, entries: list[Mapping[str, Any]]) -> int:
+        """Return the row of an import's batch, which gets another number if its own was given to another import."""
+        known = connection.execute(sa.select(batches.c.id).where(batches.c.import_id == about.id)).scalar()
+        if known is not None:
+            return int(known)
         profile = None
         if about.profile_hash:
             key = {"hash": about.profile_hash, "engine": about.engine}
@@ -121,12 +127,14 @@ class StudyRows:
             same = (profiles.c[name] == value for name, value in key.items())
             profile = connection.execute(sa.select(profiles.c.id).where(*same)).scalar_one()
         values: dict[str, Any] = {
-            "id": about.number, "state": State.PUBLISHED, "study_id": self._row, "files": len(entries),
+            "import_id": about.id, "state": State.PUBLISHED, "study_id": self._row, "files": len(entries),
             "exam_code": entries[0]["exam"] if entries else "", "bytes": sum(entry["size"] for entry in entries),
             "findings": "[]", "summary": "[]", "approved": 0, "reason": "", "opened": about.opened, "last_write": about.opened,
             "decided_by": about.decided_by, "decided": about.decided, "profile_id": profile,
         }  # fmt: skip
-        connection.execute(self._database.insert_new(batches).values(values).on_conflict_do_nothing())
+        taken = connection.execute(sa.select(batches.c.id).where(batches.c.id == about.number)).first() is not None
+        own = {} if taken or not about.number else {"id": about.number}
+        return int(connection.execute(batches.insert().values(values | own).returning(batches.c.id)).scalar_one())
 
     def _add_series(
         self, connection: sa.Connection, about: ImportRecord, exam: str, name: str, members: list[Mapping[str, Any]]

@@ -15,7 +15,6 @@ from catalog.database import Database
 from catalog.database.tables import (
     backups,
     batches,
-    bin_files,
     corrections,
     files,
     grants,
@@ -162,21 +161,19 @@ class Restore:
 
     def _imports(self) -> None:
         """Bring back what the store was given after the backup."""
-        known = {row[0] for row in self._database.rows(sa.select(batches.c.id).where(batches.c.state == State.PUBLISHED))}
-        # Their batches may be forgotten before they are.
-        for table in (files, bin_files):
-            known |= {row[0] for row in self._database.rows(sa.select(table.c.batch_id).distinct())}
+        published = sa.select(batches.c.import_id).where(batches.c.state == State.PUBLISHED)
+        known = {row.import_id for row in self._database.rows(published)}
         for code in self._store.studies():
             try:
                 self._imports_of(code, known)
             except Damaged:  # one study fails alone
                 self._found.imports_left.append(f"{code} (a record of it is damaged)")
 
-    def _imports_of(self, code: str, known: set[int]) -> None:
+    def _imports_of(self, code: str, known: set[str]) -> None:
         is_new = self._database.row(sa.select(studies.c.id).where(studies.c.code_key == folded(code))) is None
         rows = StudyRows(self._database, self._store, code)
         for about, entries in imports(self._store, code):
-            if about.number not in known:
+            if about.id not in known:
                 self._import(code, rows, about, list(entries))
         if is_new:
             rows.grant()
@@ -198,9 +195,10 @@ class Restore:
             return
         with self._database.write() as connection:
             # It may have waited at the gate when the backup was made.
-            cancel(connection, about.number)
-            connection.execute(staged_files.delete().where(staged_files.c.batch_id == about.number))
-            connection.execute(batches.update().where(batches.c.id == about.number).values(state=State.PUBLISHED))
+            number = connection.execute(sa.select(batches.c.id).where(batches.c.import_id == about.id)).scalar_one()
+            cancel(connection, number)
+            connection.execute(staged_files.delete().where(staged_files.c.batch_id == number))
+            connection.execute(batches.update().where(batches.c.id == number).values(state=State.PUBLISHED))
         self._found.imports.append(name)
 
     def _has_all(self, code: str, entries: Iterable[dict[str, Any]]) -> bool:

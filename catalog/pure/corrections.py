@@ -1,6 +1,6 @@
 """Correcting what is archived: what can be corrected, and where it stands afterwards. Bytes never change, places do."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -33,12 +33,12 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A series that stands elsewhere now; `batches` are the imports its files came with.
+    """A series that stands elsewhere now; `imports` are the ids of those that its files came with.
 
     `description` is the series' new description, None where it stays.
     """
 
-    batches: tuple[int, ...]
+    imports: tuple[str, ...]
     was: Place
     now: Place
     description: str | None = None
@@ -54,17 +54,17 @@ def moved_name(name: str, others: Iterable[str]) -> str:
     return unique_name(name, {folded(other) for other in others})
 
 
-def corrected(batch: int, place: Place, corrections: Iterable[Moved]) -> tuple[Place, str | None]:
+def corrected(names: Collection[str], place: Place, corrections: Iterable[Moved]) -> tuple[Place, str | None]:
     """Return where a series' files of an import stand after all corrections, and its description if one of them changed it.
 
     Args:
-        batch: the import.
+        names: what the import is called.
         place: where its manifest says that they stand.
         corrections: in the order in which they were made.
     """
     description = None
     for correction in corrections:
-        if correction.was == place and batch in correction.batches:
+        if correction.was == place and not set(names).isdisjoint(correction.imports):
             place = correction.now
             description = correction.description if correction.description is not None else description
     return place, description

@@ -27,7 +27,7 @@ class Binned:
     """Files of a series that were put into the bin: those of some imports, of these names alone if any are said."""
 
     bin: str
-    batches: Collection[int]
+    imports: Collection[str]
     was: Place
     names: frozenset[str] | None = None
 
@@ -45,22 +45,22 @@ class Restored:
 Step: TypeAlias = Moved | Binned | Restored
 
 
-def standing_after(batch: int, standing: Standing, steps: Iterable[Step]) -> Standing:
+def standing_after(names: Collection[str], standing: Standing, steps: Iterable[Step]) -> Standing:
     """Return where a file of an import stands after all steps.
 
     Args:
-        batch: the import's number.
+        names: what the import is called: its id, and in older records its number.
         standing: where it was put.
         steps: what was done since, in order.
     """
     for step in steps:
         if isinstance(step, Moved):
             if not standing.bin:
-                place, description = corrected(batch, standing.place, [step])
+                place, description = corrected(names, standing.place, [step])
                 standing = standing._replace(place=place, description=description or standing.description)
         elif isinstance(step, Binned):
             is_named = step.names is None or standing.name in step.names
-            if not standing.bin and standing.place == step.was and batch in step.batches and is_named:
+            if not standing.bin and standing.place == step.was and is_named and not set(names).isdisjoint(step.imports):
                 standing = standing._replace(bin=step.bin)
         elif standing.bin == step.bin and standing.place == step.was:
             name = dict(step.renamed).get(standing.name, standing.name)

@@ -11,7 +11,7 @@ May live here: the JSON of records. Not: where a store keeps them.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
@@ -21,7 +21,7 @@ from catalog.pure.errors import Damaged
 from catalog.pure.standing import Binned, Restored, Standing, Step, standing_after
 from catalog.store.model import RecordStore
 
-_EntryKey: TypeAlias = tuple[int | str, ...]
+_EntryKey: TypeAlias = tuple[str, ...]
 FORMAT = 1
 
 _STUDY = "study.json"
@@ -32,6 +32,7 @@ _CORRECTIONS = "corrections"
 _REMOVALS = "removals"
 # What tells an entry of a manifest from all others of that import.
 _KEY = ("series_identity", "identity", "sha256")
+_ID_DIGITS = 32
 
 
 def names(store: RecordStore, study: str, since: int = 0) -> list[str]:
@@ -68,9 +69,11 @@ def write_study(store: RecordStore, study: str, about: Mapping[str, Any]) -> Non
 class ImportRecord:
     """What one import was; times in seconds since 1970 UTC, logins as they were.
 
-    `number` is the batch's, `profile` the TOML text (None: the engine's default), `profile_hash` that of the compiled profile.
+    `id` is never given twice, `number` is the batch's, `profile` the TOML text (None: the engine's default), `profile_hash`
+    that of the compiled profile.
     """
 
+    id: str
     number: int
     opened: int
     added: int
@@ -149,12 +152,38 @@ def write_import(store: RecordStore, study: str, name: str, about: ImportRecord)
 
 def _import(store: RecordStore, study: str, name: str) -> ImportRecord:
     """Return what an import was; of one before there were such records, what its manifest's name says."""
-    opened, number = name.partition("-")[0], name.rpartition("-")[2]
+    opened, called = name.partition("-")[0], _import_id(name)
     try:
         about = _json(store, study, f"{_IMPORTS}/{name}.json")
     except Damaged:
-        return ImportRecord(int(number), int(opened), int(opened), None, "", None, "", "")
-    return ImportRecord(**{key: value for key, value in about.items() if key != "format"})
+        number = int(name.rpartition("-")[2]) if _is_numbered(name) else 0
+        return ImportRecord(called, number, int(opened), int(opened), None, "", None, "", "")
+    return ImportRecord(**{"id": called} | {key: value for key, value in about.items() if key != "format"})
+
+
+def import_name(opened: int, called: str) -> str:
+    """Return the name of an import's records: by time first, so that they sort in about the order of imports.
+
+    Args:
+        opened: time its batch was opened, in seconds since 1970 UTC.
+        called: the import's id; of one from before there were ids, that is the name.
+    """
+    return called if _is_numbered(called) else f"{opened:010d}-{called}"
+
+
+def _import_id(name: str) -> str:
+    return name if _is_numbered(name) else name.partition("-")[2]
+
+
+def _is_numbered(name: str) -> bool:
+    """Whether these are records of an import from before there were ids: named by the time and the batch's number."""
+    opened, _, number = name.partition("-")
+    return len(number) < _ID_DIGITS and (opened + number).isdecimal()
+
+
+def _called(name: str) -> frozenset[str]:
+    """Return all that steps may call an import, by the name of its records."""
+    return frozenset({name, str(int(name.rpartition("-")[2]))} if _is_numbered(name) else {_import_id(name)})
 
 
 def write_manifest(store: RecordStore, study: str, name: str, entries: Iterable[Mapping[str, Any]]) -> None:
@@ -209,7 +238,7 @@ def redact(store: RecordStore, study: str, bin_entry: str, name: str) -> None:
     """
     steps, purged = _steps(store, study)
     gone = {
-        _key_of(_batch_of(manifest), entry)
+        _key_of(_import_id(_stem(manifest)), entry)
         for manifest in _manifest_names(store, study)
         for entry, standing in _entries(store, study, manifest, steps)
         if standing.bin == bin_entry
@@ -217,17 +246,17 @@ def redact(store: RecordStore, study: str, bin_entry: str, name: str) -> None:
     mine = f"{_REMOVALS}/{name}.jsonl"
     if _is_there(store, study, mine):
         gone |= {_key_read(json.loads(line)["purged"]) for line in store.read_record(study, mine)}
-    lines = ({"purged": {"batch": key[0], **dict(zip(_KEY, key[1:], strict=True))}} for key in sorted(gone))
+    lines = ({"purged": {"import": key[0], **dict(zip(_KEY, key[1:], strict=True))}} for key in sorted(gone))
     store.write_record(study, mine, _lines(lines))
     for manifest in _manifest_names(store, study):
-        batch = _batch_of(manifest)
-        if any(key[0] == batch for key in gone):
-            _redact_manifest(store, study, manifest, batch, gone | purged)
+        called = _called(_stem(manifest))
+        if any(key[0] in called for key in gone):
+            _redact_manifest(store, study, manifest, called, gone | purged)
 
 
-def _redact_manifest(store: RecordStore, study: str, name: str, batch: int, gone: set[_EntryKey]) -> None:
+def _redact_manifest(store: RecordStore, study: str, name: str, called: frozenset[str], gone: set[_EntryKey]) -> None:
     lines = list(store.read_record(study, name))
-    kept = [line for line in lines if _key_of(batch, json.loads(line)) not in gone]
+    kept = [line for line in lines if not _is_among(called, json.loads(line), gone)]
     if len(kept) < len(lines):
         store.write_record(study, name, kept)
 
@@ -242,10 +271,10 @@ def manifests(store: RecordStore, study: str) -> Iterator[dict[str, Any]]:
 
 
 def imports(store: RecordStore, study: str) -> Iterator[tuple[ImportRecord, Iterator[dict[str, Any]]]]:
-    """Yield every import of the study in their order, each with its entries as `manifests` yields them."""
+    """Yield every import of the study in the order in which they were added, each with its entries as `manifests` does."""
     steps, purged = _steps(store, study)
-    for manifest in _manifest_names(store, study):
-        about = _import(store, study, manifest.removesuffix(".jsonl").rpartition("/")[2])
+    found = ((_import(store, study, _stem(manifest)), manifest) for manifest in _manifest_names(store, study))
+    for about, manifest in sorted(found, key=lambda one: (one[0].added, one[0].number, one[0].id)):
         yield about, _standing_entries(store, study, manifest, steps, purged)
 
 
@@ -268,36 +297,45 @@ def corrections_seen(store: RecordStore, study: str) -> int:
 def _standing_entries(
     store: RecordStore, study: str, manifest: str, steps: Sequence[Step], purged: set[_EntryKey]
 ) -> Iterator[dict[str, Any]]:
-    batch = _batch_of(manifest)
+    called = _called(_stem(manifest))
     for entry, standing in _entries(store, study, manifest, steps):
-        if not standing.bin and _key_of(batch, entry) not in purged:
+        if not standing.bin and not _is_among(called, entry, purged):
             described = {} if standing.description is None else {"description": standing.description}
             yield entry | standing.place._asdict() | {"name": standing.name} | described
 
 
 def _entries(store: RecordStore, study: str, manifest: str, steps: Sequence[Step]) -> Iterator[tuple[dict[str, Any], Standing]]:
     """Yield each entry of a manifest with where it stands now."""
-    batch = _batch_of(manifest)
+    called = _called(_stem(manifest))
     for line in store.read_record(study, manifest):
         entry = json.loads(line)
         began = Standing(Place(entry["exam"], entry["series"]), entry["name"])
-        yield entry, standing_after(batch, began, steps)
+        yield entry, standing_after(called, began, steps)
 
 
 def _manifest_names(store: RecordStore, study: str) -> list[str]:
     return sorted(_list(store, study, _MANIFESTS), key=lambda name: (len(name), name))
 
 
-def _batch_of(manifest: str) -> int:
-    return int(manifest.removesuffix(".jsonl").rpartition("/")[2].rpartition("-")[2])
+def _stem(manifest: str) -> str:
+    return manifest.removesuffix(".jsonl").rpartition("/")[2]
 
 
-def _key_of(batch: int, entry: Mapping[str, Any]) -> _EntryKey:
-    return (batch, *(str(entry[part]) for part in _KEY))
+def _key_of(called: str, entry: Mapping[str, Any]) -> _EntryKey:
+    return (called, *(str(entry[part]) for part in _KEY))
+
+
+def _is_among(called: frozenset[str], entry: Mapping[str, Any], keys: Collection[_EntryKey]) -> bool:
+    return any(_key_of(name, entry) in keys for name in called)
 
 
 def _key_read(written: Mapping[str, Any]) -> _EntryKey:
-    return _key_of(int(written["batch"]), written)
+    return _key_of(written["import"] if "import" in written else str(written["batch"]), written)
+
+
+def _imports_read(line: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the imports that a step is about; before there were ids, steps named batches by their numbers."""
+    return tuple(line["imports"]) if "imports" in line else tuple(map(str, line["batches"]))
 
 
 def _steps(store: RecordStore, study: str) -> tuple[list[Step], set[_EntryKey]]:
@@ -318,23 +356,23 @@ def _steps(store: RecordStore, study: str) -> tuple[list[Step], set[_EntryKey]]:
 def _written(step: Step) -> dict[str, Any]:
     """Return a step as its record says it."""
     if isinstance(step, Moved):
-        moved = {"batches": step.batches, "was": step.was._asdict(), "now": step.now._asdict()}
+        moved = {"imports": step.imports, "was": step.was._asdict(), "now": step.now._asdict()}
         return moved if step.description is None else moved | {"description": step.description}
     line: dict[str, Any] = {"bin": step.bin, "was": step.was._asdict()}
     if isinstance(step, Restored):
         return line | {"now": step.now._asdict()} | ({"renamed": dict(step.renamed)} if step.renamed else {})
-    line["batches"] = sorted(step.batches)
+    line["imports"] = sorted(step.imports)
     return line if step.names is None else line | {"names": sorted(step.names)}
 
 
 def _read(line: Mapping[str, Any]) -> Step:
     was = Place(**line["was"])
     if "bin" not in line:
-        return Moved(tuple(line["batches"]), was, Place(**line["now"]), line.get("description"))
+        return Moved(_imports_read(line), was, Place(**line["now"]), line.get("description"))
     if "now" in line:
         return Restored(line["bin"], was, Place(**line["now"]), tuple(line.get("renamed", {}).items()))
     names = line.get("names")
-    return Binned(line["bin"], frozenset(line["batches"]), was, frozenset(names) if names is not None else None)
+    return Binned(line["bin"], frozenset(_imports_read(line)), was, frozenset(names) if names is not None else None)
 
 
 def _json(store: RecordStore, study: str, name: str) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Tables of what waits, is decided and is done: batches, their files, corrections, jobs, and the locks of those who write."""
 
+import secrets
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -20,6 +22,11 @@ from catalog.database.tables.columns import Id, key, metadata, row_id
 
 _OPEN = text("state = 'open'")
 _OPEN_DROP = text("state = 'open' and drop_folder is not null")
+
+
+def _new_import_id() -> str:
+    return secrets.token_hex(16)
+
 
 batches = Table(
     "batches",
@@ -80,6 +87,16 @@ batches = Table(
         server_default="{}",
         comment="JSON object: by label of a series, the description its reviewer gave it; no identities",
     ),
+    Column(
+        "import_id",
+        String(32),
+        nullable=False,
+        default=_new_import_id,
+        server_default="",
+        comment="what the store calls the import: 32 random hexadecimal digits, never given twice, whatever becomes of numbers; "
+        "before revision 0027 the name of its manifest",
+    ),
+    Index("uq_batches_import_id", "import_id", unique=True),
     Index("ix_batches_state", "state"),
     # Which other batches lie in the same folder.
     Index("ix_batches_drop_folder", "drop_folder"),

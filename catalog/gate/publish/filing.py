@@ -137,11 +137,12 @@ class Filing:
         images = _manifest(self._database, batch.exam_code, planned.images)
         entries = chain(images, results.manifest_entries(planned.results, batch.exam_code))
         about = records.ImportRecord(
-            batch.id, batch.opened, planned.added, batch.decided, batch.decided_by, target.profile, target.profile_hash,
-            target.engine,
+            batch.import_id, batch.id, batch.opened, planned.added, batch.decided, batch.decided_by, target.profile,
+            target.profile_hash, target.engine,
         )  # fmt: skip
-        records.write_import(self._store, target.study, manifest_name(batch), about)
-        records.write_manifest(self._store, target.study, manifest_name(batch), entries)
+        name = records.import_name(batch.opened, batch.import_id)
+        records.write_import(self._store, target.study, name, about)
+        records.write_manifest(self._store, target.study, name, entries)
 
     def _commit(self, job: Job, batch: Batch, target: Target, collected: Collected, planned: _Planned) -> int | None:
         """Write all rows in one transaction; return the batch of what is left over, if there is any."""
@@ -186,12 +187,6 @@ class Filing:
             connection.execute(
                 batches_table.update().where(batches_table.c.id == batch.id).values(values | as_columns(findings=findings))
             )
-
-
-def manifest_name(batch: Batch) -> str:
-    """Return the name of an import's manifest in the store."""
-    # The time keeps names apart when a catalogue was put back from a backup and gives a batch's number again.
-    return f"{batch.opened:010d}-{batch.id:08d}"
 
 
 def _manifest(database: Database, exam_code: str, placed: Plan) -> Iterator[dict[str, Any]]:

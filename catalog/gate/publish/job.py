@@ -26,7 +26,7 @@ from catalog.gate.deidentification import Cleaner, Deidentification
 from catalog.gate.pseudonyms import begun_by
 from catalog.gate.publish import results
 from catalog.gate.publish.collecting import collect
-from catalog.gate.publish.filing import Filing, Target, manifest_name
+from catalog.gate.publish.filing import Filing, Target
 from catalog.gate.publish.stored import Outcome, Stored, outcome_rows, write_outcomes
 from catalog.gate.staged.area import Staging
 from catalog.gate.staged.companions import Companions
@@ -101,7 +101,7 @@ class Publisher:
         code = connection.execute(sa.select(studies.c.code).where(studies.c.id == batch.study_id)).scalar_one()
         # Its commit failed, so the manifest that may have been written before names files nobody has. Removed here, where the
         # job is known to be ours still: a moment later another attempt could have written its own.
-        records.remove_manifest(self._store, code, manifest_name(batch))
+        records.remove_manifest(self._store, code, records.import_name(batch.opened, batch.import_id))
         after, _ = transition(batch.state, Event.PUBLISH_FAILED)
         connection.execute(batches.update().where(batches.c.id == job.batch_id).values(state=after, reason=reason))
 

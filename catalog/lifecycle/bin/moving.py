@@ -26,6 +26,7 @@ from catalog.database.tables import (
 )
 from catalog.database.tables.bin import twin_column
 from catalog.derived import date_exam, link_results, touch
+from catalog.imports import imports_of
 from catalog.pure.bin import Kind, State
 from catalog.pure.corrections import Place
 from catalog.pure.errors import Conflict, NotFound
@@ -153,11 +154,11 @@ def _with_results(connection: sa.Connection, exam: int, chosen: _Chosen) -> _Cho
 def _tell_put(connection: sa.Connection, entry: BinEntry, exam: Row, row: Row, chosen: _Chosen, done: Done) -> None:
     """Note for a series what the store and the faces are to be told."""
     here = sa.and_(files.c.series_id == row.id, chosen.condition)
-    batches = connection.execute(sa.select(files.c.batch_id).where(here).distinct()).scalars().all()
+    brought = imports_of(connection, here)
     place = Place(exam.code, row.name)
     if row.id in chosen.whole:
         done.gone.append((NodeId(NodeKind.EXAM, exam.id), row.name))
-        done.steps.append(Binned(entry_name(entry), frozenset(batches), place))
+        done.steps.append(Binned(entry_name(entry), frozenset(brought), place))
         return
     ways = _ways(connection, row.id)
     names = set()
@@ -165,7 +166,7 @@ def _tell_put(connection: sa.Connection, entry: BinEntry, exam: Row, row: Row, c
         inside = nested_folder(file.name_key)
         done.gone.append((NodeId(NodeKind.SERIES, row.id) if inside is None else NodeId(NodeKind.FOLDER, inside), file.name))
         names.add(ways[inside] + file.name)
-    done.steps.append(Binned(entry_name(entry), frozenset(batches), place, frozenset(names)))
+    done.steps.append(Binned(entry_name(entry), frozenset(brought), place, frozenset(names)))
 
 
 def restore(connection: sa.Connection, entry: BinEntry) -> Done:

@@ -253,13 +253,13 @@ def test_a_store_that_cannot_be_written_is_waited_for(archived: Gate, monkeypatc
 _places = st.builds(Place, st.sampled_from("AB"), st.sampled_from("12"))
 
 
-@given(st.integers(1, 3), _places, st.lists(st.tuples(st.sets(st.integers(1, 3)), _places, _places)))
+@given(st.sampled_from("abc"), _places, st.lists(st.tuples(st.sets(st.sampled_from("abc")), _places, _places)))
 def test_a_place_follows_the_corrections_of_its_own_import_alone(
-    batch: int, place: Place, steps: list[tuple[set[int], Place, Place]]
+    called: str, place: Place, steps: list[tuple[set[str], Place, Place]]
 ) -> None:
-    made = [Moved(tuple(batches), was, now) for batches, was, now in steps]
-    mine = [one for one in made if batch in one.batches]
-    assert corrected(batch, place, made) == corrected(batch, place, mine)
+    made = [Moved(tuple(imports), was, now) for imports, was, now in steps]
+    mine = [one for one in made if called in one.imports]
+    assert corrected([called], place, made) == corrected([called], place, mine)
     if mine:
-        between = corrected(batch, place, mine[:-1])[0]
-        assert corrected(batch, place, mine)[0] == (mine[-1].now if mine[-1].was == between else between)
+        between = corrected([called], place, mine[:-1])[0]
+        assert corrected([called], place, mine)[0] == (mine[-1].now if mine[-1].was == between else between)

@@ -72,10 +72,11 @@ class Binned(RuleBasedStateMachine):
             rows = connection.execute(sa.select(files).where(files.c.series_id == number, files.c.batch_id == 1_000 + batch))
             told = {row.sha256: row for row in rows}
             of = connection.execute(sa.select(series.c.study_id).where(series.c.id == number)).scalar_one()
-            connection.execute(batches.insert().values(_batch(1_000 + batch, of, exam)))
+            insert = batches.insert().values(_batch(1_000 + batch, of, exam)).returning(batches.c.import_id)
+            called = connection.execute(insert).scalar_one()
             identity = connection.execute(sa.select(series.c.identity).where(series.c.id == number)).scalar_one()
         lines = [self._line(exam, name, file, content, identity, told) for file, content in new.items()]
-        records.write_manifest(self.built.store, self.study, f"{batch:010d}-{1_000 + batch:08d}", lines)
+        records.write_manifest(self.built.store, self.study, records.import_name(batch, called), lines)
         self.batches.append(1_000 + batch)
         self.seen |= {f"{exam}/{name}/{file}": content for file, content in new.items()}
 

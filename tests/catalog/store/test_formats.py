@@ -116,7 +116,7 @@ def test_every_key_of_a_study_is_documented(published: Gate) -> None:
 
 def test_names_on_disk_are_those_of_the_papers(published: Gate) -> None:
     root = published.built.folder / "var" / "store" / STUDY
-    objects, name = r"objects/([0-9a-f]{2})/\1[0-9a-f]{62}", r"\d{10}-\d{8}"
+    objects, name = r"objects/([0-9a-f]{2})/\1[0-9a-f]{62}", r"\d{10}-[0-9a-f]{32}"
     shapes = (r"study\.json", r"access\.json", objects, rf"manifests/{name}\.jsonl", rf"imports/{name}\.json")
     found = [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()]
     assert [path for path in found if not any(re.fullmatch(shape, path) for shape in shapes)] == []
