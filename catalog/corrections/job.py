@@ -22,7 +22,7 @@ from catalog.pure.errors import Conflict, NotFound, Unavailable
 from catalog.pure.names import folded
 from catalog.pure.nodes import Kind, NodeId
 from catalog.pure.results import FILE_TYPE
-from catalog.store import RecordStore, records
+from catalog.store import RecordStore, steps
 
 _MOST_TRIES = 5
 
@@ -50,6 +50,12 @@ class _Asked:
     value: str
     asked_by: str
     asked: int
+    reason: str
+
+    @property
+    def told(self) -> dict[str, str]:
+        """What the store is told of it besides its steps."""
+        return {"kind": self.kind, "place": self.place, "value": self.value, "reason": self.reason, "by": self.asked_by}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +119,9 @@ class Corrector:
         for _ in range(_MOST_TRIES):
             asked, moved = self._rehearsed(job)
             if moved is None:
-                records.remove_correction(self._store, asked.code, _name(asked))
+                steps.remove_correction(self._store, asked.code, _name(asked))
             else:
-                records.write_correction(self._store, asked.code, _name(asked), moved)
+                steps.write_correction(self._store, asked.code, _name(asked), moved, asked.told)
             try:
                 self._commit(job, moved)
             except _ChangedMeanwhileError:
@@ -164,7 +170,7 @@ class Corrector:
     def give_up(self, connection: sa.Connection, job: Job, reason: str) -> None:
         """Refuse a correction in the transaction that gives up its job: nothing of it was done."""
         asked = _asked(connection, job.correction_id)
-        records.remove_correction(self._store, asked.code, _name(asked))
+        steps.remove_correction(self._store, asked.code, _name(asked))
         _close(connection, asked, CorrectionState.REFUSED, reason)
 
 
@@ -173,7 +179,7 @@ def _asked(connection: sa.Connection, number: int) -> _Asked:
     row = connection.execute(statement.where(corrections.c.id == number)).one()
     return _Asked(
         row.id, Correction(row.kind), row.study_id, row.code, row.exam_id, row.series_id, row.place, row.value, row.asked_by,
-        row.asked,
+        row.asked, row.reason,
     )  # fmt: skip
 
 

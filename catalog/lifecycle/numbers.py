@@ -1,4 +1,4 @@
-"""Numbers of batches and corrections that were given once are never given again, whatever catalogue they came from.
+"""Numbers of batches, corrections and entries of the bin are never given twice, whatever catalogue they came from.
 
 May live here: how far numbers have come, and lifting them. Not: what they name.
 """
@@ -6,13 +6,13 @@ May live here: how far numbers have come, and lifting them. Not: what they name.
 import sqlalchemy as sa
 
 from catalog.database import Database
-from catalog.database.tables import batches, corrections
-from catalog.store import RecordStore
-from catalog.store.records import corrections_seen, imports
+from catalog.database.tables import batches, bin_entries, corrections
+from catalog.store import RecordStore, steps
+from catalog.store.records import imports
 
 
 def lift(database: Database, store: RecordStore, staged: int) -> None:
-    """Let new batches and corrections get numbers above all that staging and store have seen.
+    """Let new batches, corrections and entries of the bin get numbers above all that staging and store have seen.
 
     Args:
         database: the catalogue.
@@ -21,10 +21,11 @@ def lift(database: Database, store: RecordStore, staged: int) -> None:
     """
     codes = store.studies()
     batch = max((about.number for code in codes for about, _ in imports(store, code)), default=0)
-    correction = max((corrections_seen(store, code) for code in codes), default=0)
+    told = [one for code in codes for one in steps.read_all(store, code)]
     with database.write() as connection:
         _lift(connection, batches, max(batch, staged))
-        _lift(connection, corrections, correction)
+        _lift(connection, corrections, max((one.follows for one in told), default=0))
+        _lift(connection, bin_entries, max((one.entry for one in told), default=0))
 
 
 def _lift(connection: sa.Connection, table: sa.Table, least: int) -> None:

@@ -15,7 +15,6 @@ from catalog.database import Database
 from catalog.database.tables import (
     backups,
     batches,
-    corrections,
     files,
     grants,
     staged_files,
@@ -30,14 +29,15 @@ from catalog.lifecycle import numbers
 from catalog.lifecycle.backup.create import copy_records
 from catalog.lifecycle.backup.listed import Named, coming, named
 from catalog.lifecycle.copying import add_copy
-from catalog.lifecycle.rebuild import StudyRows
+from catalog.lifecycle.history import History, is_known
+from catalog.lifecycle.study_rows import StudyRows
 from catalog.pure.access import Role
 from catalog.pure.batches import State
 from catalog.pure.errors import Damaged
 from catalog.pure.names import folded
 from catalog.pure.staged_files import FileState
 from catalog.store import Store
-from catalog.store.records import ImportRecord, corrections_seen, has_access, imports, purged, read_access
+from catalog.store.records import ImportRecord, has_access, imports, read_access
 
 _AT_ONCE = 200
 _ROLES = list(Role)  # each may more than the one before
@@ -62,10 +62,10 @@ class Restored:
     """in the store, and could not be brought back"""
     lost: list[str] = field(default_factory=list)
     """objects that neither store nor backup has"""
-    purged: list[str] = field(default_factory=list)
-    """objects that were purged after the backup, and stay away"""
-    corrections_left: list[str] = field(default_factory=list)
-    """studies with corrections after the backup, which are to be asked for again"""
+    remade: list[str] = field(default_factory=list)
+    """studies that were corrected, or whose bin was changed, after the backup: as the store tells of them"""
+    bin_left: list[str] = field(default_factory=list)
+    """entries of the bin that could not be brought back; their files stay in the store"""
     batches_lost: list[int] = field(default_factory=list)
     """batches at the gate whose bytes are gone"""
     grants_cut: list[str] = field(default_factory=list)
@@ -106,15 +106,15 @@ class Restore:
         """
         found = self._found
         found.records = copy_records(self._copy, self._store, replace=False)
+        numbers.lift(self._database, self._store, self._staging.notes.highest_batch())
+        self._studies()
         self._objects(progress)
-        self._imports()
         self._access()
         self._batches()
         with self._database.write() as connection:
             found.tokens = connection.execute(tokens.delete()).rowcount
             connection.execute(web_sessions.delete())
             connection.execute(backups.delete().where(backups.c.ended.is_(None)))  # the one that made the snapshot
-        numbers.lift(self._database, self._store, self._staging.notes.highest_batch())
         found.studies, found.files = self._count(studies), self._count(files)
         detail = {"objects": found.objects, "lost": len(found.lost), "imports": len(found.imports), "files": found.files}
         with self._database.write() as connection:
@@ -122,15 +122,11 @@ class Restore:
         return found
 
     def _objects(self, progress: Progress) -> None:
-        gone: dict[str, set[bytes]] = {code: purged(self._store, code) for code in self._store.studies()}
         chunk: list[Named] = []
         for one in self._all_named():
             progress(one.stored.size)
             there = self._store.stat(one.study, one.stored.digest)
             if there is not None and there.size == one.stored.size:
-                continue
-            if one.stored.digest in gone.get(one.study, ()):
-                _note(self._found.purged, f"{one.study}/{one.stored.digest.hex()}")
                 continue
             if chunk and (chunk[0].study != one.study or len(chunk) >= _AT_ONCE):
                 self._bring(chunk)
@@ -159,39 +155,47 @@ class Restore:
         finally:
             deposit.close()
 
-    def _imports(self) -> None:
-        """Bring back what the store was given after the backup."""
+    def _studies(self) -> None:
+        """Bring back what the store was told after the backup."""
         published = sa.select(batches.c.import_id).where(batches.c.state == State.PUBLISHED)
         known = {row.import_id for row in self._database.rows(published)}
         for code in self._store.studies():
             try:
-                self._imports_of(code, known)
+                self._study(code, known)
             except Damaged:  # one study fails alone
                 self._found.imports_left.append(f"{code} (a record of it is damaged)")
 
-    def _imports_of(self, code: str, known: set[str]) -> None:
+    def _study(self, code: str, known: set[str]) -> None:
         is_new = self._database.row(sa.select(studies.c.id).where(studies.c.code_key == folded(code))) is None
         rows = StudyRows(self._database, self._store, code)
+        is_older = not is_known(self._database, self._store, code, rows.row)
+        if is_older:
+            # Corrected, put into the bin or purged since: places depend on each other, so all are taken from the store.
+            rows.clear()
         for about, entries in imports(self._store, code):
-            if about.id not in known:
-                self._import(code, rows, about, list(entries))
+            if is_older or about.id not in known:
+                self._import(code, rows, about, list(entries), is_new=about.id not in known)
+        if is_older:
+            history = History(self._database, self._store, code, rows)
+            history.make()
+            self._found.remade.append(code)
+            self._found.bin_left += history.left
         if is_new:
             rows.grant()
-        newest = self._database.row(sa.select(sa.func.max(corrections.c.id)))
-        if corrections_seen(self._store, code) > (newest[0] or 0 if newest is not None else 0):
-            self._found.corrections_left.append(code)
 
-    def _import(self, code: str, rows: StudyRows, about: ImportRecord, entries: list[dict[str, Any]]) -> None:
+    def _import(self, code: str, rows: StudyRows, about: ImportRecord, entries: list[dict[str, Any]], *, is_new: bool) -> None:
         name = f"{code}/{about.number}"
         if not entries:  # all of it lies in the bin or was purged, or it was given up
             return
         try:
-            if not self._has_all(code, entries):
+            if is_new and not self._has_all(code, entries):
                 self._found.imports_left.append(name)
                 return
             rows.add(about, entries)
-        except (sa.exc.IntegrityError, KeyError):  # a place is taken, for a correction is missing; or an older record
+        except (sa.exc.IntegrityError, KeyError):  # a place is taken; or an older record
             self._found.imports_left.append(name)
+            return
+        if not is_new:
             return
         with self._database.write() as connection:
             # It may have waited at the gate when the backup was made.

@@ -2,6 +2,7 @@
 
 model     what a store is: the Protocols
 records   what the records beside the objects hold
+steps     what was done to files since: the records of corrections and of the bin
 local     the store in a local folder; named by `gateway/wiring.py` alone
 testing   the suite that every store must pass
 """

@@ -140,8 +140,10 @@ def _page(config: Config, about: About, found: Restored, *, with_staging: bool) 
     yield from _listed("imports that are newer than the backup came back from the store", found.imports)
     yield from _listed("imports in the store could NOT be brought back (their objects stay there)", found.imports_left)
     yield from _listed("objects are LOST: neither store nor backup has them", found.lost)
-    yield from _listed("objects were purged after the backup and stay away: purge their files again", found.purged)
-    yield from _listed("studies had corrections after the backup: ask for them again", found.corrections_left)
+    yield from _listed(
+        "studies were corrected, or their bin was changed, after the backup: they are as the store tells", found.remade
+    )
+    yield from _listed("entries of the bin could NOT be brought back (their objects stay in the store)", found.bin_left)
     yield "what waited at the gate came out of the backup" if with_staging else "what waits at the gate is what staging holds"
     yield from _listed("batches at the gate failed, for their bytes are gone", [str(number) for number in found.batches_lost])
     yield from _listed("grants that were taken back since are gone", found.grants_cut)

@@ -92,7 +92,7 @@ batches = Table(
         String(32),
         nullable=False,
         default=_new_import_id,
-        server_default="",
+        server_default=text("''"),
         comment="what the store calls the import: 32 random hexadecimal digits, never given twice, whatever becomes of numbers; "
         "before revision 0027 the name of its manifest",
     ),

@@ -21,7 +21,7 @@ from catalog.lifecycle.retention import require_sane_clock
 from catalog.pure.bin import Event, Kind, State, transition
 from catalog.pure.errors import Conflict, NotFound, Unavailable
 from catalog.pure.standing import Restored, Step
-from catalog.store import Store, records
+from catalog.store import Store, records, steps
 
 _MOST_TRIES = 5
 
@@ -60,13 +60,13 @@ class BinJob:
             self._purge(job, _entry(row), stop)
             return
         for _ in range(_MOST_TRIES):
-            entry, steps = self._rehearsed(job)
-            if steps is None:
-                records.remove_removal(self._store, entry.code, _record_name(entry, job))
+            entry, done = self._rehearsed(job)
+            if done is None:
+                steps.remove_removal(self._store, entry.code, _record_name(entry, job))
             else:
-                records.write_removal(self._store, entry.code, _record_name(entry, job), steps)
+                steps.write_removal(self._store, entry.code, _record_name(entry, job), done, _told(entry))
             try:
-                self._commit(job, steps)
+                self._commit(job, done)
             except _ChangedMeanwhileError:
                 continue
             return
@@ -76,7 +76,7 @@ class BinJob:
         """Leave an entry as it was, in the transaction that gives up its job; what was begun to be purged stays so."""
         entry = _asked(connection, job.bin_id)
         if entry.state != State.PURGING:
-            records.remove_removal(self._store, entry.code, _record_name(entry, job))
+            steps.remove_removal(self._store, entry.code, _record_name(entry, job))
         _close(connection, entry, Event.FAIL, problem=reason)
 
     def _rehearsed(self, job: Job) -> tuple[BinEntry, Sequence[Step] | None]:
@@ -89,14 +89,14 @@ class BinJob:
                 self._queue.finish(connection, job)
                 entry = _asked(connection, job.bin_id)
                 try:
-                    steps = _move(connection, entry).steps
+                    done = _move(connection, entry).steps
                 except (NotFound, Conflict):
-                    steps = None
-                raise _RollBack(entry, steps)
+                    done = None
+                raise _RollBack(entry, done)
         except _RollBack as rehearsed:
             return rehearsed.entry, rehearsed.steps
 
-    def _commit(self, job: Job, steps: Sequence[Step] | None) -> None:
+    def _commit(self, job: Job, rehearsed: Sequence[Step] | None) -> None:
         """Do what was asked for, if it is what was rehearsed."""
         with self._database.write() as connection:
             self._queue.finish(connection, job)
@@ -105,11 +105,11 @@ class BinJob:
                 # Each looks at everything before it changes anything.
                 done = _move(connection, entry)
             except (NotFound, Conflict) as error:
-                if steps is not None:
+                if rehearsed is not None:
                     raise _ChangedMeanwhileError from None
                 _close(connection, entry, Event.FAIL, problem=str(error))
                 return
-            if done.steps != steps:
+            if done.steps != rehearsed:
                 raise _ChangedMeanwhileError
             if entry.state == State.RESTORING:
                 _close(connection, entry, Event.DONE, path=_place(entry, done))
@@ -125,7 +125,7 @@ class BinJob:
             raise Unavailable("a backup runs, whose catalogue names what would go; it goes afterwards")
         purging.delete_objects(self._database, self._store, entry, entry.code, stop)
         records.redact(self._store, entry.code, moving.entry_name(entry), _record_name(entry, job))
-        records.remove_removals(self._store, entry.code, f"{entry.put_follows:08d}-{entry.put:010d}.r", f"-{entry.id:08d}-0")
+        steps.remove_removals(self._store, entry.code, f"{entry.put_follows:08d}-{entry.put:010d}.r", f"-{entry.id:08d}-0")
         with self._database.write() as connection:
             self._queue.finish(connection, job)
             purging.delete_rows(connection, entry)
@@ -164,6 +164,16 @@ def _record_name(entry: BinEntry, job: Job) -> str:
     # Behind the corrections that were there when it was asked for, and in the order of the study's jobs.
     step = 0 if entry.state == State.PUTTING else 1
     return f"{entry.follows:08d}-{entry.asked:010d}.r{job.id:010d}-{entry.id:08d}-{step}"
+
+
+def _told(entry: BinEntry) -> dict[str, str | int | None] | None:
+    """Return what the store is told of an entry besides its steps, when it is put into the bin."""
+    if entry.state != State.PUTTING:
+        return None
+    return {
+        "kind": entry.kind, "path": entry.path, "reason": entry.reason, "by": entry.put_by, "at": entry.put,
+        "expires": entry.expires,
+    }  # fmt: skip
 
 
 def _place(entry: BinEntry, done: moving.Done) -> str:

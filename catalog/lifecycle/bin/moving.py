@@ -36,7 +36,7 @@ from catalog.pure.nodes import NodeId
 from catalog.pure.results import FILE_TYPE
 from catalog.pure.standing import Binned, Restored, Step
 
-_BESIDE_SERIES = (results, folders, series_values, series_columns)
+BESIDE_SERIES = (results, folders, series_values, series_columns)
 _IDENTITY_BYTES = 16
 _bin_series, _bin_exams = TWINS[series], TWINS[exams]
 
@@ -50,7 +50,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class _Chosen:
+class Chosen:
     """What goes: the files of some series, or those of them that fit; `whole` are series that go with all that they have."""
 
     series: Sequence[int]
@@ -98,32 +98,39 @@ def put(connection: sa.Connection, entry: BinEntry) -> Done:
     rows = connection.execute(sa.select(series).where(series.c.id.in_(chosen.series)).order_by(series.c.id)).all()
     for row in rows:
         _tell_put(connection, entry, exam, row, chosen, done)
-    _copy(connection, entry.id, exams, exams.c.id == exam.id)
-    _copy(connection, entry.id, series, series.c.id.in_(chosen.series))
-    for table in _BESIDE_SERIES:
-        _copy(connection, entry.id, table, table.c.series_id.in_(chosen.series))
-    _copy(connection, entry.id, files, chosen.condition)
-    connection.execute(files.delete().where(chosen.condition))
-    _delete_series(connection, chosen.whole)
-    if connection.execute(sa.select(series.c.id).where(series.c.exam_id == exam.id).limit(1)).first() is None:
-        connection.execute(exams.delete().where(exams.c.id == exam.id))
+    if take(connection, entry.id, exam.id, chosen):
         done.gone.append((NodeId(NodeKind.STUDY, exam.study_id), exam.code))
-    else:
-        date_exam(connection, exam.id)
-    _count(connection, entry.id)
     touch(connection, (folder for folder, _ in done.gone), clock.now())
     return done
 
 
-def _chosen(connection: sa.Connection, entry: BinEntry) -> _Chosen:
+def take(connection: sa.Connection, number: int, exam: int, chosen: Chosen) -> bool:
+    """Move rows of an exam into an entry of the bin, with copies of all above them; return whether the exam went along."""
+    _copy(connection, number, exams, exams.c.id == exam)
+    _copy(connection, number, series, series.c.id.in_(chosen.series))
+    for table in BESIDE_SERIES:
+        _copy(connection, number, table, table.c.series_id.in_(chosen.series))
+    _copy(connection, number, files, chosen.condition)
+    connection.execute(files.delete().where(chosen.condition))
+    _delete_series(connection, chosen.whole)
+    is_empty = connection.execute(sa.select(series.c.id).where(series.c.exam_id == exam).limit(1)).first() is None
+    if is_empty:
+        connection.execute(exams.delete().where(exams.c.id == exam))
+    else:
+        date_exam(connection, exam)
+    _count(connection, number)
+    return is_empty
+
+
+def _chosen(connection: sa.Connection, entry: BinEntry) -> Chosen:
     """Return what an entry asks for, without what goes along."""
     in_exam = connection.execute(sa.select(series.c.id).where(series.c.exam_id == entry.exam_id)).scalars().all()
     if entry.kind == Kind.EXAM:
-        return _Chosen(in_exam, in_exam, files.c.series_id.in_(in_exam))
+        return Chosen(in_exam, in_exam, files.c.series_id.in_(in_exam))
     if entry.kind == Kind.SERIES:
         if entry.target not in in_exam:
             raise Conflict("the series is in another exam now")
-        return _Chosen([entry.target], [entry.target], files.c.series_id == entry.target)
+        return Chosen([entry.target], [entry.target], files.c.series_id == entry.target)
     wanted = files.c.id == entry.target if entry.kind == Kind.FILE else files.c.batch_id == entry.target
     condition = sa.and_(wanted, files.c.series_id.in_(in_exam))
     touched = connection.execute(sa.select(files.c.series_id).where(condition).distinct()).scalars().all()
@@ -131,10 +138,10 @@ def _chosen(connection: sa.Connection, entry: BinEntry) -> _Chosen:
         raise NotFound("it is not there any more")
     stays = sa.select(files.c.series_id).where(files.c.series_id.in_(touched), sa.not_(condition)).distinct()
     left = set(connection.execute(stays).scalars())
-    return _Chosen(touched, [number for number in touched if number not in left], condition)
+    return Chosen(touched, [number for number in touched if number not in left], condition)
 
 
-def _with_results(connection: sa.Connection, exam: int, chosen: _Chosen) -> _Chosen:
+def _with_results(connection: sa.Connection, exam: int, chosen: Chosen) -> Chosen:
     """Add what was made of series that go: results stand beside their series."""
     found = connection.execute(
         sa.select(series.c.id)
@@ -144,14 +151,14 @@ def _with_results(connection: sa.Connection, exam: int, chosen: _Chosen) -> _Cho
     along = list(found)
     if not along:
         return chosen
-    return _Chosen(
+    return Chosen(
         sorted({*chosen.series, *along}),
         [*chosen.whole, *along],
         sa.or_(chosen.condition, files.c.series_id.in_(along)),
     )
 
 
-def _tell_put(connection: sa.Connection, entry: BinEntry, exam: Row, row: Row, chosen: _Chosen, done: Done) -> None:
+def _tell_put(connection: sa.Connection, entry: BinEntry, exam: Row, row: Row, chosen: Chosen, done: Done) -> None:
     """Note for a series what the store and the faces are to be told."""
     here = sa.and_(files.c.series_id == row.id, chosen.condition)
     brought = imports_of(connection, here)
@@ -246,7 +253,7 @@ def _restore_exam(connection: sa.Connection, study: int, copy: Row) -> int:
 
 def _restore_beside(connection: sa.Connection, copy: Row) -> None:
     """Bring back what a series that was made again has besides files."""
-    for table in _BESIDE_SERIES:
+    for table in BESIDE_SERIES:
         twin = TWINS[table]
         changed: dict[str, Any] = {}
         if table is results:
@@ -329,7 +336,7 @@ def _copy_back(
 def _delete_series(connection: sa.Connection, whole: Sequence[int]) -> None:
     """Delete series of which no file is left, with all that they have."""
     connection.execute(results.update().where(results.c.source_id.in_(whole)).values(source_id=None))
-    for table in _BESIDE_SERIES:
+    for table in BESIDE_SERIES:
         connection.execute(table.delete().where(table.c.series_id.in_(whole)))
     connection.execute(series.delete().where(series.c.id.in_(whole)))
 

@@ -12,8 +12,10 @@ from catalog.corrections.requests import Corrections
 from catalog.database import Database
 from catalog.database.tables import batches
 from catalog.gate.drops.inbox import Inbox
+from catalog.jobs import Queue, worker_name
 from catalog.lifecycle import numbers
 from catalog.lifecycle.access import AccessWriter
+from catalog.lifecycle.bin import Bin, BinJob, KeepFor
 from catalog.lifecycle.rebuild import rebuild
 from catalog.metadata import known
 from catalog.metadata.searching import search
@@ -22,6 +24,7 @@ from catalog.pure.errors import Refused
 from catalog.pure.nodes import ROOT_ID, NodeId
 from catalog.pure.query import parse
 from catalog.view import Archive, View
+from tests.binning import Binning
 from tests.builders import new_catalogue
 from tests.catalog.gate.conftest import ROOT, STUDY, Gate
 from tests.catalog.gate.publish.test_results import bring, result
@@ -92,6 +95,12 @@ def told(database: Database, archive: Archive) -> dict[str, Any]:
     }
 
 
+def timeless(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the same without the times of folders that something left: these are not kept."""
+    trees = {login: [(path, size, digest) for path, _, size, digest in each] for login, each in found["trees"].items()}
+    return {**found, "trees": trees}
+
+
 def test_a_lost_catalogue_comes_back_from_the_store_as_it_was(archived: Gate, tmp_path: Path) -> None:
     AccessWriter(archived.database, archived.store).write()
     before = told(archived.database, archived.built.archive)
@@ -102,6 +111,42 @@ def test_a_lost_catalogue_comes_back_from_the_store_as_it_was(archived: Gate, tm
     assert told(anew, Archive(anew, archived.store)) == before
     assert (found.studies, found.exams, found.files, found.missing) == (2, 2, 7, 0)
     assert seen[-1] == found.files
+    anew.close()
+
+
+def test_what_lies_in_the_bin_is_there_again_and_comes_back(archived: Gate, tmp_path: Path) -> None:
+    """A series, a part of another, and one that was published again under its name."""
+    gate = archived
+    binning = Binning(gate.built)
+    shown = sorted(tree(gate.view()))
+    binning.put(f"{STUDY}/E001/003_DCM_MR_t1_mprage_sag/00001.dcm")
+    binning.put(f"{STUDY}/E003")
+    gate.published(image(instance=1, study="7"), exam="E003")
+    AccessWriter(gate.database, gate.store).write()
+    before = timeless(told(gate.database, gate.built.archive))
+    anew = new_catalogue(tmp_path / "anew.db")
+    assert rebuild(anew, gate.store, ROOT, lambda _: None).binned == 2
+    assert timeless(told(anew, Archive(anew, gate.store))) == before
+    bins = [Bin(database, ROOT, None, KeepFor()).entries() for database in (gate.database, anew)]
+    assert bins[0] == bins[1]
+    view = Archive(anew, gate.store).view(administration.principal(anew, "ada"))
+    again = Bin(anew, ROOT, None, KeepFor())
+    queue = Queue(anew, worker_name())
+    for entry in bins[1]:
+        again.restore(entry.id)
+        job = queue.claim(bin_id=entry.id)
+        assert job is not None
+        BinJob(anew, gate.store, queue).run(job, lambda: None)
+    names = {path for path, *_ in tree(view)}
+    assert {path for path, *_ in shown} <= names
+    assert names - {path for path, *_ in shown} == {
+        f"{STUDY}/E003/003_DCM_MR_t1_mprage_sag_2",
+        *(path for path in names if "_sag_2/" in path),
+    }
+    asked = Corrections(anew, ROOT, None).list()
+    assert [(one.kind, one.place, one.value, one.reason) for one in asked] == [
+        (one.kind, one.place, one.value, one.reason) for one in Corrections(gate.database, ROOT, None).list()
+    ]
     anew.close()
 
 

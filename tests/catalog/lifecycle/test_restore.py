@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from catalog import administration
 from catalog.audit import Actor
+from catalog.corrections.requests import Corrections
 from catalog.database import Database, migrate
 from catalog.database.tables import batches, files, jobs
 from catalog.gate.staged.area import Staging
@@ -16,6 +17,7 @@ from catalog.lifecycle.access import AccessWriter
 from catalog.lifecycle.backup import is_running, snapshot
 from catalog.lifecycle.backup.create import create
 from catalog.lifecycle.backup.folder import BackupFolder
+from catalog.lifecycle.bin import Bin, KeepFor
 from catalog.lifecycle.restore import Restore, Restored
 from catalog.pure.access import Role
 from catalog.pure.batches import State
@@ -23,8 +25,9 @@ from catalog.pure.generation import Mark
 from catalog.store import Store
 from catalog.store.local import LocalStore
 from catalog.view import Archive
+from tests.binning import Binning
 from tests.catalog.gate.conftest import ROOT, STUDY, Gate
-from tests.catalog.lifecycle.test_rebuild import archived, published, told, tree
+from tests.catalog.lifecycle.test_rebuild import archived, published, timeless, told, tree
 from tests.synthetic import image
 
 __all__ = ["archived", "published"]
@@ -176,15 +179,28 @@ def test_an_import_that_was_given_up_does_not_come_back(published: Gate, empty: 
     assert (found.imports, found.imports_left) == ([], [f"{STUDY}/99"])
 
 
-def test_what_was_purged_since_stays_away(published: Gate, empty: Database, tmp_path: Path) -> None:
-    saved = Saved(published)
+def test_what_was_corrected_binned_or_purged_since_is_as_the_store_tells(
+    archived: Gate, empty: Database, tmp_path: Path
+) -> None:
+    gate = archived
+    binning = Binning(gate.built)
+    old = binning.put(f"{STUDY}/E001/003_RESULT_seg")
+    saved = Saved(gate)
     saved.save()
-    row = published.database.row(sa.select(files.c.sha256).order_by(files.c.id))
-    assert row is not None
-    digest = bytes(row.sha256)
-    published.store.delete(STUDY, digest)
-    purged = f'{{"purged": {{"batch": 1, "series_identity": "a", "identity": "b", "sha256": "{digest.hex()}"}}}}\n'
-    published.store.write_record(STUDY, "removals/00000000-0000000001.r00000001-1.jsonl", [purged.encode()])
-    found = saved.back(empty, published.store, Staging(tmp_path / "anew/staging"))
-    assert (found.purged, found.lost, found.objects) == ([f"{STUDY}/{digest.hex()}"], [], 0)
-    assert published.store.stat(STUDY, digest) is None
+    asked = Corrections(gate.database, ROOT, None)
+    asked.rename_exam(f"{STUDY}/E003", "E009", "was wrong again")
+    gate.work()
+    gone = binning.put(f"{STUDY}/E001/003_DCM_MR_t1_mprage_sag/00001.dcm")
+    kept = binning.put(f"{STUDY}/E009")
+    binning.purge(gone.id)
+    binning.restore(old.id)
+    gate.published(image(series=8, instance=1))
+    AccessWriter(gate.database, gate.store).write()
+    before = timeless(told(gate.database, gate.built.archive))
+    found = saved.back(empty, gate.store, Staging(tmp_path / "anew/staging"))
+    assert timeless(told(empty, Archive(empty, gate.store))) == before
+    assert (found.remade, found.lost, len(found.imports), found.imports_left) == ([STUDY], [], 1, [])
+    bin_ = Bin(empty, ROOT, None, KeepFor())
+    assert [(entry.id, entry.path, entry.reason) for entry in bin_.entries()] == [(kept.id, kept.path, kept.reason)]
+    assert bin_.info(old.id).state == "restored"
+    assert [one.value for one in Corrections(empty, ROOT, None).list()] == [one.value for one in asked.list()]

@@ -20,7 +20,9 @@ _COMMENT = (
 
 def upgrade() -> None:
     """Bring the catalogue to this revision."""
-    op.add_column("batches", sa.Column("import_id", sa.String(32), nullable=False, server_default="", comment=_COMMENT))
+    op.add_column(
+        "batches", sa.Column("import_id", sa.String(32), nullable=False, server_default=sa.text("''"), comment=_COMMENT)
+    )
     connection = op.get_bind()
     # Manifests keep their names: the store is not written to.
     batches = sa.table("batches", *map(sa.column, ("id", "opened", "import_id")))

@@ -13,7 +13,7 @@ from catalog.database.tables import studies
 from catalog.gate.publish.filing import Filing
 from catalog.gate.staged.notes import BatchNotes
 from catalog.pure.batches import State
-from catalog.store import records
+from catalog.store import records, steps
 from tests.catalog.gate.conftest import ROOT, STUDY, Gate
 from tests.synthetic import image
 
@@ -53,7 +53,7 @@ def test_files_are_received_while_a_decision_is_written_down(gate: Gate, monkeyp
 def test_files_are_received_while_the_store_learns_of_a_correction(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     gate.published(image())
     calls: list[int] = []
-    monkeypatch.setattr(records, "write_correction", receiving_meanwhile(gate, records.write_correction, calls))
+    monkeypatch.setattr(steps, "write_correction", receiving_meanwhile(gate, steps.write_correction, calls))
     Corrections(gate.database, ROOT, None).rename_exam(f"{STUDY}/E001", "E002", "wrong code")
     gate.work()
     assert calls
