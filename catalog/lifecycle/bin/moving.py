@@ -71,7 +71,10 @@ class BinEntry:
     exam: str
     path: str
     state: State
+    reason: str
+    put_by: str
     put: int
+    expires: int | None
     put_follows: int
     follows: int
     asked: int
