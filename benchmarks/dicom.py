@@ -92,7 +92,7 @@ def serve(folder: Path, port: int) -> None:
     from catalog.gate.staged.area import Staging
     from catalog.store.local import LocalStore
     from catalog.view import Archive
-    from gateway.dicom import KnownPeers, Settings, run
+    from gateway.dicom import Caller, KnownPeers, Settings, run
     from gateway.wiring import open_dicom_services
 
     folder.mkdir()
@@ -103,7 +103,9 @@ def serve(folder: Path, port: int) -> None:
         connection.execute(sources.insert().values(name="MR1", name_key="mr1", ae_title="MR1", host="", created=0))
     listener = socket.create_server(("127.0.0.1", port), backlog=64)
     intake = Intake(database, staging)
-    services = open_dicom_services(intake, database, Archive(database, LocalStore(folder / "store")), "ARCHIMED")
+    services = open_dicom_services(
+        intake, database, Archive(database, LocalStore(folder / "store")), staging, Caller("ARCHIMED"), "ARCHIMED"
+    )
     run(services, KnownPeers(intake, database), listener, Settings(ae_title="ARCHIMED"), lambda: None)
 
 

@@ -18,6 +18,7 @@ from catalog.gate.drops.inbox import Inboxes
 from catalog.gate.drops.locks import Locks
 from catalog.gate.drops.partials import Partials
 from catalog.gate.drops.quota import Limits, Quota
+from catalog.gate.receive.commitments import Commitments
 from catalog.gate.receive.intake import Intake
 from catalog.gate.review.decisions import Review
 from catalog.gate.staged.area import Staging
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from catalog.jobs import Chore, Handler, JobKind, Queue, Worker
     from catalog.lifecycle.bin import KeepFor
     from gateway.api import ApiServices
+    from gateway.dicom import Caller, TLSFiles
     from gateway.dicom.services import Service
     from gateway.http.app import Part
     from gateway.http.desk import DeskServices
@@ -126,24 +128,73 @@ def open_intake(config: Config, database: Database) -> Intake:
     return Intake(database, open_staging(config), open_generations(config, database).require_one_age)
 
 
-def open_dicom_services(intake: Intake, database: Database, archive: Archive, own_title: str) -> "list[Service]":
+def open_dicom_services(
+    intake: Intake, database: Database, archive: Archive, staging: Staging, caller: "Caller", own_title: str
+) -> "list[Service]":
     """Open what DICOM associations are for in this process, a line for each service.
 
     Args:
         intake: where files go.
         database: the catalogue.
         archive: what is read.
+        staging: where requests for storage commitment wait.
+        caller: makes the associations that C-MOVE asks for.
         own_title: our AE title.
     """
-    from gateway.dicom import Echo, Find, Get, Move, Store  # late: only who serves DICOM needs it
+    from gateway.dicom import Commitment, Echo, Find, Get, Move, Store  # late: only who serves DICOM needs it
 
     return [
         Echo(),
         Store(intake),
+        Commitment(database, Commitments(database, staging)),
         Find(database, archive, own_title),
         Get(database, archive),
-        Move(database, archive, own_title),
+        Move(database, archive, caller),
     ]
+
+
+def tls_files(config: Config) -> "TLSFiles | None":
+    """Return the files of DICOM TLS, None where it is not set up."""
+    from gateway.dicom import TLSFiles  # late: only who speaks DICOM needs it
+
+    certificate, key, ca = config.tls.certificate_file, config.tls.key_file, config.tls.ca_file
+    return TLSFiles(certificate, key, ca) if certificate is not None and key is not None and ca is not None else None
+
+
+def open_caller(config: Config) -> "Caller":
+    """Open what calls DICOM peers.
+
+    Raises:
+        Refused: a file of `[dicom.tls]` cannot be used.
+    """
+    from gateway.dicom import Caller, client_context  # late: only who speaks DICOM needs it
+
+    files = tls_files(config)
+    return Caller(config.dicom.ae_title, client_context(files) if files is not None else None)
+
+
+def open_deliverer(config: Config, database: Database, archive: Archive, caller: "Caller") -> "Worker":
+    """Open what runs the jobs that call DICOM peers, in one thread of this process."""
+    from catalog.jobs import Chore, Queue, Worker, worker_name
+
+    commitments = Commitments(database, open_staging(config))
+    queue = Queue(database, worker_name())
+    chores = (Chore("forgetting requests that were never queued", commitments.forget_lost, _SWEEP_SECONDS),)
+    guard = open_generations(config, database).require_one_age
+    return Worker(database, queue, delivery_handlers(database, archive, commitments, queue, caller), chores, guard)
+
+
+def delivery_handlers(
+    database: Database, archive: Archive, commitments: Commitments, queue: "Queue", caller: "Caller"
+) -> "dict[JobKind, Handler]":
+    """Return what each kind of job does that calls DICOM peers."""
+    from catalog.jobs import JobKind
+    from gateway.dicom import Reporter, Sender
+
+    return {
+        JobKind.SEND: Sender(database, archive, queue, caller),
+        JobKind.COMMIT: Reporter(database, commitments, queue, caller),
+    }
 
 
 def open_inboxes(config: Config, database: Database) -> Inboxes:

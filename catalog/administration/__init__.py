@@ -14,7 +14,16 @@ from catalog.administration.nodes import (
     own_login,
     remove_node,
 )
-from catalog.administration.sources import Source, add_source, list_sources, remove_source, set_reviewers
+from catalog.administration.sources import (
+    Source,
+    SourceAddress,
+    add_source,
+    address_of_source,
+    list_sources,
+    remove_source,
+    set_reviewers,
+    set_source,
+)
 from catalog.administration.studies import Study, StudyDetails, close_study, create_study, list_studies, set_study, show_study
 from catalog.administration.tokens import (
     Scope,
@@ -41,10 +50,11 @@ from catalog.administration.web_sessions import WebSession, begin_session, end_s
 from catalog.audit import Actor
 
 __all__ = [
-    "Actor", "DicomNode", "Grant", "Scope", "Source", "Study", "StudyDetails", "Token", "User", "WebSession", "add_grant",
-    "add_node", "add_source", "add_user", "begin_session", "calling_node", "close_study", "create_own_token", "create_study",
-    "create_token", "destination", "end_sessions", "find_session", "list_grants", "list_nodes", "list_sessions",
-    "list_sources", "list_studies", "list_tokens", "list_users", "own_login", "principal", "remove_grant", "remove_node",
-    "remove_source", "remove_user", "revoke_own_token", "revoke_token", "set_reviewers", "set_role", "set_study", "show_study",
+    "Actor", "DicomNode", "Grant", "Scope", "Source", "SourceAddress", "Study", "StudyDetails", "Token", "User",
+    "WebSession", "add_grant", "add_node", "add_source", "add_user", "address_of_source", "begin_session",
+    "calling_node", "close_study", "create_own_token", "create_study", "create_token", "destination", "end_sessions",
+    "find_session", "list_grants", "list_nodes", "list_sessions", "list_sources", "list_studies", "list_tokens",
+    "list_users", "own_login", "principal", "remove_grant", "remove_node", "remove_source", "remove_user",
+    "revoke_own_token", "revoke_token", "set_reviewers", "set_role", "set_source", "set_study", "show_study",
     "token_digest",
 ]  # fmt: skip

@@ -1,5 +1,6 @@
 """What every administrative change has in common: its transaction, who may make it, and finding what it is about."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from catalog.database.tables import studies, users
 from catalog.pure.access import Action, Role, role_allows
 from catalog.pure.errors import Conflict, Invalid, NotFound, Refused
 from catalog.pure.names import folded
+
+LARGEST_PORT = 65535
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +115,26 @@ def check_line(text: str, what: str) -> str:
     if not text.isprintable():
         raise Invalid(f"{what} is one line of printable text")
     return text
+
+
+def connecting(port: int, *, tls: bool, certificate: str) -> dict[str, int | str]:
+    """Return the columns that say how a DICOM peer connects and is called.
+
+    Args:
+        port: TCP port it is called at; 0: it is not called.
+        tls: whether it must use TLS.
+        certificate: SHA-256 of the certificate it must show, in hexadecimal digits with or without colons; '' for any.
+
+    Raises:
+        Invalid: a value cannot be used.
+    """
+    shown = certificate.replace(":", "").strip().lower()
+    if not 0 <= port <= LARGEST_PORT:
+        raise Invalid(f"a port is a number from 1 to {LARGEST_PORT}")
+    if shown and not _FINGERPRINT.fullmatch(shown):
+        raise Invalid(
+            "a certificate is named by its SHA-256: 64 hexadecimal digits, as `openssl x509 -fingerprint -sha256` shows"
+        )
+    if shown and not tls:
+        raise Invalid("only a peer that must use TLS shows a certificate: add --tls")
+    return {"port": port, "tls": int(tls), "certificate": shown}

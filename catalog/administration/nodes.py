@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from catalog import clock
-from catalog.administration.changing import StudyRecord, changing, find_study, find_user
+from catalog.administration.changing import LARGEST_PORT, StudyRecord, changing, connecting, find_study, find_user
 from catalog.audit import Actor
 from catalog.changes import ChangeKind, announce
 from catalog.database import Database, Row
@@ -20,12 +20,13 @@ from catalog.pure.addresses import check_ae_title, check_host
 from catalog.pure.errors import Conflict, Invalid, NotFound
 from catalog.pure.names import check_code, check_login, folded
 
-_LARGEST_PORT = 65535
-
 
 @dataclass(frozen=True, slots=True)
 class DicomNode:
-    """A DICOM node. `principal` None: it may only be sent to. `studies` None: all that the principal is granted."""
+    """A DICOM node. `principal` None: it may only be sent to. `studies` None: all that the principal is granted.
+
+    `tls`: it must use TLS, and is called by it; `certificate`: which it must show, '' any of the site's.
+    """
 
     id: int
     name: str
@@ -36,6 +37,8 @@ class DicomNode:
     studies: tuple[str, ...] | None
     study_rows: frozenset[int] | None
     created: int
+    tls: bool = False
+    certificate: str = ""
 
 
 def add_node(
@@ -48,12 +51,16 @@ def add_node(
     port: int,
     codes: Collection[str] = (),
     login: str = "",
+    tls: bool = False,
+    certificate: str = "",
 ) -> None:
     """Let a DICOM node ask for what a user sees, and be sent to.
 
     Args:
         codes: studies that it is confined to; without `login`, what its own user is granted.
         login: as whom it asks; '': as a user of its own.
+        tls: it must use TLS, and is called by it.
+        certificate: SHA-256 of the certificate that it must show; '': any of the site's.
 
     Raises:
         Invalid: a value cannot be used.
@@ -62,12 +69,12 @@ def add_node(
     """
     values = {
         "name": check_code(name, "node"), "name_key": folded(name), "ae_title": check_ae_title(ae_title),
-        "host": check_host(host), "port": port, "created": clock.now(),
+        "host": check_host(host), "created": clock.now(), **connecting(port, tls=tls, certificate=certificate),
     }  # fmt: skip
     if not values["host"]:
         raise Invalid("a node needs the IP address that it calls from: an AE title alone is no credential")
-    if not 1 <= port <= _LARGEST_PORT:
-        raise Invalid(f"a port is a number from 1 to {_LARGEST_PORT}")
+    if not port:
+        raise Invalid(f"a port is a number from 1 to {LARGEST_PORT}")
     with changing(database, actor) as (connection, note):
         found = [find_study(connection, code) for code in dict.fromkeys(codes)]
         user_id = find_user(connection, login).id if login else _make_user(database, connection, name, found)
@@ -83,7 +90,7 @@ def add_node(
             connection.execute(sa.insert(dicom_node_studies), rows)
         detail = {
             "ae_title": values["ae_title"], "host": values["host"], "port": port, "login": login or own_login(name),
-            "studies": [study.code for study in found],
+            "studies": [study.code for study in found], "tls": tls, "certificate": values["certificate"],
         }  # fmt: skip
         note(action="node.add", subject=name, detail=detail)
 
@@ -167,4 +174,5 @@ def _node(row: Row, confined: list[tuple[int, str]] | None) -> DicomNode:
         row.id, row.name, row.ae_title, row.host, row.port, user,
         None if confined is None else tuple(code for _, code in confined),
         None if confined is None else frozenset(study for study, _ in confined), row.created,
+        bool(row.tls), row.certificate,
     )  # fmt: skip

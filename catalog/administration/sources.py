@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from catalog import clock
-from catalog.administration.changing import User, changing, find_study, find_user
+from catalog.administration.changing import User, changing, connecting, find_study, find_user
 from catalog.audit import Actor
 from catalog.database import Database
-from catalog.database.tables import batches, source_reviewers, sources, studies, users
+from catalog.database.tables import batches, dicom_nodes, source_reviewers, sources, studies, users
 from catalog.pure.access import Action, role_allows
 from catalog.pure.addresses import check_ae_title, check_host
 from catalog.pure.batches import State
@@ -21,7 +21,10 @@ _FINAL = (State.PUBLISHED.value, State.REJECTED.value, State.ERASED.value)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A source as a list shows it. `host` '' is any address; `study` None is decided at the gate."""
+    """A source as a list shows it. `host` '' is any address; `study` None is decided at the gate.
+
+    `port` 0: it cannot be called. `tls`: it must use TLS; `certificate`: which it must show, '' any of the site's.
+    """
 
     id: int
     name: str
@@ -30,6 +33,19 @@ class Source:
     study: str | None
     reviewers: tuple[str, ...]
     created: int
+    port: int = 0
+    tls: bool = False
+    certificate: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceAddress:
+    """Where a source is called: its IP address, TCP port and AE title, and whether by TLS."""
+
+    host: str
+    port: int
+    ae_title: str
+    tls: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +56,9 @@ class _Named:
     name: str
     ae_title: str
     host: str
+    port: int
+    tls: bool
+    certificate: str
 
 
 def add_source(
@@ -51,8 +70,16 @@ def add_source(
     host: str = "",
     reviewers: Collection[str],
     study: str | None = None,
+    port: int = 0,
+    tls: bool = False,
+    certificate: str = "",
 ) -> None:
     """Let a scanner or centre send DICOM, and name who sees and decides what it sends.
+
+    Args:
+        port: where it is called with reports on storage commitment; 0: nowhere.
+        tls: it must use TLS, and is called by it.
+        certificate: SHA-256 of the certificate that it must show; '': any of the site's.
 
     Raises:
         Invalid: a value cannot be used, or nobody reviews.
@@ -66,7 +93,9 @@ def add_source(
         "ae_title": check_ae_title(ae_title),
         "host": check_host(host),
         "created": clock.now(),
+        **connecting(port, tls=tls, certificate=certificate),
     }
+    _require_address(check_host(host), port)
     with changing(database, actor) as (connection, note):
         people = _reviewers(connection, reviewers)
         home = find_study(connection, study) if study is not None else None
@@ -93,6 +122,58 @@ def set_reviewers(database: Database, actor: Actor, name: str, reviewers: Collec
         note(action="source.reviewers", subject=source.name, detail={"reviewers": [user.login for user in people]})
 
 
+def set_source(
+    database: Database,
+    actor: Actor,
+    name: str,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    tls: bool | None = None,
+    certificate: str | None = None,
+) -> None:
+    """Change where a source is and how it connects; what is None stays.
+
+    Raises:
+        Invalid: a value cannot be used.
+        NotFound: there is none of that name.
+        Conflict: another source has its title at that address.
+    """
+    with changing(database, actor) as (connection, note):
+        source = _find(connection, name, lock=True)
+        address = source.host if host is None else check_host(host)
+        called = source.port if port is None else port
+        _require_address(address, called)
+        how = connecting(
+            called, tls=source.tls if tls is None else tls,
+            certificate=source.certificate if certificate is None else certificate,
+        )  # fmt: skip
+        taken = sa.select(sources.c.id).where(
+            sources.c.ae_title == source.ae_title, sources.c.host == address, sources.c.id != source.id
+        )
+        if connection.execute(taken).first() is not None:
+            raise Conflict("another source has that AE title and address already; see `archimed source list`")
+        connection.execute(sources.update().where(sources.c.id == source.id).values(host=address, **how))
+        note(action="source.set", subject=source.name, detail={"host": address, **how})
+
+
+def address_of_source(database: Database, number: int) -> SourceAddress | None:
+    """Return where a source is called, None if nowhere: it has no port, and no node is known by its title and address."""
+    row = database.row(sa.select(sources).where(sources.c.id == number))
+    if row is None or not row.host:
+        return None
+    if row.port:
+        return SourceAddress(row.host, row.port, row.ae_title, bool(row.tls))
+    same = (dicom_nodes.c.ae_title == row.ae_title, dicom_nodes.c.host == row.host)
+    node = database.row(sa.select(dicom_nodes.c.port, dicom_nodes.c.tls).where(*same))
+    return SourceAddress(row.host, node.port, row.ae_title, bool(node.tls)) if node is not None else None
+
+
+def _require_address(host: str, port: int) -> None:
+    if port and not host:
+        raise Invalid("a source that is called back needs its IP address, too: --host ADDRESS")
+
+
 def list_sources(database: Database) -> list[Source]:
     """Return all sources in the order of their names."""
     logins: dict[int, list[str]] = {}
@@ -104,7 +185,18 @@ def list_sources(database: Database) -> list[Source]:
         logins.setdefault(row.source_id, []).append(row.login)
     statement = sa.select(sources, studies.c.code).outerjoin(studies, studies.c.id == sources.c.study_id)
     return [
-        Source(row.id, row.name, row.ae_title, row.host, row.code, tuple(logins.get(row.id, ())), row.created)
+        Source(
+            row.id,
+            row.name,
+            row.ae_title,
+            row.host,
+            row.code,
+            tuple(logins.get(row.id, ())),
+            row.created,
+            row.port,
+            bool(row.tls),
+            row.certificate,
+        )
         for row in database.rows(statement.order_by(sources.c.name_key))
     ]
 
@@ -131,7 +223,7 @@ def _find(connection: sa.Connection, name: str, *, lock: bool = False) -> _Named
     row = connection.execute(statement.with_for_update() if lock else statement).first()
     if row is None:
         raise NotFound(f"there is no source {name}; see `archimed source list`")
-    return _Named(row.id, row.name, row.ae_title, row.host)
+    return _Named(row.id, row.name, row.ae_title, row.host, row.port, bool(row.tls), row.certificate)
 
 
 def _reviewers(connection: sa.Connection, logins: Collection[str]) -> list[User]:

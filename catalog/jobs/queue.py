@@ -25,8 +25,8 @@ from catalog.pure.jobs import JobEvent, JobState, after, before
 LEASE_SECONDS = 60
 MOST_DEATHS = 3
 """A job whose worker died so often with it, without coming further, is not begun again."""
-_LONGEST_PAUSE = 600
-_WAIT_SECONDS = 15
+_LONGEST_PAUSE = 3600
+_LONGEST_RETRY = 600
 
 Stop = Callable[[], None]
 """Called between the steps of a job; raises when the job should be given back."""
@@ -40,11 +40,13 @@ class JobKind(StrEnum):
     ERASE = "erase"
     CORRECT = "correct"
     BIN = "bin"
+    SEND = "send"
+    COMMIT = "commit"
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job that this worker holds. Of `batch_id`, `correction_id` and `bin_id`, those are 0 that it is not about."""
+    """A job that this worker holds. Of the numbers of what it may be about, those are 0 that it is not about."""
 
     id: int
     kind: JobKind
@@ -54,6 +56,7 @@ class Job:
     correction_id: int = 0
     deaths: int = 0
     bin_id: int = 0
+    delivery_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class JobInfo:
     batch: int | None
     correction: int | None
     bin: int | None
+    delivery: int | None
     study: str
     attempts: int
     done: int
@@ -82,10 +86,13 @@ def enqueue(
     study_id: int | None = None,
     correction_id: int | None = None,
     bin_id: int | None = None,
+    delivery_id: int | None = None,
+    peer: str | None = None,
 ) -> int:
-    """Queue a job in the caller's transaction and return its number."""
+    """Queue a job in the caller's transaction and return its number. `peer`: whom it calls, one job at a time."""
     values = {
         "kind": kind, "batch_id": batch_id, "correction_id": correction_id, "bin_id": bin_id, "study_id": study_id,
+        "delivery_id": delivery_id, "peer": peer,
         "state": JobState.QUEUED, "attempts": 0, "deaths": 0, "not_before": 0, "lease": 0, "worker": "", "done": 0,
         "error": "", "created": clock.now(),
     }  # fmt: skip
@@ -171,13 +178,22 @@ class Queue:
         self._database = database
         self._worker = worker
 
-    def claim(self, batch_id: int | None = None, correction_id: int | None = None, bin_id: int | None = None) -> Job | None:
+    def claim(
+        self,
+        batch_id: int | None = None,
+        correction_id: int | None = None,
+        bin_id: int | None = None,
+        delivery_id: int | None = None,
+        kinds: Collection[JobKind] = tuple(JobKind),
+    ) -> Job | None:
         """Take the oldest job that may run now; None if there is none.
 
-        Per study one job runs at a time, so that names in an exam are given by one hand. A running job whose lease ran out, or
-        whose worker on this machine is gone, is taken over.
+        Per study one job runs at a time, so that names in an exam are given by one hand; and one for each DICOM peer. A running
+        job whose lease ran out, or whose worker on this machine is gone, is taken over.
 
         Args:
+            kinds: take a job of these kinds only.
+            delivery_id: take the job of this delivery only.
             batch_id: take a job of this batch only.
             correction_id: take the job of this correction only.
             bin_id: take a job of this entry of the bin only.
@@ -185,13 +201,14 @@ class Queue:
         now = clock.now()
         self._release_dead()
         other = jobs.alias()
-        same_study_runs = sa.exists().where(
-            other.c.study_id == jobs.c.study_id, other.c.state == JobState.RUNNING, ~_is_lost(other, now),
-            other.c.id != jobs.c.id,
+        same = sa.or_(other.c.study_id == jobs.c.study_id, other.c.peer == jobs.c.peer)
+        rival_runs = sa.exists().where(
+            same, other.c.state == JobState.RUNNING, ~_is_lost(other, now), other.c.id != jobs.c.id
         )  # fmt: skip
         ready = (
             sa.select(jobs.c.id)
-            .where(sa.or_(_is_due(jobs, now), sa.and_(jobs.c.state == JobState.RUNNING, _is_lost(jobs, now))), ~same_study_runs)
+            .where(sa.or_(_is_due(jobs, now), sa.and_(jobs.c.state == JobState.RUNNING, _is_lost(jobs, now))), ~rival_runs)
+            .where(jobs.c.kind.in_(kinds))
             .order_by(jobs.c.id)
             .limit(1)
         )
@@ -201,6 +218,8 @@ class Queue:
             ready = ready.where(jobs.c.correction_id == correction_id)
         if bin_id is not None:
             ready = ready.where(jobs.c.bin_id == bin_id)
+        if delivery_id is not None:
+            ready = ready.where(jobs.c.delivery_id == delivery_id)
         if self._database.row(ready) is None:
             return None  # the usual answer, without taking the write lock
         with self._database.write() as connection:
@@ -258,11 +277,11 @@ class Queue:
 
     def retry_later(self, job: Job, error: str) -> None:
         """Give the job back; it may run again after a pause that doubles with each attempt."""
-        self._give_back(job, error, min(2**job.attempts, _LONGEST_PAUSE), {})
+        self._give_back(job, error, min(2**job.attempts, _LONGEST_RETRY), {})
 
-    def wait(self, job: Job, error: str) -> None:
+    def wait(self, job: Job, error: str, seconds: int) -> None:
         """Give the job back until what it needs is there again: however long that takes, it counts as no attempt."""
-        self._give_back(job, error, _WAIT_SECONDS, {"attempts": jobs.c.attempts - 1})
+        self._give_back(job, error, min(seconds, _LONGEST_PAUSE), {"attempts": jobs.c.attempts - 1})
 
     def _give_back(self, job: Job, error: str, pause: int, more: Mapping[str, Any]) -> None:
         values = {"state": after(JobEvent.RETRY), "lease": 0, "worker": "", "error": error, "not_before": clock.now() + pause}
@@ -306,21 +325,31 @@ class Queue:
 
 
 _HELD = (
-    jobs.c.id, jobs.c.kind, jobs.c.batch_id, jobs.c.correction_id, jobs.c.bin_id, jobs.c.study_id, jobs.c.attempts,
-    jobs.c.deaths,
+    jobs.c.id, jobs.c.kind, jobs.c.batch_id, jobs.c.correction_id, jobs.c.bin_id, jobs.c.delivery_id, jobs.c.study_id,
+    jobs.c.attempts, jobs.c.deaths,
 )  # fmt: skip
 _INFO = sa.select(jobs, studies.c.code).select_from(jobs.outerjoin(studies, studies.c.id == jobs.c.study_id))
 
 
 def _held(row: Row) -> Job:
     batch, correction = row.batch_id or 0, row.correction_id or 0
-    return Job(row.id, JobKind(row.kind), batch, row.study_id, row.attempts, correction, row.deaths, row.bin_id or 0)
+    return Job(
+        row.id,
+        JobKind(row.kind),
+        batch,
+        row.study_id,
+        row.attempts,
+        correction,
+        row.deaths,
+        row.bin_id or 0,
+        row.delivery_id or 0,
+    )
 
 
 def _info(row: Row) -> JobInfo:
     return JobInfo(
-        row.id, JobKind(row.kind), JobState(row.state), row.batch_id, row.correction_id, row.bin_id, row.code or "",
-        row.attempts, row.done, row.error, row.created, row.not_before, row.ended,
+        row.id, JobKind(row.kind), JobState(row.state), row.batch_id, row.correction_id, row.bin_id, row.delivery_id,
+        row.code or "", row.attempts, row.done, row.error, row.created, row.not_before, row.ended,
     )  # fmt: skip
 
 

@@ -16,13 +16,14 @@ import sqlalchemy as sa
 from catalog.database import Database
 from catalog.faults import place_of
 from catalog.jobs.queue import LEASE_SECONDS, MOST_DEATHS, Job, JobKind, Queue, Stop
-from catalog.pure.errors import ArchimedError, Conflict, Damaged, Invalid, OutOfSpace, Unavailable
+from catalog.pure.errors import ArchimedError, Away, Conflict, Damaged, Invalid, OutOfSpace, Unavailable
 
 _log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.5
 _FAILED_PAUSE_SECONDS = 5.0
 _MOST_ATTEMPTS = 8
+_WAIT_SECONDS = 15
 
 
 class _StoppedError(Exception):
@@ -63,8 +64,8 @@ def _nothing_wrong() -> None:
 
 def _what(job: Job) -> str:
     """Return what a job is about, for the log."""
-    if job.bin_id:
-        return str(job.bin_id)
+    if job.bin_id or job.delivery_id:
+        return str(job.bin_id or job.delivery_id)
     return f"batch {job.batch_id}" if job.batch_id else f"correction {job.correction_id}"
 
 
@@ -73,7 +74,7 @@ class Worker:
 
     Args:
         queue: the queue as this worker sees it, which the handlers were made with.
-        handlers: what each kind of job does.
+        handlers: what each kind of job does; jobs of other kinds are left to other workers.
         chores: what is done between jobs, in this order.
         guard: raises while nothing at all may be done, because catalogue, staging and store are not of one age.
     """
@@ -145,6 +146,7 @@ class Worker:
         batch_id: int | None = None,
         correction_id: int | None = None,
         bin_id: int | None = None,
+        delivery_id: int | None = None,
     ) -> bool:
         """Run one job if there is one that may run now; return whether there was.
 
@@ -153,12 +155,13 @@ class Worker:
             batch_id: a job of this batch only.
             correction_id: the job of this correction only.
             bin_id: a job of this entry of the bin only.
+            delivery_id: the job of this delivery only.
 
         Raises:
             ArchimedError: no job may run now, or none could be claimed.
         """
         self._guard()
-        job = self._queue.claim(batch_id, correction_id, bin_id)
+        job = self._queue.claim(batch_id, correction_id, bin_id, delivery_id, tuple(self._handlers))
         if job is None:
             return False
         ended = threading.Event()
@@ -190,7 +193,7 @@ class Worker:
             _log.warning("%s was taken over by another worker", where)
         except (OutOfSpace, Unavailable) as error:
             _log.warning("%s waits: %s", where, error)
-            self._queue.wait(job, str(error))
+            self._queue.wait(job, str(error), error.seconds if isinstance(error, Away) else _WAIT_SECONDS)
         except ArchimedError as error:
             # What cannot be used or is gone stays so however often it is tried.
             self._failed(job, where, str(error), again=not isinstance(error, Invalid | Damaged))
@@ -218,7 +221,9 @@ class Worker:
         with self._database.write() as connection:
             job = self._queue.take(connection, number)
             self._queue.give_up(connection, job, reason)
-            self._handlers[job.kind].give_up(connection, job, reason)
+            # Who may give up a job need not be one who runs it: those that call peers leave nothing in disorder.
+            if job.kind in self._handlers:
+                self._handlers[job.kind].give_up(connection, job, reason)
 
     def _keep_lease(self, job: Job, ended: threading.Event) -> None:
         while not ended.wait(LEASE_SECONDS / 4):

@@ -1,6 +1,8 @@
 """What the catalogue forgets by itself, so that it does not grow for ever; nothing of it is needed any more.
 
     jobs      done: 30 days; failed: a year
+    deliveries, with their receipts: as their jobs
+    received  what sources may ask about (storage commitment): 90 days after it was published
     changes   30 days, but never the newest: faces that stood still for longer begin anew
     tokens    30 days after they expired
     sessions  a day after they began: they live for half of it
@@ -14,13 +16,14 @@ import sqlalchemy as sa
 
 from catalog import clock
 from catalog.database import Database
-from catalog.database.tables import changes, jobs, tokens, web_sessions
+from catalog.database.tables import changes, deliveries, jobs, received_instances, tokens, web_sessions
 from catalog.lifecycle.retention import watch_clock
 from catalog.pure.jobs import JobState
 
 _DAY = 86400
 _SOON = 30 * _DAY
 _LATE = 365 * _DAY
+_ASKED_ABOUT = 90 * _DAY
 _ROWS_AT_ONCE = 1000
 
 
@@ -29,12 +32,17 @@ def prune(database: Database) -> None:
     if not watch_clock(database):
         for table, old in _rules(clock.now()):
             _delete(database, table, old)
+        with database.write() as connection:
+            old = received_instances.c.published < clock.now() - _ASKED_ABOUT
+            connection.execute(received_instances.delete().where(old))
 
 
 def _rules(now: int) -> Iterator[tuple[sa.Table, sa.ColumnElement[bool]]]:
     done = sa.and_(jobs.c.state == JobState.DONE, jobs.c.ended < now - _SOON)
     failed = sa.and_(jobs.c.state == JobState.FAILED, jobs.c.ended < now - _LATE)
     yield jobs, sa.or_(done, failed)
+    has_job = sa.exists().where(jobs.c.delivery_id == deliveries.c.id)
+    yield deliveries, sa.and_(deliveries.c.asked < now - _SOON, ~has_job)
     newest = sa.select(sa.func.max(changes.c.id)).scalar_subquery()
     yield changes, sa.and_(changes.c.at < now - _SOON, changes.c.id < newest)
     yield tokens, tokens.c.expires < now - _SOON

@@ -75,3 +75,11 @@ class Damaged(ArchimedError):
 
 class Unavailable(ArchimedError):
     """A part the answer depends on (the database, the disk) does not answer now; trying again may help."""
+
+
+class Away(Unavailable):
+    """A peer does not answer now; trying again after `seconds` may help."""
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(message)
+        self.seconds = seconds

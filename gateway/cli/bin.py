@@ -15,7 +15,7 @@ from gateway.cli.common import as_option, configuration, json_option
 from gateway.cli.output import print_json, print_records
 from gateway.cli.waiting import wait
 from gateway.records import work
-from gateway.wiring import keep_for
+from gateway.wiring import keep_for, open_worker
 
 _COLUMNS = ("id", "state", "path", "files", "bytes", "put_by", "put", "expires", "reason", "problem", "kept")
 
@@ -132,7 +132,7 @@ def _wait(database: Database, bin_: Bin, entry: Entry) -> Entry:
             raise Refused(f"bin {entry.id} is not done: {entry.problem}; it is tried again by itself")
         return entry.state.is_under_way
 
-    return wait(database, lambda: bin_.info(entry.id), is_under_way, bin_id=entry.id)
+    return wait(open_worker(configuration(), database), lambda: bin_.info(entry.id), is_under_way, bin_id=entry.id)
 
 
 def _tell(done: list[Entry], what: str, *, as_json: bool) -> None:

@@ -10,10 +10,11 @@ from catalog.corrections import CorrectionInfo, Corrections
 from catalog.database import Database
 from catalog.pure.errors import Refused
 from gateway.cli.administering import actor, catalogue
-from gateway.cli.common import as_option, json_option
+from gateway.cli.common import as_option, configuration, json_option
 from gateway.cli.output import print_json, print_records
 from gateway.cli.waiting import wait
 from gateway.records import work
+from gateway.wiring import open_worker
 
 _COLUMNS = ("id", "state", "kind", "study", "place", "value", "asked_by", "asked", "problem")
 
@@ -120,4 +121,4 @@ def _wait(database: Database, corrections: Corrections, info: CorrectionInfo) ->
             raise Refused(f"correction {info.id} is not done: {info.problem}; it is tried again by itself")
         return info.state == "queued"
 
-    return wait(database, lambda: corrections.info(info.id), is_under_way, correction_id=info.id)
+    return wait(open_worker(configuration(), database), lambda: corrections.info(info.id), is_under_way, correction_id=info.id)

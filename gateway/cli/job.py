@@ -3,6 +3,7 @@
 import click
 
 from catalog.administration.jobs import cancel_job, retry_job
+from catalog.exchange import find_delivery, receipt
 from catalog.jobs import list_jobs, show_job
 from catalog.pure.jobs import UNFINISHED, JobState
 from gateway.cli.administering import actor, catalogue
@@ -11,7 +12,7 @@ from gateway.cli.output import print_record, print_records
 from gateway.records import work
 from gateway.wiring import open_worker
 
-_COLUMNS = ("id", "kind", "state", "batch", "study", "attempts", "done", "created", "error")
+_COLUMNS = ("id", "kind", "state", "batch", "delivery", "study", "attempts", "done", "created", "error")
 
 
 @click.group()
@@ -55,7 +56,13 @@ def show(number: int, as_json: bool) -> None:
       archimed job show 17
     """
     with catalogue() as database:
-        print_record(work.job(show_job(database, number)), as_json=as_json)
+        info = show_job(database, number)
+        record = work.job(info)
+        if info.delivery is None:
+            print_record(record, as_json=as_json)
+        else:
+            delivery = work.delivery(find_delivery(database, info.delivery), receipt(database, info.delivery))
+            print_record({**record, **delivery}, as_json=as_json)
 
 
 @job.command()

@@ -29,7 +29,11 @@ def node() -> None:
     "--as", "login", default="", metavar="LOGIN",
     help="The user as whom it asks, and whose grants count; without, a user of its own, with a grant on each --study.",
 )  # fmt: skip
-def add(name: str, ae_title: str, host: str, port: int, codes: tuple[str, ...], login: str) -> None:
+@click.option("--tls", is_flag=True, help="It must use TLS, with a certificate of the site's CA, and is called by TLS.")
+@click.option("--certificate", default="", metavar="SHA256", help="Fingerprint of the certificate it must show; any without.")
+def add(
+    name: str, ae_title: str, host: str, port: int, codes: tuple[str, ...], login: str, tls: bool, certificate: str
+) -> None:  # fmt: skip
     """Let a DICOM node query, retrieve and be sent to.
 
     With --as it sees what that user is granted, and of this only each --study if any is named. Without --as it gets a user of
@@ -42,7 +46,8 @@ def add(name: str, ae_title: str, host: str, port: int, codes: tuple[str, ...], 
     """
     with catalogue() as database:
         administration.add_node(
-            database, actor(""), name, ae_title=ae_title, host=host, port=port, codes=codes, login=login
+            database, actor(""), name, ae_title=ae_title, host=host, port=port, codes=codes, login=login, tls=tls,
+            certificate=certificate,
         )  # fmt: skip
     click.echo(f"node {name} added, asking as {login or administration.own_login(name)}")
 
@@ -58,7 +63,7 @@ def list_(as_json: bool) -> None:
     """
     with catalogue() as database:
         found = [people.dicom_node(each) for each in administration.list_nodes(database)]
-    print_records(found, ("name", "ae_title", "host", "port", "login", "studies"), as_json=as_json)
+    print_records(found, ("name", "ae_title", "host", "port", "tls", "login", "studies"), as_json=as_json)
 
 
 @node.command()

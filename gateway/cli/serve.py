@@ -1,11 +1,14 @@
 """`archimed serve`: the appliance as one process tree, each part in a process of its own."""
 
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import click
 
 from catalog import marks
+from catalog.jobs import Worker
 from gateway import logs
 from gateway.cli.common import configuration
 from gateway.config import Config
@@ -14,6 +17,9 @@ from gateway.supervisor import Part, Supervisor, address_of, listen, listen_loca
 _TOUCHES_IN_QUIET_TIME = 3
 # Within one file the worker says nothing, and one of many gigabytes takes its time.
 _LONGEST_FILE_SECONDS = 1800.0
+# Peers that are called at the same time.
+_DELIVERERS = 3
+_FAREWELL_SECONDS = 5.0
 
 
 @click.command()
@@ -21,8 +27,8 @@ _LONGEST_FILE_SECONDS = 1800.0
 def serve(names: Sequence[str]) -> None:
     """Serve WebDAV (http), receive DICOM (dicom), check and publish (worker); without a name, all three.
 
-    Prints one line `ready http=HOST:PORT dicom=HOST:PORT` when it accepts work. SIGTERM or Ctrl-C stops it in order; a part
-    that dies is started again.
+    Prints one line `ready http=HOST:PORT dicom=HOST:PORT` (and `dicom-tls=HOST:PORT` where TLS is set up) when it accepts
+    work. SIGTERM or Ctrl-C stops it in order; a part that dies is started again.
 
     \b
     Examples:
@@ -36,6 +42,7 @@ def serve(names: Sequence[str]) -> None:
     marks.require(config.staging.path, "the staging folder")
     parts = [make(config) for name, make in _MAKERS.items() if name in names or not names]
     addresses = [f"{part.name}={address_of(part.listener)}" for part in reversed(parts) if part.listener is not None]
+    addresses += [f"dicom-tls={address_of(other)}" for part in parts if part.name == "dicom" for other in part.others]
     supervisor = Supervisor(parts, lambda name: logs.configure(name, form, config.log.level))
     supervisor.run(lambda: click.echo(" ".join(["ready", *addresses])))
 
@@ -76,9 +83,24 @@ def _http(config: Config) -> Part:
 def _dicom(config: Config) -> Part:
     from catalog.audit import Keeper
     from gateway import dicom
-    from gateway.wiring import open_archive, open_database, open_dicom_services, open_intake
+    from gateway.wiring import (
+        open_archive,
+        open_caller,
+        open_database,
+        open_deliverer,
+        open_dicom_services,
+        open_intake,
+        open_staging,
+        tls_files,
+    )
 
     listener = listen(config.dicom.host, config.dicom.port, "[dicom] port")
+    files = tls_files(config)
+    secure: tuple[dicom.SecureListener, ...] = ()
+    if files is not None:
+        context = dicom.server_context(files)
+        secure = (dicom.SecureListener(listen(config.dicom.host, config.tls.port, "[dicom.tls] port"), context),)
+    caller = open_caller(config)
     settings = dicom.Settings(
         ae_title=config.dicom.ae_title,
         accept_any_called=config.dicom.accept_any_called,
@@ -91,14 +113,32 @@ def _dicom(config: Config) -> Part:
         database = open_database(config)
         intake, keeper = open_intake(config, database), Keeper(database)
         keeper.start()
-        services = open_dicom_services(intake, database, open_archive(config, database, keeper), config.dicom.ae_title)
+        archive, staging = open_archive(config, database, keeper), open_staging(config)
+        services = open_dicom_services(intake, database, archive, staging, caller, config.dicom.ae_title)
+        deliverers = [open_deliverer(config, database, archive, caller) for _ in range(_DELIVERERS)]
         try:
-            dicom.run(services, dicom.KnownPeers(intake, database), listener, settings, ready, alive)
+            with running(deliverers):
+                dicom.run(services, dicom.KnownPeers(intake, database), listener, settings, ready, alive, *secure)
         finally:
             intake.close()
             keeper.stop()
 
-    return Part("dicom", run, listener)
+    return Part("dicom", run, listener, others=tuple(each.listener for each in secure))
+
+
+@contextmanager
+def running(workers: Sequence[Worker]) -> Iterator[None]:
+    """Run each worker in a thread of its own."""
+    stop = threading.Event()
+    threads = [threading.Thread(target=worker.run, args=(stop,), name="dicom-delivery", daemon=True) for worker in workers]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(_FAREWELL_SECONDS)  # one that waits for a peer dies with the process; its job is taken over
 
 
 def _worker(config: Config) -> Part:

@@ -28,7 +28,7 @@ from gateway.cli.showing import print_details, print_state
 from gateway.cli.times import Since
 from gateway.cli.waiting import wait
 from gateway.records.gate import batch as batch_record
-from gateway.wiring import open_database, open_staging
+from gateway.wiring import open_database, open_staging, open_worker
 
 _COLUMNS = ("id", "state", "source", "study", "exam", "files", "problems", "last_write")
 _FIRST = 0
@@ -350,7 +350,7 @@ def _wait(gate: _Gate, batch: int, states: set[State], what: str) -> BatchInfo:
             advance(done)
             return True
 
-        return wait(gate.database, lambda: gate.review.info(batch), is_under_way, batch_id=batch)
+        return wait(open_worker(configuration(), gate.database), lambda: gate.review.info(batch), is_under_way, batch_id=batch)
 
 
 for command in (orphans, adopt, erase):

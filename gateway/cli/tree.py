@@ -6,14 +6,16 @@ PATH begins at the user's root: `2008-0003/E001`.
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import click
 
 from catalog.administration import principal
 from catalog.audit import Face, Keeper
 from catalog.database import Database
+from catalog.pure.access import Principal
 from catalog.pure.nodes import Node
-from catalog.view import View
+from catalog.view import Archive, View
 from gateway.cli.administering import catalogue
 from gateway.cli.common import configuration, json_option, unix_login
 from gateway.cli.output import print_json_stream, print_record
@@ -91,20 +93,29 @@ def cat(path: str, login: str | None) -> None:
 
 @contextmanager
 def _view(login: str | None) -> Iterator[View]:
-    with view_as(login) as (view, _):
-        yield view
+    with view_as(login) as seen:
+        yield seen.view
+
+
+class Seen(NamedTuple):
+    """The archive as a user sees it, and what it is seen through."""
+
+    view: View
+    user: Principal
+    database: Database
+    archive: Archive
 
 
 @contextmanager
-def view_as(login: str | None) -> Iterator[tuple[View, Database]]:
-    """Give the archive as a user sees it, None for the caller's own login, and the catalogue."""
+def view_as(login: str | None) -> Iterator[Seen]:
+    """Give the archive as a user sees it, None for the caller's own login."""
     with catalogue() as database:
         keeper = Keeper(database)
         actor = unix_login()
         user = principal(database, login or actor)
         try:
             archive = open_archive(configuration(), database, keeper)
-            yield archive.view(user, Face.CLI, "" if actor == user.login else actor), database
+            yield Seen(archive.view(user, Face.CLI, "" if actor == user.login else actor), user, database, archive)
         finally:
             keeper.stop()
 

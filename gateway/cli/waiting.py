@@ -5,9 +5,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from catalog.database import Database
-from gateway.cli.common import configuration
-from gateway.wiring import open_worker
+from catalog.jobs import Worker
 
 _Told = TypeVar("_Told")
 
@@ -16,23 +14,23 @@ _POLL_SECONDS = 0.1
 
 
 def wait(
-    database: Database,
+    worker: Worker,
     look: Callable[[], _Told],
     is_under_way: Callable[[_Told], bool],
     *,
     batch_id: int | None = None,
     correction_id: int | None = None,
     bin_id: int | None = None,
+    delivery_id: int | None = None,
 ) -> _Told:
     """Return what `look` says once it is under way no more.
 
     The command line runs where the configuration and the secrets are, so where no worker takes the job of that batch,
-    correction or entry of the bin soon, it does what a worker does.
+    correction, entry of the bin or delivery soon, `worker` does it here.
     """
-    worker = open_worker(configuration(), database)
     begun = time.monotonic()
     while is_under_way(found := look()):
         if time.monotonic() - begun > _GRACE_SECONDS:
-            worker.run_one(threading.Event(), batch_id, correction_id, bin_id)
+            worker.run_one(threading.Event(), batch_id, correction_id, bin_id, delivery_id)
         time.sleep(_POLL_SECONDS)
     return found

@@ -101,6 +101,27 @@ class Dicom:
 
 
 @dataclass(frozen=True, slots=True)
+class DicomTLS:
+    """`[dicom.tls]`: DICOM over TLS, on a port of its own; without `certificate_file` there is none.
+
+    PEM files: our certificate with its chain, its private key, and `ca_file`, the site's CA, which must have signed the
+    certificates of peers.
+    """
+
+    port: Annotated[int, _PORT] = 2762
+    certificate_file: Annotated[Path | None, values.path] = None
+    key_file: Annotated[Path | None, values.secret_path] = None
+    ca_file: Annotated[Path | None, values.path] = None
+
+    @property
+    def missing(self) -> list[str]:
+        """The keys without which TLS cannot be spoken, if one of them is there."""
+        names = ("certificate_file", "key_file", "ca_file")
+        missing = [name for name in names if getattr(self, name) is None]
+        return missing if len(missing) < len(names) else []
+
+
+@dataclass(frozen=True, slots=True)
 class Auth:
     """`[auth]`: who is asked, in this order, whether a login and password are right; `docs/authentication.md` explains it.
 
@@ -189,6 +210,7 @@ class Config:
     retention: Retention = field(default_factory=Retention)
     http: Http = field(default_factory=Http)
     dicom: Dicom = field(default_factory=Dicom)
+    tls: DicomTLS = field(default_factory=DicomTLS)
     auth: Auth = field(default_factory=Auth)
     pam: Pam = field(default_factory=Pam)
     ldap: Ldap = field(default_factory=Ldap)
@@ -200,5 +222,6 @@ class Config:
 # By the name in the file; the last part of it is the name of the field in `Config`.
 SECTIONS: dict[str, type] = {
     "catalog": Catalog, "store": Store, "staging": Staging, "bin": Bin, "retention": Retention, "http": Http,
-    "dicom": Dicom, "auth": Auth, "auth.pam": Pam, "auth.ldap": Ldap, "deid": Deid, "mounts": Mounts, "log": Log,
+    "dicom": Dicom, "dicom.tls": DicomTLS, "auth": Auth, "auth.pam": Pam, "auth.ldap": Ldap,
+    "deid": Deid, "mounts": Mounts, "log": Log,
 }  # fmt: skip

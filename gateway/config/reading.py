@@ -73,9 +73,10 @@ def _flat(document: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _missing(config: Config) -> list[str]:
+    tls = [f"[dicom.tls] {key}: needed, because TLS is set up" for key in config.tls.missing]
     if "ldap" not in config.auth.backends:
-        return []
-    return [f"[auth.ldap] {key}: needed, because ldap is among the backends" for key in config.ldap.missing]
+        return tls
+    return tls + [f"[auth.ldap] {key}: needed, because ldap is among the backends" for key in config.ldap.missing]
 
 
 def _parse(file: Path) -> dict[str, Any]:

@@ -7,8 +7,10 @@
     storing      C-STORE: whatever known sources send, as received, into the gate's staging
     find         C-FIND: what nodes are granted
     retrieve     C-GET and C-MOVE of it
-    requestor    associations that we ask for, to send files
-    sending      `archimed send`
+    commitment   storage commitment: requests of sources, reports to them
+    requestor    associations that we ask for
+    sending      the jobs of `archimed send` and of routes
+    tls          what connections are held to that use TLS
     identifiers  queries as data sets
     heads        heads of stored files
     peers        who is at the other end
@@ -24,11 +26,18 @@ ours for the rest would make two ways in that had to be kept alike.
 May live here: the protocol. Not: what a file means, where it lies, who may see it.
 """
 
+from gateway.dicom.commitment import Commitment, Reporter
 from gateway.dicom.echo import Echo
 from gateway.dicom.find import Find
 from gateway.dicom.peers import KnownPeers
-from gateway.dicom.receiver import Receiver, Settings, run
+from gateway.dicom.receiver import Receiver, SecureListener, Settings, run
+from gateway.dicom.requestor import Caller
 from gateway.dicom.retrieve import Get, Move
+from gateway.dicom.sending import Sender
 from gateway.dicom.storing import Store
+from gateway.dicom.tls import TLSFiles, client_context, server_context
 
-__all__ = ["Echo", "Find", "Get", "KnownPeers", "Move", "Receiver", "Settings", "Store", "run"]
+__all__ = [
+    "Caller", "Commitment", "Echo", "Find", "Get", "KnownPeers", "Move", "Receiver", "Reporter", "SecureListener", "Sender",
+    "Settings", "Store", "TLSFiles", "client_context", "run", "server_context",
+]  # fmt: skip

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import select
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -22,6 +23,7 @@ from gateway.dicom.negotiation import Context, Proposed, Rejection, Request, Rol
 from gateway.dicom.pdu import Aborted, Fragment, PeerError, Released
 from gateway.dicom.peers import Peer, Peers
 from gateway.dicom.services import Answered, Operation, Service, Session
+from gateway.dicom.tls import fingerprint
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +121,12 @@ class Association:
 
     def _shut(self, how: int) -> None:
         with contextlib.suppress(OSError):
-            self._connection.shutdown(how)
+            # Of TLS, shutdown() would also forget the keys, and we may still say a word.
+            socket.socket.shutdown(self._connection, how)
+
+    @property
+    def _certificate(self) -> str | None:
+        return fingerprint(self._connection) if isinstance(self._connection, ssl.SSLSocket) else None
 
     @property
     def _who(self) -> str:
@@ -155,7 +162,7 @@ class Association:
     def _judge(self, request: Request) -> tuple[Rejection | None, Peer | None]:
         if not request.understood:
             return negotiation.NOT_UNDERSTOOD, None
-        peer = self._terms.peers.find(request.calling, self._address)
+        peer = self._terms.peers.find(request.calling, self._address, self._certificate)
         if peer is None and self._terms.echo_from_anyone and _only_verifies(request):
             peer = Peer(request.calling, self._address)
         if peer is None:
@@ -198,7 +205,7 @@ class Association:
     def _receive(self, space: memoryview) -> int:
         try:
             count = self._connection.recv_into(space)
-        except BlockingIOError:
+        except (BlockingIOError, ssl.SSLWantReadError):
             raise PeerError("it stayed silent for too long") from None
         if count:
             # DCMTK writes the command and the data set apart and, by Nagle's algorithm, waits with the second for our
@@ -315,6 +322,8 @@ class Association:
             self._stream.received(self._receive(self._stream.space()))
 
     def _is_readable(self) -> bool:
+        if isinstance(self._connection, ssl.SSLSocket) and self._connection.pending():
+            return True
         poll = select.poll()
         poll.register(self._connection, select.POLLIN)
         return bool(poll.poll(0))
@@ -333,6 +342,9 @@ class Association:
         with contextlib.suppress(OSError):
             self._connection.settimeout(_FAREWELL_SECONDS)
             self._connection.sendall(data)
+            if isinstance(self._connection, ssl.SSLSocket):
+                self._connection.unwrap()  # says that nothing more comes; some devices never answer it
+                return
             self._connection.shutdown(socket.SHUT_WR)
             while self._connection.recv(65536) and time.monotonic() < end:
                 pass

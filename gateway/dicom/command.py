@@ -21,6 +21,8 @@ C_GET_RQ = 0x0010
 C_FIND_RQ = 0x0020
 C_MOVE_RQ = 0x0021
 C_ECHO_RQ = 0x0030
+N_EVENT_REPORT_RQ = 0x0100
+N_ACTION_RQ = 0x0130
 C_CANCEL_RQ = 0x0FFF
 RESPONSE = 0x8000
 """Added to a request's field, it is its response's."""
@@ -34,6 +36,7 @@ _SHORT_ELEMENT = struct.Struct("<HHIH")
 _GROUP_LENGTH = struct.Struct("<HHII")
 
 _SOP_CLASS, _FIELD, _MESSAGE, _ANSWERS, _DATA_SET_TYPE = 0x0002, 0x0100, 0x0110, 0x0120, 0x0800
+_REQUESTED_CLASS, _REQUESTED_INSTANCE, _EVENT_TYPE, _ACTION_TYPE = 0x0003, 0x1001, 0x1002, 0x1008
 _DESTINATION, _PRIORITY, _STATUS, _COMMENT, _SOP_INSTANCE = 0x0600, 0x0700, 0x0900, 0x0902, 0x1000
 _COUNTERS = (0x1020, 0x1021, 0x1022, 0x1023)
 _ORIGINATOR, _ORIGINATOR_MESSAGE = 0x1030, 0x1031
@@ -43,8 +46,13 @@ class Status(IntEnum):
     """Answers this provider gives (PS3.7 annex C, PS3.4 tables B.2-1, C.4-1, C.4-2, C.4-3)."""
 
     SUCCESS = 0x0000
+    NO_SUCH_INSTANCE = 0x0112
+    INVALID_ARGUMENT = 0x0115
     SOP_CLASS_NOT_SUPPORTED = 0x0122
+    NO_SUCH_ACTION = 0x0123
+    NOT_AUTHORIZED = 0x0124
     UNRECOGNISED_OPERATION = 0x0211
+    RESOURCE_LIMITATION = 0x0213
     OUT_OF_RESOURCES = 0xA700
     TOO_MANY_MATCHES = 0xA701
     NOTHING_SENT = 0xA702
@@ -65,6 +73,11 @@ class Status(IntEnum):
 
 
 _COMMENTS = {
+    Status.NO_SUCH_INSTANCE: "commitment has the well-known instance alone",
+    Status.INVALID_ARGUMENT: "the request names no transaction or no instances",
+    Status.NO_SUCH_ACTION: "this class knows the action type 1 alone",
+    Status.NOT_AUTHORIZED: "the archive has no address and port to report to",
+    Status.RESOURCE_LIMITATION: "too much in one request, or not now; ask again later",
     Status.SOP_CLASS_NOT_SUPPORTED: "SOP class is not the presentation context's",
     Status.UNRECOGNISED_OPERATION: "this operation is not served here",
     Status.OUT_OF_RESOURCES: "the archive cannot keep it now; send again later",
@@ -94,7 +107,7 @@ class Command:
     """A command set as it came; UIDs as sent, without padding, None where they are missing or cannot be one.
 
     `message` is a request's own number, or that of the request that a response or C-CANCEL is about. `status` is a response's.
-    `destination` is the AE title that a C-MOVE names.
+    `destination` is the AE title that a C-MOVE names; `action` the type of an N-ACTION.
     """
 
     field: int
@@ -104,6 +117,7 @@ class Command:
     sop_instance: bytes | None
     destination: str = ""
     status: int = 0
+    action: int = 0
 
     @property
     def is_response(self) -> bool:
@@ -120,14 +134,16 @@ def parse(data: bytes | bytearray) -> Command:
     elements = _elements(data)
     field = _number(elements, _FIELD)
     answers = field == C_CANCEL_RQ or bool(field & RESPONSE)
+    acts = field == N_ACTION_RQ
     return Command(
         field=field,
         message=_number(elements, _ANSWERS if answers else _MESSAGE),
         has_data_set=_number(elements, _DATA_SET_TYPE) != _NO_DATA_SET,
-        sop_class=_uid(elements.get(_SOP_CLASS)),
-        sop_instance=_uid(elements.get(_SOP_INSTANCE), _LONGEST_INSTANCE),
+        sop_class=_uid(elements.get(_REQUESTED_CLASS if acts else _SOP_CLASS)),
+        sop_instance=_uid(elements.get(_REQUESTED_INSTANCE if acts else _SOP_INSTANCE), _LONGEST_INSTANCE),
         destination=elements.get(_DESTINATION, b"").decode("ascii", "replace").strip(" \0"),
         status=_number(elements, _STATUS) if field & RESPONSE else 0,
+        action=_number(elements, _ACTION_TYPE) if acts else 0,
     )
 
 
@@ -174,6 +190,7 @@ def response(command: Command, status: Status, *, has_identifier: bool = False, 
             _SHORT_ELEMENT.pack(0, _STATUS, 2, status),
             _padded(_COMMENT, status.comment.encode("ascii"), b" "),
             _padded(_SOP_INSTANCE, command.sop_instance or b"", b"\0"),
+            _SHORT_ELEMENT.pack(0, _ACTION_TYPE, 2, command.action) if command.field == N_ACTION_RQ else b"",
             _counted(counters) if counters is not None else b"",
         )
     )
@@ -209,6 +226,21 @@ def store_request(message: int, sop_class: str, sop_instance: str, originator: s
         parts.append(_padded(_ORIGINATOR, originator.encode("ascii"), b" "))
         parts.append(_SHORT_ELEMENT.pack(0, _ORIGINATOR_MESSAGE, 2, originator_message))
     body = b"".join(parts)
+    return _GROUP_LENGTH.pack(0, 0, 4, len(body)) + body
+
+
+def event_report(message: int, sop_class: str, sop_instance: str, event: int) -> bytes:
+    """Return the command set of an N-EVENT-REPORT request (PS3.7 table 10.3-1); `event`: its type."""
+    body = b"".join(
+        (
+            _padded(_SOP_CLASS, sop_class.encode("ascii"), b"\0"),
+            _SHORT_ELEMENT.pack(0, _FIELD, 2, N_EVENT_REPORT_RQ),
+            _SHORT_ELEMENT.pack(0, _MESSAGE, 2, message),
+            _SHORT_ELEMENT.pack(0, _DATA_SET_TYPE, 2, _DATA_SET),
+            _padded(_SOP_INSTANCE, sop_instance.encode("ascii"), b"\0"),
+            _SHORT_ELEMENT.pack(0, _EVENT_TYPE, 2, event),
+        )
+    )
     return _GROUP_LENGTH.pack(0, 0, 4, len(body)) + body
 
 

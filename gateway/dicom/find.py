@@ -86,6 +86,8 @@ def view_of(archive: Archive, peer: Peer) -> View:
 class WithIdentifier:
     """A request whose data set is an identifier; what comes beyond the longest is forgotten, and makes it unreadable."""
 
+    longest = identifiers.LONGEST
+
     def __init__(self, context: Context, command: Command) -> None:
         self.context = context
         self.command = command
@@ -93,7 +95,7 @@ class WithIdentifier:
 
     def take(self, data: memoryview) -> None:
         """Take the next bytes."""
-        if len(self._data) <= identifiers.LONGEST:
+        if len(self._data) <= self.longest:
             self._data += data
 
     def flush(self) -> None:
@@ -102,15 +104,24 @@ class WithIdentifier:
     def discard(self) -> None:
         """Nothing lies anywhere."""
 
+    @property
+    def is_too_long(self) -> bool:
+        """Whether more came than is taken."""
+        return len(self._data) > self.longest
+
+    def data(self) -> bytes:
+        """Return what came."""
+        return bytes(self._data)
+
     def query(self) -> Query:
         """Return the identifier.
 
         Raises:
             Invalid: it cannot be read.
         """
-        if len(self._data) > identifiers.LONGEST:
+        if self.is_too_long:
             raise Invalid("the identifier is too long")
-        return identifiers.read(bytes(self._data), self.context.transfer_syntax)
+        return identifiers.read(self.data(), self.context.transfer_syntax)
 
 
 class _Queries(Session):

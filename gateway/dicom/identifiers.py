@@ -29,15 +29,20 @@ def read(data: bytes, transfer_syntax: str) -> Query:
     Raises:
         Invalid: it cannot be read, or has no level.
     """
-    syntax = UID(transfer_syntax)
     try:
         with quietly():
-            found = dsutils.decode(io.BytesIO(data), syntax.is_implicit_VR, syntax.is_little_endian, syntax.is_deflated)
+            found = decoded(data, transfer_syntax)
             keys = {element.keyword: Key(element.VR, texts(element.VR, element.value)) for element in found if element.keyword}
             level = keys.pop(_LEVEL).wanted[0]
             return Query(Level(level.strip().upper()), keys)
     except Exception:  # noqa: BLE001 - pydicom lets out whatever the bytes provoke, and its text quotes them
         raise Invalid("the identifier cannot be read, or names no level") from None
+
+
+def decoded(data: bytes, transfer_syntax: str) -> Dataset:
+    """Return the data set that bytes are; raises whatever they provoke."""
+    syntax = UID(transfer_syntax)
+    return dsutils.decode(io.BytesIO(data), syntax.is_implicit_VR, syntax.is_little_endian, syntax.is_deflated)
 
 
 def texts(vr: str, value: object) -> tuple[str, ...]:

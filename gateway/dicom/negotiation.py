@@ -233,7 +233,7 @@ def accept(request: Request, contexts: Iterable[Context]) -> bytes:
     answer.calling_ae_title = answer.called_ae_title = "X"
     answer.presentation_context_definition_results_list = [_result(context) for context in contexts]
     named = {context.sop_class: context for context in contexts if context.accepted and context.names_roles}
-    answer.user_information = [*user_information(), *map(_role, named.values())]
+    answer.user_information = [*user_information(), *(role(context.sop_class, context.roles) for context in named.values())]
     data = A_ASSOCIATE_AC(answer).encode()
     return bytes(data[: _CALLED.start] + request.titles + data[_CALLING.stop :])
 
@@ -251,12 +251,13 @@ def user_information() -> list[Any]:
     return [longest, implementation, version]
 
 
-def _role(context: Context) -> SCP_SCU_RoleSelectionNegotiation:
-    role = SCP_SCU_RoleSelectionNegotiation()
-    role.sop_class_uid = UID(context.sop_class)
-    role.scu_role = Roles.REQUESTOR_IS_SCU in context.roles
-    role.scp_role = Roles.REQUESTOR_IS_SCP in context.roles
-    return role
+def role(sop_class: str, roles: Roles) -> SCP_SCU_RoleSelectionNegotiation:
+    """Return the item that says what the requestor of an association is for a SOP class (PS3.7 D.3.3.4)."""
+    item = SCP_SCU_RoleSelectionNegotiation()
+    item.sop_class_uid = UID(sop_class)
+    item.scu_role = Roles.REQUESTOR_IS_SCU in roles
+    item.scp_role = Roles.REQUESTOR_IS_SCP in roles
+    return item
 
 
 def _result(context: Context) -> PresentationContext:

@@ -1,7 +1,8 @@
 """The listening side: takes connections, reads their association requests, gives each association a thread.
 
 A connection costs no thread before its whole association request is there; those that wait for theirs are few, small and
-short-lived, and the oldest makes room for a new one. So a thousand that connect and say nothing keep nobody out.
+short-lived, and the oldest makes room for a new one. So a thousand that connect and say nothing keep nobody out. A TLS
+handshake is part of that: it goes on as bytes come, and nobody waits for it.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import logging
 import selectors
 import signal
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -57,6 +59,14 @@ class Settings:
     grace_seconds: float = 5
 
 
+@dataclass(frozen=True, slots=True)
+class SecureListener:
+    """A listener, bound and listening, whose connections begin with a TLS handshake, and what they are held to."""
+
+    listener: socket.socket
+    context: ssl.SSLContext
+
+
 def run(
     services: Sequence[Service],
     peers: Peers,
@@ -64,6 +74,7 @@ def run(
     settings: Settings,
     on_ready: Callable[[], None],
     on_turn: Callable[[], None] = lambda: None,
+    secure: SecureListener | None = None,
 ) -> None:
     """Receive in this process until SIGTERM or SIGINT; in the main thread.
 
@@ -76,8 +87,9 @@ def run(
         settings: how to receive.
         on_ready: called once connections are taken.
         on_turn: called every few seconds, as long as connections are taken.
+        secure: where TLS is spoken, besides.
     """
-    receiver = Receiver(services, peers, listener, settings)
+    receiver = Receiver(services, peers, listener, settings, secure)
     signals = (signal.SIGTERM, signal.SIGINT)
     before = [signal.signal(number, lambda *_: receiver.stop()) for number in signals]
     try:
@@ -95,16 +107,50 @@ class _Caller:
     address: str
     deadline: float
     request: bytearray = field(default_factory=bytearray)
+    shakes_hands: bool = False
+
+    def receive(self) -> bytes | None:
+        """Return what has come; b"" when nothing more comes, None for nothing yet.
+
+        Raises:
+            OSError: the connection is lost, or its handshake failed.
+        """
+        if not isinstance(self.connection, ssl.SSLSocket):
+            try:
+                return self.connection.recv(65536)
+            except BlockingIOError:
+                return None
+        got = bytearray()
+        try:
+            if self.shakes_hands:
+                self.connection.do_handshake()
+                self.shakes_hands = False
+            # What the library has read already wakes no selector.
+            while len(got) <= _LONGEST_REQUEST and (piece := self.connection.recv(65536)):
+                got += piece
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return bytes(got) or None
+        return bytes(got)
 
 
 class Receiver:
-    """Receives on one listener; `serve` blocks, `stop` may be called from anywhere, signal handlers too."""
+    """Receives on one listener, and on one for TLS if there is one.
+
+    `serve` blocks; `stop` may be called from anywhere, signal handlers too.
+    """
 
     def __init__(
-        self, services: Sequence[Service], peers: Peers, listener: socket.socket, settings: Settings
-    ) -> None:  # fmt: skip
+        self,
+        services: Sequence[Service],
+        peers: Peers,
+        listener: socket.socket,
+        settings: Settings,
+        secure: SecureListener | None = None,
+    ) -> None:
         self._services = services
-        self._listener = listener
+        self._listeners: dict[socket.socket, ssl.SSLContext | None] = {listener: None}
+        if secure is not None:
+            self._listeners[secure.listener] = secure.context
         self._settings = settings
         self._terms = Terms(
             services, peers, settings.ae_title, settings.accept_any_called, settings.echo_from_anyone, settings.idle_seconds
@@ -128,8 +174,9 @@ class Receiver:
         logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)
         toucher = threading.Thread(target=self._touch, name="dicom-touch", daemon=True)
         toucher.start()
-        self._listener.setblocking(False)
-        self._selector.register(self._listener, selectors.EVENT_READ)
+        for listener in self._listeners:
+            listener.setblocking(False)
+            self._selector.register(listener, selectors.EVENT_READ)
         self._selector.register(self._woken, selectors.EVENT_READ)
         on_ready()
         try:
@@ -146,8 +193,8 @@ class Receiver:
         for key, _ in self._selector.select(min(max(0.0, patience), _TURN_SECONDS)):
             if key.fileobj is self._woken:
                 return False
-            if key.fileobj is self._listener:
-                self._accept()
+            if key.fileobj in self._listeners:
+                self._accept(key.fileobj)
             elif key.data.connection in self._callers:  # not dropped since, to make room
                 self._listen_to(key.data)
         now = time.monotonic()
@@ -155,9 +202,9 @@ class Receiver:
             self._drop(caller)
         return True
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket) -> None:
         try:
-            connection, address = self._listener.accept()
+            connection, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return  # another process took it, or it is gone
         except OSError as error:
@@ -167,20 +214,27 @@ class Receiver:
         if len(self._callers) >= self._settings.waiting:
             self._drop(next(iter(self._callers.values())))
         connection.setblocking(False)
+        context = self._listeners[listener]
+        if context is not None:
+            connection = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         # "%" and the interface follow a link-local address
         caller = _Caller(
-            connection, check_host(address[0].partition("%")[0]), time.monotonic() + self._settings.request_seconds
-        )
+            connection, check_host(address[0].partition("%")[0]), time.monotonic() + self._settings.request_seconds,
+            shakes_hands=context is not None,
+        )  # fmt: skip
         self._callers[connection] = caller
         self._selector.register(connection, selectors.EVENT_READ, caller)
 
     def _listen_to(self, caller: _Caller) -> None:
         try:
-            data = caller.connection.recv(65536)
-        except BlockingIOError:
-            return
-        except OSError:
+            data = caller.receive()
+        except OSError as error:
+            if caller.shakes_hands:
+                reason = error.reason if isinstance(error, ssl.SSLError) else type(error).__name__
+                log.warning("a TLS handshake with %s failed: %s", caller.address, reason)
             data = b""
+        if data is None:
+            return
         caller.request += data
         try:
             complete = _is_complete(caller.request)
@@ -249,7 +303,8 @@ class Receiver:
         self._selector.close()
         for caller in self._callers.values():
             caller.connection.close()
-        self._listener.close()
+        for listener in self._listeners:
+            listener.close()
         with self._turn:
             left = dict(self._open)
         for association in left:

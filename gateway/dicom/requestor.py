@@ -1,12 +1,12 @@
-"""Associations that we ask for: to send files to a node. One thread.
+"""Associations that we ask for: to send files to a node, or to report to a source. One thread.
 
 Negotiation is pynetdicom's PDU classes, as for associations that we accept (`negotiation`); a file's bytes go from the store to
 the socket. Nothing that the peer sends is logged.
 """
 
 import contextlib
-import select
 import socket
+import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,10 +18,10 @@ from pynetdicom.presentation import PresentationContext
 from catalog.pure.errors import Unavailable
 from gateway.dicom import command as commands
 from gateway.dicom import pdu
-from gateway.dicom.negotiation import APPLICATION_CONTEXT, user_information
+from gateway.dicom.negotiation import APPLICATION_CONTEXT, Roles, role, user_information
 from gateway.dicom.pdu import Fragment, PeerError
 
-CONNECT_SECONDS = 30.0
+CONNECT_SECONDS = 15.0
 ANSWER_SECONDS = 300.0
 MOST_CONTEXTS = 128
 _LONGEST_ANSWER = 256 * 1024
@@ -35,29 +35,73 @@ class Kind:
     transfer_syntax: str
 
 
-class Requestor:
-    """An association with a node that we asked for; close it by `release` or `abort`.
+class Caller:
+    """Makes associations.
 
     Args:
-        host: the node's IP address.
-        port: its TCP port.
-        called: its AE title.
-        calling: our own.
-        kinds: what is proposed, a presentation context for each; `MOST_CONTEXTS` at most.
-
-    Raises:
-        Unavailable: it does not answer, or refuses the association.
+        own_title: our AE title.
+        tls: what connections to peers are held to that must be called by TLS; None: none can be.
     """
 
-    def __init__(self, host: str, port: int, called: str, calling: str, kinds: Sequence[Kind]) -> None:
+    def __init__(self, own_title: str, tls: ssl.SSLContext | None = None) -> None:
+        self._own_title = own_title
+        self._tls = tls
+
+    def call(
+        self, host: str, port: int, title: str, kinds: Sequence[Kind], *, tls: bool = False, provides: bool = False
+    ) -> "Requestor":
+        """Return an association with a peer.
+
+        Args:
+            host: its IP address.
+            port: its TCP port.
+            title: its AE title.
+            kinds: what is proposed, a presentation context for each; `MOST_CONTEXTS` at most.
+            tls: whether it is called by TLS.
+            provides: whether we are the provider (SCP) of what is proposed, though we ask for the association.
+
+        Raises:
+            Unavailable: it does not answer, or refuses the association.
+        """
+        if tls and self._tls is None:
+            raise Unavailable("the peer must be called by TLS, which is not set up here: see [dicom.tls]")
+        connection = _connected(host, port, self._tls if tls else None)
+        return Requestor(connection, _request(title, self._own_title, kinds, provides=provides), kinds)
+
+
+def _connected(host: str, port: int, tls: ssl.SSLContext | None) -> socket.socket:
+    try:
+        connection = socket.create_connection((host, port), CONNECT_SECONDS)
+    except OSError as error:
+        raise Unavailable(f"the node cannot be reached: {error.strerror or type(error).__name__}") from None
+    if tls is None:
+        return connection
+    try:
+        return tls.wrap_socket(connection)
+    except OSError as error:
+        connection.close()
+        why = error.reason if isinstance(error, ssl.SSLError) else type(error).__name__
+        raise Unavailable(f"the node and we cannot agree on TLS: {why}") from None
+
+
+class Requestor:
+    """An association with a peer that we asked for; close it by `release` or `abort`.
+
+    Args:
+        connection: with the peer; ours from now on.
+        request: the association request.
+        kinds: what it proposes.
+
+    Raises:
+        Unavailable: the peer does not answer, or refuses the association.
+    """
+
+    def __init__(self, connection: socket.socket, request: bytes, kinds: Sequence[Kind]) -> None:
         self._message = 0
-        try:
-            self._connection = socket.create_connection((host, port), CONNECT_SECONDS)
-        except OSError as error:
-            raise Unavailable(f"the node cannot be reached: {error.strerror or type(error).__name__}") from None
+        self._connection = connection
         try:
             self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._connection.sendall(_request(called, calling, kinds))
+            self._connection.sendall(request)
             self.accepted, self._longest = self._answer(kinds)
         except PeerError as error:
             self._connection.close()
@@ -83,9 +127,27 @@ class Requestor:
         Raises:
             OSError, PeerError: the node is gone, or broke the protocol.
         """
-        context = self.accepted[kind]
         self._message = self._message % 0xFFFF + 1
         request = commands.store_request(self._message, kind.sop_class, sop_instance, originator, originator_message)
+        return self._ask(kind, request, data)
+
+    def report(self, kind: Kind, sop_instance: str, event: int, data: bytes) -> int:
+        """Send an N-EVENT-REPORT and return the status that it is answered with.
+
+        Args:
+            kind: as it was accepted (`accepted`).
+            sop_instance: the SOP instance that it is about.
+            event: its type.
+            data: its data set.
+
+        Raises:
+            OSError, PeerError: the peer is gone, or broke the protocol.
+        """
+        self._message = self._message % 0xFFFF + 1
+        return self._ask(kind, commands.event_report(self._message, kind.sop_class, sop_instance, event), [data])
+
+    def _ask(self, kind: Kind, request: bytes, data: Iterable[bytes]) -> int:
+        context = self.accepted[kind]
         self._connection.sendall(pdu.command_pdus(context, request, self._longest))
         for unit in pdu.data_pdus(context, data, self._longest):
             self._connection.sendall(unit)
@@ -99,8 +161,7 @@ class Requestor:
         with contextlib.suppress(OSError, PeerError):
             self._connection.settimeout(CONNECT_SECONDS)
             self._connection.sendall(pdu.release_request())
-            while select.select([self._connection], [], [], CONNECT_SECONDS)[0] and self._connection.recv(65536):
-                break
+            self._connection.recv(65536)
         self._connection.close()
 
     def abort(self) -> None:
@@ -153,7 +214,7 @@ class Requestor:
         return bytes(got)
 
 
-def _request(called: str, calling: str, kinds: Sequence[Kind]) -> bytes:
+def _request(called: str, calling: str, kinds: Sequence[Kind], *, provides: bool) -> bytes:
     request = A_ASSOCIATE()
     request.application_context_name = APPLICATION_CONTEXT
     request.calling_ae_title, request.called_ae_title = calling, called
@@ -165,5 +226,6 @@ def _request(called: str, calling: str, kinds: Sequence[Kind]) -> bytes:
         context.transfer_syntax = [UID(kind.transfer_syntax)]
         contexts.append(context)
     request.presentation_context_definition_list = contexts
-    request.user_information = user_information()
+    classes = dict.fromkeys(kind.sop_class for kind in kinds) if provides else ()
+    request.user_information = [*user_information(), *(role(sop_class, Roles.REQUESTOR_IS_SCP) for sop_class in classes)]
     return bytes(A_ASSOCIATE_RQ(request).encode())

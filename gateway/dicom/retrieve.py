@@ -24,7 +24,7 @@ from gateway.dicom.heads import Stored
 from gateway.dicom.negotiation import UNCOMPRESSED, Context, Proposed, Roles
 from gateway.dicom.pdu import PeerError
 from gateway.dicom.peers import Peer
-from gateway.dicom.requestor import MOST_CONTEXTS, Kind, Requestor
+from gateway.dicom.requestor import MOST_CONTEXTS, Caller, Kind, Requestor
 from gateway.dicom.services import Answered, Operation, Replies, Service, Session
 from gateway.dicom.storing import is_storage
 
@@ -77,15 +77,15 @@ class Move(Service):
     Args:
         database: the catalogue.
         archive: opens files.
-        own_title: our AE title, with which we call the destination.
+        caller: makes associations.
     """
 
     fields = (C_MOVE_RQ,)
 
-    def __init__(self, database: Database, archive: Archive, own_title: str) -> None:
+    def __init__(self, database: Database, archive: Archive, caller: Caller) -> None:
         self._database = database
         self._archive = archive
-        self._own_title = own_title
+        self._caller = caller
 
     def roles(self, peer: Peer, proposed: Proposed) -> Roles:
         """Take the two information models."""
@@ -97,7 +97,7 @@ class Move(Service):
 
     def open(self, peer: Peer, contexts: Mapping[int, Context]) -> Session:
         """Begin an association."""
-        return _Retrievals(self._database, self._archive, peer, contexts, MOVE_ROOTS, _Moving, self._own_title)
+        return _Retrievals(self._database, self._archive, peer, contexts, MOVE_ROOTS, _Moving, self._caller)
 
 
 @dataclass(slots=True)
@@ -144,14 +144,14 @@ class _Retrievals(Session):
         contexts: Mapping[int, Context],
         roots: Mapping[str, Level],
         operation: "type[_Getting | _Moving]",
-        own_title: str = "",
+        caller: Caller | None = None,
     ) -> None:
         self.database = database
         self.archive = archive
         self.peer = peer
         self.contexts = contexts
         self.roots = roots
-        self.own_title = own_title
+        self._caller = caller
         self._operation = operation
         self.sent = self.failed = 0
 
@@ -162,6 +162,16 @@ class _Retrievals(Session):
         if not command.has_data_set:
             return Answered(command, Status.NOT_THE_MODEL)
         return self._operation(self, context, command)
+
+    def associate(self, target: DicomNode, kinds: Sequence[Kind]) -> Requestor:
+        """Call the destination of a C-MOVE.
+
+        Raises:
+            Unavailable: it does not answer.
+        """
+        if self._caller is None:
+            raise RuntimeError("only a C-MOVE calls somebody")
+        return self._caller.call(target.host, target.port, target.ae_title, kinds, tls=target.tls)
 
     def summary(self) -> str:
         """Return how many files went."""
@@ -275,7 +285,7 @@ class _Moving(_Retrieving):
             replies.respond(self.command, Status.SUCCESS, counters=Counters(0, 0, 0))
             return
         try:
-            association = _associate(target, self._all.own_title, _kinds(self._all, chosen))
+            association = self._all.associate(target, _kinds(self._all, chosen))
         except Unavailable as error:
             log.warning("the node %s cannot be sent to: %s", target.name, error)
             replies.respond(self.command, Status.NOTHING_SENT, counters=Counters(0, 0, len(chosen)))
@@ -303,10 +313,6 @@ class _Moving(_Retrieving):
                 return None
 
         return send
-
-
-def _associate(target: DicomNode, own_title: str, kinds: Sequence[Kind]) -> Requestor:
-    return Requestor(target.host, target.port, target.ae_title, own_title, kinds)
 
 
 def kind_for(association: Requestor, head: Stored) -> Kind | None:

@@ -35,6 +35,7 @@ def secrets(config: Config) -> Iterator[Finding]:
     wanted = {"the catalogue's password": config.catalog.password_file}
     if "ldap" in config.auth.backends:
         wanted["the directory's password"] = config.ldap.bind_password_file
+    wanted["the private key of DICOM TLS"] = config.tls.key_file
     for what, file in wanted.items():
         if file is None:
             continue
@@ -143,10 +144,11 @@ def space(config: Config) -> Iterator[Finding]:
 
 
 def certificates(config: Config) -> Iterator[Finding]:
-    """Look at when certificates end: the web server's in /etc/archimed/tls and the directory's."""
+    """Look at when certificates end: the web server's in /etc/archimed/tls, the directory's, and those of DICOM."""
     files = sorted(path for ending in ("*.crt", "*.pem") for path in TLS.glob(ending)) if TLS.is_dir() else []
     if "ldap" in config.auth.backends and config.ldap.ca_file is not None:
         files.append(config.ldap.ca_file)
+    files += [file for file in (config.tls.certificate_file, config.tls.ca_file) if file is not None and file not in files]
     for file in files:
         if b"-----BEGIN CERTIFICATE-----" not in file.read_bytes():
             continue

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import ipaddress
 import socket
+import ssl
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,7 +150,10 @@ def pam(config: Config) -> Iterator[Finding]:
 
 def ports(config: Config) -> Iterator[Finding]:
     """Look whether the ports are ours or free."""
-    for name, host, port in (("http", config.http.host, config.http.port), ("dicom", config.dicom.host, config.dicom.port)):
+    doors = [("http", config.http.host, config.http.port), ("dicom", config.dicom.host, config.dicom.port)]
+    if config.tls.certificate_file is not None:
+        doors.append(("dicom.tls", config.dicom.host, config.tls.port))
+    for name, host, port in doors:
         if not port:
             continue
         what = f"[{name}] port {port} of {host}"
@@ -208,7 +212,22 @@ def _is_taken(host: str, port: int) -> bool:
 
 
 def _is_ours(name: str, host: str, port: int) -> bool:
-    return _says_ok(host, port) if name == "http" else _speaks_dicom(host, port)
+    if name == "http":
+        return _says_ok(host, port)
+    # Who has no certificate of the site's is told nothing more: that TLS is spoken there has to do.
+    return _speaks_tls(host, port) if name == "dicom.tls" else _speaks_dicom(host, port)
+
+
+def _speaks_tls(host: str, port: int) -> bool:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        contextlib.suppress(OSError),
+        socket.create_connection((host, port), timeout=_PATIENCE_SECONDS) as connection,
+        context.wrap_socket(connection) as secured,
+    ):
+        return secured.version() is not None
+    return False
 
 
 def _says_ok(host: str, port: int) -> bool:

@@ -25,7 +25,10 @@ class GrantRecord(TypedDict):
 
 
 class SourceRecord(TypedDict):
-    """A scanner or centre that may send. `host` '' is any address; `study` null is decided at the gate."""
+    """A scanner or centre that may send. `host` '' is any address; `study` null is decided at the gate.
+
+    `port` 0: it is not called back. `tls`: it must use TLS; `certificate` the SHA-256 of the one it must show, '' any.
+    """
 
     id: int
     name: str
@@ -34,6 +37,9 @@ class SourceRecord(TypedDict):
     study: str | None
     reviewers: list[str]
     created: str
+    port: int
+    tls: bool
+    certificate: str
 
 
 class TokenRecord(TypedDict):
@@ -57,6 +63,8 @@ class DicomNodeRecord(TypedDict):
     login: str | None
     studies: list[str] | None
     created: str
+    tls: bool
+    certificate: str
 
 
 def user(found: User) -> UserRecord:
@@ -73,7 +81,8 @@ def source(found: Source) -> SourceRecord:
     """Return a source's object."""
     return SourceRecord(
         id=found.id, name=found.name, ae_title=found.ae_title, host=found.host, study=found.study,
-        reviewers=list(found.reviewers), created=moment(found.created),
+        reviewers=list(found.reviewers), created=moment(found.created), port=found.port, tls=found.tls,
+        certificate=found.certificate,
     )  # fmt: skip
 
 
@@ -89,5 +98,6 @@ def dicom_node(found: DicomNode) -> DicomNodeRecord:
     return DicomNodeRecord(
         id=found.id, name=found.name, ae_title=found.ae_title, host=found.host, port=found.port,
         login=found.principal.login if found.principal else None,
-        studies=None if found.studies is None else list(found.studies), created=moment(found.created),
+        studies=None if found.studies is None else list(found.studies), created=moment(found.created), tls=found.tls,
+        certificate=found.certificate,
     )  # fmt: skip

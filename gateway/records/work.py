@@ -1,8 +1,11 @@
 """Jobs, corrections, what is in the bin, and holds as JSON objects."""
 
+from collections.abc import Mapping
+
 from typing_extensions import TypedDict
 
 from catalog.corrections import CorrectionInfo
+from catalog.exchange import Delivery
 from catalog.jobs import JobInfo, JobKind
 from catalog.lifecycle.bin import Entry
 from catalog.pure import bin as bins
@@ -13,7 +16,7 @@ from gateway.records.moments import moment
 
 
 class JobRecord(TypedDict):
-    """A job: what it does with which batch, correction or entry of the bin, and how far it is (`done`, in files)."""
+    """A job: what it does with which batch, correction, entry of the bin or delivery, and how far it is (`done`, in files)."""
 
     id: int
     kind: JobKind
@@ -21,6 +24,7 @@ class JobRecord(TypedDict):
     batch: int | None
     correction: int | None
     bin: int | None
+    delivery: int | None
     study: str
     attempts: int
     done: int
@@ -44,6 +48,16 @@ class CorrectionRecord(TypedDict):
     state: CorrectionState
     problem: str
     ended: str | None
+
+
+class DeliveryRecord(TypedDict):
+    """What goes to a DICOM peer: `failed_files` says why files were not taken, by their paths."""
+
+    peer: str
+    total: int
+    sent: int
+    failed: int
+    failed_files: dict[str, str]
 
 
 class BinRecord(TypedDict):
@@ -80,8 +94,15 @@ def job(found: JobInfo) -> JobRecord:
     """Return a job's object."""
     return JobRecord(
         id=found.id, kind=found.kind, state=found.state, batch=found.batch, correction=found.correction, bin=found.bin,
-        study=found.study, attempts=found.attempts, done=found.done, error=found.error, created=moment(found.created),
-        not_before=moment(found.not_before or None), ended=moment(found.ended),
+        delivery=found.delivery, study=found.study, attempts=found.attempts, done=found.done, error=found.error,
+        created=moment(found.created), not_before=moment(found.not_before or None), ended=moment(found.ended),
+    )  # fmt: skip
+
+
+def delivery(found: Delivery, failed: Mapping[str, str]) -> DeliveryRecord:
+    """Return a delivery's object, with what was not taken."""
+    return DeliveryRecord(
+        peer=found.peer, total=found.total, sent=found.sent, failed=found.failed, failed_files=dict(failed)
     )  # fmt: skip
 
 

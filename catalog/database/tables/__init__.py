@@ -31,6 +31,7 @@ from catalog.database.tables.archive import (
 )
 from catalog.database.tables.bin import TWINS, bin_entries, bin_files, clock_watch, holds
 from catalog.database.tables.columns import metadata
+from catalog.database.tables.exchange import deliveries, delivery_files, received_instances, routes
 from catalog.database.tables.gate import batch_subjects, batches, corrections, jobs, locks, looks, staged_files
 from catalog.database.tables.happened import audit, backups, changes, generation, reads
 
@@ -45,6 +46,8 @@ __all__ = [
     "changes",
     "clock_watch",
     "corrections",
+    "deliveries",
+    "delivery_files",
     "dicom_node_studies",
     "dicom_nodes",
     "exams",
@@ -61,7 +64,9 @@ __all__ = [
     "object_findings",
     "profiles",
     "reads",
+    "received_instances",
     "results",
+    "routes",
     "series",
     "series_columns",
     "series_values",

@@ -13,9 +13,25 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from catalog.database.tables.columns import Id, key, metadata, row_id
+
+
+def _tls_columns() -> tuple[Column[int], Column[str]]:
+    """Return the columns that say how a DICOM peer has to connect."""
+    return (
+        Column(
+            "tls", SmallInteger, nullable=False, server_default=text("0"),
+            comment="1: it must use TLS with a certificate of the site, and is called by TLS; else 0",
+        ),
+        Column(
+            "certificate", String(64), nullable=False, server_default=text("''"),
+            comment="SHA-256 of the certificate it must show, in hexadecimal digits; '': any of the site's",
+        ),
+    )  # fmt: skip
+
 
 users = Table(
     "users",
@@ -74,6 +90,8 @@ sources = Table(
         "study_id", Id, ForeignKey("studies.id"), nullable=True, comment="study its data belong to; null: decided at the gate"
     ),
     Column("created", BigInteger, nullable=False, comment="time of `source add`"),
+    Column("port", Integer, nullable=False, server_default=text("0"), comment="TCP port it is called at; 0: it is not called"),
+    *_tls_columns(),
     UniqueConstraint("ae_title", "host"),
     comment="scanners and centres that may send DICOM",
     sqlite_autoincrement=True,
@@ -156,6 +174,7 @@ dicom_nodes = Table(
     Column("own_user", SmallInteger, nullable=False, comment="1: that user was made for it, and goes with it; else 0"),
     Column("confined", SmallInteger, nullable=False, comment="1: it sees the studies in dicom_node_studies alone; else 0"),
     Column("created", BigInteger, nullable=False, comment="time of `node add`"),
+    *_tls_columns(),
     comment="DICOM peers that may ask, or be sent to",
     sqlite_autoincrement=True,
 )  # fmt: skip

@@ -238,12 +238,19 @@ jobs = Table(
     Column("batch_id", Id, ForeignKey("batches.id"), nullable=True, comment="the batch it works on; null: none"),
     Column("correction_id", Id, ForeignKey("corrections.id"), nullable=True, comment="the correction it does; null: none"),
     Column("bin_id", Id, ForeignKey("bin_entries.id"), nullable=True, comment="the entry of the bin it works on; null: none"),
+    Column("delivery_id", Id, ForeignKey("deliveries.id"), nullable=True, comment="the delivery it makes; null: none"),
     Column(
         "study_id",
         Id,
         ForeignKey("studies.id"),
         nullable=True,
         comment="study it writes to: one running job per study; null: none",
+    ),
+    Column(
+        "peer",
+        String(32),
+        nullable=True,
+        comment="which DICOM peer it calls: one running job for each; null: none",
     ),
     Column("state", String(16), nullable=False, comment="queued, running, done or failed"),
     Column("attempts", Integer, nullable=False, comment="how often it was begun"),
@@ -264,6 +271,7 @@ jobs = Table(
     Index("ix_jobs_state_id", "state", "id"),
     Index("ix_jobs_batch_id", "batch_id"),
     Index("ix_jobs_bin_id", "bin_id"),
+    Index("ix_jobs_delivery_id", "delivery_id"),
     comment="the transactional queue",
     sqlite_autoincrement=True,
 )

@@ -2,8 +2,9 @@
 
 import sqlalchemy as sa
 
+from catalog import clock
 from catalog.database import Database
-from catalog.database.tables import batches, staged_files
+from catalog.database.tables import batches, received_instances, staged_files
 from catalog.gate import report, subjects
 from catalog.gate.staged.area import Staging
 from catalog.jobs import Job, Queue, Stop
@@ -37,7 +38,9 @@ class Eraser:
             stop()
             self._staging.erase([row.file for row in rows])
             with self._database.write() as connection:
-                connection.execute(staged_files.delete().where(staged_files.c.id.in_([row.id for row in rows])))
+                which = staged_files.c.id.in_([row.id for row in rows])
+                self._remember(connection, job.batch_id, which)
+                connection.execute(staged_files.delete().where(which))
         report.hand_on(self._database, self._staging, job.batch_id)
         self._staging.notes.erase_about(job.batch_id)
         row = self._database.row(sa.select(batches.c.drop_folder).where(batches.c.id == job.batch_id))
@@ -49,6 +52,19 @@ class Eraser:
             state = connection.execute(sa.select(batches.c.state).where(batches.c.id == job.batch_id)).scalar()
             if state != State.PUBLISHED:
                 subjects.forget(connection, job.batch_id)
+
+    def _remember(self, connection: sa.Connection, batch_id: int, which: sa.ColumnElement[bool]) -> None:
+        """Remember which instances a source sent that are archived now: it may still ask whether it can delete its own."""
+        sent = (
+            sa.select(sa.literal(batch_id), staged_files.c.instance, sa.literal(clock.now()))
+            .join(batches, batches.c.id == staged_files.c.batch_id)
+            .where(which, batches.c.state == State.PUBLISHED, batches.c.source_id.is_not(None))
+            .distinct()
+        )
+        insert = self._database.insert_new(received_instances)
+        connection.execute(
+            insert.from_select(["batch_id", "instance", "published"], sent).on_conflict_do_nothing()
+        )  # fmt: skip
 
     def give_up(self, connection: sa.Connection, job: Job, reason: str) -> None:
         """Leave the batch as it is: what is still staged of it is named by its rows."""

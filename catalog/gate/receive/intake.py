@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from catalog import clock, durable
 from catalog.audit import Refusals
 from catalog.audit.refusals import REFUSALS_SECONDS
-from catalog.database import Database
+from catalog.database import Database, Row
 from catalog.database.tables import batches, sources, staged_files
 from catalog.gate.staged.area import Staging
 from catalog.pure.batches import State
@@ -47,11 +47,23 @@ _GROW_OPEN = _GROWN.where(batches.c.id == _OPEN_ONE.scalar_subquery(), batches.c
 
 @dataclass(frozen=True, slots=True)
 class SourceRef:
-    """A source that is known: its row, its name for people, the study its data belong to (None: decided at the gate)."""
+    """A source that is known: its row, its name for people, the study its data belong to (None: decided at the gate).
+
+    `tls`: it must use TLS; `certificate`: SHA-256 of the certificate that it must show, '' for any of the site's.
+    """
 
     id: int
     name: str
     study: int | None = None
+    tls: bool = False
+    certificate: str = ""
+
+
+_REF = (sources.c.id, sources.c.name, sources.c.study_id, sources.c.tls, sources.c.certificate)
+
+
+def _ref(row: Row) -> SourceRef:
+    return SourceRef(row.id, row.name, row.study_id, bool(row.tls), row.certificate)
 
 
 class Intake:
@@ -82,21 +94,21 @@ class Intake:
     def source_for(self, ae_title: str, address: str) -> SourceRef | None:
         """Return the source that calls itself `ae_title` from that IP address; None if there is none."""
         statement = (
-            sa.select(sources.c.id, sources.c.name, sources.c.study_id)
+            sa.select(*_REF)
             .where(sources.c.ae_title == ae_title.strip(), sources.c.host.in_(("", address)))
             .order_by(sources.c.host.desc())
         )
         row = self._database.row(statement)
         # Who asks is often a thread made for one association: its connection goes back now, not when it is collected.
         self._database.drop_reader()
-        return SourceRef(row.id, row.name, row.study_id) if row else None
+        return _ref(row) if row else None
 
     def source_at(self, address: str) -> SourceRef | None:
         """Return the only source that is at an IP address; None if there is none, or several."""
-        statement = sa.select(sources.c.id, sources.c.name, sources.c.study_id).where(sources.c.host == address).limit(2)
+        statement = sa.select(*_REF).where(sources.c.host == address).limit(2)
         rows = self._database.rows(statement)
         self._database.drop_reader()
-        return SourceRef(rows[0].id, rows[0].name, rows[0].study_id) if len(rows) == 1 else None
+        return _ref(rows[0]) if len(rows) == 1 else None
 
     def refuse(self, ae_title: str, address: str) -> None:
         """Audit that somebody unknown was refused: at once, or counted with those of the same minute."""

@@ -6,6 +6,7 @@
     <staging>/drops/<key>/                   what a user dropped for an exam (`catalog.gate.staged.drop_folder`)
     <staging>/partials/<user>/<id>/          a large file that comes in pieces (`catalog.gate.drops.partials`)
     <staging>/orphans/<id>/                  what no batch has, set aside (`catalog.gate.staged.orphans`)
+    <staging>/commitments/<name>.json        what a source asks whether it is stored (`catalog.gate.receive.commitments`)
     <staging>/batches/<batch>.*              what the checks read and say of a batch (`catalog.gate.staged.notes`)
 
 Files stay where they were written until they are erased. May live here: names, bytes and durability of staged files. Not: what
@@ -20,6 +21,7 @@ import os
 import secrets
 import tempfile
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -32,7 +34,7 @@ from catalog.gate.staged.drop_folder import DropFolder
 from catalog.gate.staged.notes import BatchNotes
 from catalog.gate.staged.orphans import Orphans
 from catalog.gate.staged.session import LOCK, Session
-from catalog.pure.errors import Refused
+from catalog.pure.errors import NotFound, Refused
 
 DIGEST_BYTES = 16
 _DROPS = "drops"
@@ -40,6 +42,8 @@ _MEMBERS = ".names.json"
 _UNPACKED = ".unpacked"
 _DROPS_HELD = 256
 _NAMES_HELD = 4
+_REQUESTS = "commitments"
+_OLD_SECONDS = 3600
 
 
 class Staging:
@@ -59,7 +63,7 @@ class Staging:
     def prepare(self) -> None:
         """Create the folders and the secret; harmless when they are there."""
         with durable.translated("the staging folder cannot be made"):
-            for name in ("received", "batches", "drops", "partials"):
+            for name in ("received", "batches", "drops", "partials", _REQUESTS):
                 durable.make_folder(self._root / name)
             self._root.chmod(0o700)
             marks.mark(self._root)
@@ -83,7 +87,16 @@ class Staging:
             Unavailable: the disk refused.
         """
         with durable.translated("the staging folder cannot be written"):
-            for pattern in ("", "batches/", "received/*/", "partials/*/*/", "drops/*/", "drops/*/files/", "orphans/*/"):
+            for pattern in (
+                "",
+                "batches/",
+                f"{_REQUESTS}/",
+                "received/*/",
+                "partials/*/*/",
+                "drops/*/",
+                "drops/*/files/",
+                "orphans/*/",
+            ):
                 for path in self._root.glob(f"{pattern}.*.tmp"):
                     if durable.is_left_behind(path):
                         path.unlink(missing_ok=True)
@@ -200,6 +213,50 @@ class Staging:
         with self._turn:
             self._drops.pop(key, None)
             self._names.pop(key, None)
+
+    def size_of(self, file: str) -> int | None:
+        """Return how many bytes a staged file has, None if it is not there.
+
+        Raises:
+            Unavailable: the disk does not answer.
+        """
+        with durable.translated("the staging folder does not answer"):
+            try:
+                return self.path(file).stat().st_size
+            except FileNotFoundError:
+                return None
+
+    def write_request(self, name: str, content: bytes) -> None:
+        """Keep what a source asks for, durably.
+
+        Raises:
+            OutOfSpace, Unavailable: the disk refused.
+        """
+        with durable.translated("the staging folder cannot be written"):
+            durable.make_folder(self._root / _REQUESTS)
+            durable.write_file(self._root / _REQUESTS / f"{name}.json", [content], mode=0o600)
+
+    def read_request(self, name: str) -> bytes:
+        """Return what a source asked for.
+
+        Raises:
+            NotFound: it is not there.
+        """
+        with durable.translated("the staging folder does not answer"):
+            try:
+                return (self._root / _REQUESTS / f"{name}.json").read_bytes()
+            except FileNotFoundError:
+                raise NotFound("the request is not in the staging folder any more") from None
+
+    def erase_request(self, name: str) -> None:
+        """Remove what a source asked for; harmless when it is gone."""
+        with durable.translated("the staging folder cannot be written"):
+            (self._root / _REQUESTS / f"{name}.json").unlink(missing_ok=True)
+
+    def old_requests(self) -> list[str]:
+        """Return the names of requests that were kept more than an hour ago."""
+        before = time.time() - _OLD_SECONDS
+        return [path.stem for path in (self._root / _REQUESTS).glob("*.json") if path.stat().st_mtime < before]
 
     def capacity(self) -> os.statvfs_result:
         """Return the size and free space of the staging folder's filesystem."""

@@ -14,6 +14,7 @@ from catalog.database.tables import (
     bin_files,
     files,
     object_findings,
+    received_instances,
     series,
     series_columns,
 )
@@ -47,6 +48,9 @@ def delete_rows(connection: sa.Connection, entry: BinEntry) -> None:
     """Delete what the catalogue has of an entry, in the caller's transaction."""
     gone = connection.execute(sa.select(bin_files.c.row_id, bin_files.c.series_id).where(bin_files.c.bin_id == entry.id)).all()
     digests = connection.execute(sa.select(bin_files.c.sha256).where(bin_files.c.bin_id == entry.id).distinct()).scalars().all()
+    came_with = sa.select(bin_files.c.batch_id).where(bin_files.c.bin_id == entry.id)
+    # Who sent it is not told any more that it is stored.
+    connection.execute(received_instances.delete().where(received_instances.c.batch_id.in_(came_with)))
     delete_entry(connection, entry.id)
     _forget_metadata(connection, {row.series_id for row in gone}, {row.row_id for row in gone})
     for at in range(0, len(digests), _PAGE):

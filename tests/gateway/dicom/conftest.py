@@ -13,7 +13,7 @@ from catalog.gate.receive.intake import Intake
 from catalog.gate.staged.area import Staging
 from catalog.store.local import LocalStore
 from catalog.view import Archive
-from gateway.dicom import KnownPeers, Receiver, Settings
+from gateway.dicom import Caller, KnownPeers, Receiver, Settings
 from gateway.wiring import open_dicom_services
 from tests.builders import new_catalogue
 from tests.gateway.dicom.peer import Peer
@@ -63,7 +63,9 @@ class Door(Place):
         super().__init__(folder, staging)
         self.intake = Intake(self.database, self.staging)
         archive = Archive(self.database, LocalStore(folder / "store"))
-        services = open_dicom_services(self.intake, self.database, archive, settings.ae_title)
+        services = open_dicom_services(
+            self.intake, self.database, archive, self.staging, Caller(settings.ae_title), settings.ae_title
+        )
         listener = listen()
         self.port: int = listener.getsockname()[1]
         self.receiver = Receiver(services, KnownPeers(self.intake, self.database), listener, settings)

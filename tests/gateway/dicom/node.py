@@ -13,7 +13,7 @@ import pydicom
 
 from catalog import administration
 from catalog.administration import Actor
-from gateway.dicom import KnownPeers, Receiver, Settings
+from gateway.dicom import Caller, KnownPeers, Receiver, Settings
 from gateway.wiring import open_dicom_services
 from tests.catalog.gate.conftest import Gate
 
@@ -91,7 +91,7 @@ class Node:
 @contextmanager
 def storing_at(port: int, folder: Path, *options: str) -> Iterator[Path]:
     """Run a storescp at a port; give the folder that it fills."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     words = [program("storescp"), "-od", str(folder), *options, str(port)]
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -111,7 +111,7 @@ def storing_at(port: int, folder: Path, *options: str) -> Iterator[Path]:
 def serving(gate: Gate, folder: Path) -> Iterator[Node]:
     """Serve a gate's archive."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-    services = open_dicom_services(gate.intake, gate.database, gate.built.archive, "ARCHIMED")
+    services = open_dicom_services(gate.intake, gate.database, gate.built.archive, gate.staging, Caller("ARCHIMED"), "ARCHIMED")
     receiver = Receiver(services, KnownPeers(gate.intake, gate.database), listener, Settings(ae_title="ARCHIMED"))
     thread = threading.Thread(target=receiver.serve)
     thread.start()

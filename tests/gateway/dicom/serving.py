@@ -9,7 +9,7 @@ from catalog.gate.receive.intake import Intake
 from catalog.gate.staged.area import Staging
 from catalog.store.local import LocalStore
 from catalog.view import Archive
-from gateway.dicom import KnownPeers, Settings, run
+from gateway.dicom import Caller, KnownPeers, Settings, run
 from gateway.wiring import open_dicom_services
 
 
@@ -19,7 +19,8 @@ def main() -> None:
     database = Database(url)
     intake = Intake(database, Staging(Path(staging)))
     archive = Archive(database, LocalStore(Path(staging).parent / "store"))
-    services, settings = open_dicom_services(intake, database, archive, "ARCHIMED"), Settings(ae_title="ARCHIMED")
+    services = open_dicom_services(intake, database, archive, Staging(Path(staging)), Caller("ARCHIMED"), "ARCHIMED")
+    settings = Settings(ae_title="ARCHIMED")
     run(services, KnownPeers(intake, database), listener, settings, lambda: print("ready", flush=True))
 
 

@@ -21,7 +21,6 @@ from catalog import administration
 from catalog.audit import Keeper
 from catalog.database.tables import reads
 from catalog.view import Archive
-from gateway.dicom.sending import Receipt, files_below, send
 from tests.catalog.gate.conftest import STUDY, Gate, gate, intake, staging  # noqa: F401 - fixtures
 from tests.gateway.dicom.node import ROOT, Node, serving
 from tests.gateway.dicom.peer import Peer, associate_rq, command, element, p_data, pdv
@@ -281,54 +280,3 @@ def test_an_identifier_that_cannot_be_read_is_refused(node: Node, sent: bytes) -
         peer.send(_find_message(sent))
         assert peer.status() == 0xA900
         peer.release()
-
-
-def _send(node: Node, path: str, name: str = "WS1") -> Receipt:
-    (target,) = (one for one in administration.list_nodes(node.gate.database) if one.name == name)
-    view = node.gate.view("ada")
-    return send(view, list(files_below(view, path)), target, "ARCHIMED", pause=lambda _: None)
-
-
-def test_files_are_sent_to_a_node(node: Node) -> None:
-    node.add()
-    wanted = sorted([*published(node).values(), *published(node, "E002").values()])
-    with node.storing("+B") as folder:
-        receipt = _send(node, STUDY)
-        got = sorted(data_set(path.read_bytes()) for path in folder.iterdir())
-    assert (receipt.sent, receipt.failed) == (4, {})
-    assert got == wanted
-    # Nobody is there any more: each file is named, with what is the matter.
-    receipt = _send(node, f"{STUDY}/E001")
-    assert (receipt.sent, len(receipt.failed)) == (0, 3)
-    assert all("cannot be reached" in why for why in receipt.failed.values())
-
-
-def test_what_a_node_cannot_take_is_named(node: Node) -> None:
-    node.add()
-    administration.create_study(node.gate.database, node.gate.store, ROOT, "notes")
-    administration.add_grant(node.gate.database, ROOT, "ada", "notes")
-    node.gate.built.add_series("notes/E001/001_TXT_notes", {"a.txt": b"no DICOM at all"})
-    with node.storing():
-        receipt = _send(node, "notes")
-    assert (receipt.sent, receipt.failed) == (0, {"notes/E001/001_TXT_notes/a.txt": "it is not DICOM"})
-
-
-def test_a_node_that_comes_back_gets_the_rest(node: Node) -> None:
-    node.add()
-    seen: list[str] = []
-
-    def handle(event: evt.Event) -> int:
-        seen.append(event.request.AffectedSOPInstanceUID)
-        if len(seen) == 2:
-            event.assoc.abort()
-        return 0
-
-    entity = AE("WS1")
-    entity.add_supported_context(MRImageStorage)
-    server = entity.start_server(("127.0.0.1", node.storage_port), block=False, evt_handlers=[(evt.EVT_C_STORE, handle)])
-    try:
-        receipt = _send(node, f"{STUDY}/E001")
-    finally:
-        server.shutdown()
-    assert (receipt.sent, receipt.failed) == (3, {})
-    assert set(seen) == set(published(node))
