@@ -166,7 +166,8 @@ def test_a_secret_is_handed_to_those_who_need_it(site: Site) -> None:
 
     assert handed("worker") == ["catalog-password", "deid.key", "site-ca"]
     assert handed("http") == ["catalog-password", "ldap-password", "site-ca"]
-    assert handed("dicom") == handed("archive") == handed("staging") == ["catalog-password", "site-ca"]
+    assert handed("archive") == handed("staging") == ["catalog-password", "site-ca"]
+    assert handed("dicom") == ["catalog-password", "dicom-tls.key", "site-ca"]
 
 
 def test_what_comes_in_lies_on_the_disk_and_is_read_by_those_who_may(site: Site, place: Path) -> None:
