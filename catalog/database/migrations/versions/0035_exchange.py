@@ -1,14 +1,14 @@
 """deliveries to DICOM peers, rules that make them, storage commitments; how peers connect.
 
-Revision ID: 0030
-Revises: 0024
+Revision ID: 0035
+Revises: 0034
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0030"
-down_revision = "0024"
+revision = "0035"
+down_revision = "0034"
 branch_labels = None
 depends_on = None
 
