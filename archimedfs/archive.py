@@ -39,6 +39,8 @@ class ArchiveOperations(Handlers[Tree]):
         capacity: tells the size and free space of what the archive is stored on.
     """
 
+    knows_parts = True
+
     def __init__(self, user_roots: UserRoots[Tree], caller: Caller, capacity: Callable[[], Capacity]) -> None:
         super().__init__(user_roots, caller)
         self._capacity = capacity
@@ -82,6 +84,11 @@ class ArchiveOperations(Handlers[Tree]):
             _log.error("the mount could not clear names of a study that was taken away: %s", error)
             found = [NodeId(Kind.STUDY, study)]
         return [inodes.encode(user_root.number, folder) for folder in found]
+
+    def hidden(self, user_root: UserRoot[Tree], study: int) -> list[tuple[int, str]]:
+        """Return what the user may not see of a study that they have: the folder's inode number and the name in it."""
+        found = user_root.shown.hidden(study)
+        return [(inodes.encode(user_root.number, folder), name) for folder, name in found]
 
     @answering
     async def lookup(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:

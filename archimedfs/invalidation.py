@@ -9,8 +9,8 @@ anew by name, and then the catalogue is asked.
 
 import errno
 import logging
-from collections.abc import Iterable
-from typing import Generic, Protocol
+from collections.abc import Callable, Iterable
+from typing import Generic, Protocol, TypeVar
 
 import pyfuse3
 import trio
@@ -29,16 +29,24 @@ from catalog.pure.nodes import ROOT_ID
 
 _log = logging.getLogger(__name__)
 
+_T = TypeVar("_T")
+
 _KERNEL_THREADS = 8
 _POLL_SECONDS = 0.2
 # So many turns in a row without an answer, 20 seconds at least, and what is open is not believed any more.
 MOST_FAILURES = 100
+_CLOCK_SECONDS = 0.5
 # A login that got another Unix number is rare, and asking may mean asking a directory server.
 _ACCOUNTS_SECONDS = 10.0
 
 
 class Mounted(Protocol[Shown]):
-    """A mount's handlers, as far as the follower must know them."""
+    """A mount's handlers, as far as the follower must know them.
+
+    `knows_parts`: they can tell what of a study a user may see; else a part that is taken away ends all of that study.
+    """
+
+    knows_parts: bool
 
     def open_files(self, user_root: UserRoot[Shown], studies: Iterable[int]) -> list[int]:
         """Return the inode numbers of a root's open files, of these studies."""
@@ -54,6 +62,10 @@ class Mounted(Protocol[Shown]):
 
     def folders(self, user_root: UserRoot[Shown], study: int) -> list[int]:
         """Return the inode numbers of a study's folders that the kernel may know."""
+        ...
+
+    def hidden(self, user_root: UserRoot[Shown], study: int) -> list[tuple[int, str]]:
+        """Return what the user may not see of a study that they have: the folder's inode number and the name in it."""
         ...
 
     def suits(self, user: Principal) -> bool:
@@ -89,6 +101,8 @@ class Invalidator(Generic[Shown]):
         self._failures = 0
         # Before the kernel can have cached anything.
         self._last = changes.newest(database)
+        self._told_until = changes.ended(database, 0)[0]
+        self._clock_due = 0.0
 
     async def run(self) -> None:
         """Follow until cancelled."""
@@ -107,6 +121,7 @@ class Invalidator(Generic[Shown]):
             for change in await self._call(changes.since, self._database, self._last):
                 await self._follow(change, nursery)
                 self._last = change.id
+            await self._follow_clock(nursery)
             self._failures = 0
         except FeedReplaced as error:
             self._end_all(nursery, str(error))
@@ -119,6 +134,16 @@ class Invalidator(Generic[Shown]):
             if self._failures == MOST_FAILURES:
                 self._end_all(nursery, "changes cannot be followed for too long")
 
+    async def _follow_clock(self, nursery: trio.Nursery) -> None:
+        """End what a grant's end has ended: the catalogue's clock is asked once a second."""
+        if trio.current_time() < self._clock_due:
+            return
+        self._clock_due = trio.current_time() + _CLOCK_SECONDS
+        until, over = await self._call(changes.ended, self._database, self._told_until)
+        for change in over:
+            await self._follow(change, nursery)
+        self._told_until = until
+
     async def _follow(self, change: Change, nursery: trio.Nursery) -> None:
         """Follow one change.
 
@@ -128,6 +153,9 @@ class Invalidator(Generic[Shown]):
         try:
             if change.kind is ChangeKind.REVOKED:
                 self._end_studies(change, nursery)
+            elif change.kind is ChangeKind.NARROWED:
+                narrow = self._narrow if self._mounted.knows_parts else self._end_studies
+                narrow(change, nursery)
             elif change.kind is ChangeKind.USER:
                 # All: a login that was removed and added again is another user.
                 await self._follow_users(None, nursery)
@@ -174,6 +202,20 @@ class Invalidator(Generic[Shown]):
             nursery.start_soon(self._kernel.forget_names, inodes.encode(user_root.number, ROOT_ID), names)
             nursery.start_soon(self._forget_inodes, user_root, lost, self._mounted.open_files(user_root, lost))
 
+    def _narrow(self, change: Change, nursery: trio.Nursery) -> None:
+        """End what a user may not see any more of a study that they still have; what is left goes on, open files too."""
+        for user_root in self._user_roots.of_user(change.user_id):
+            if change.study_id in user_root.studies:
+                user_root.doubt()
+                nursery.start_soon(self._end_hidden, user_root, change.study_id)
+
+    async def _end_hidden(self, user_root: UserRoot[Shown], study: int) -> None:
+        # What is open first: that is where bytes are.
+        await self._end_gone(user_root, study)
+        for folder, name in await self._patiently(self._mounted.hidden, user_root, study):
+            await self._kernel.forget_names(folder, [name])
+        await self._kernel.forget_inodes(await self._patiently(self._mounted.folders, user_root, study))
+
     def _end_name(self, change: Change, nursery: trio.Nursery) -> None:
         """Forget a name that is not in its folder any more; what is open stays readable if it has only another name now."""
         for user_root in self._user_roots.of_user(None):
@@ -212,13 +254,15 @@ class Invalidator(Generic[Shown]):
         # What is open first: that is where bytes are.
         await self._kernel.forget_inodes(others)
         for study in studies:
-            await self._kernel.forget_inodes(await self._folders(user_root, study))
+            await self._kernel.forget_inodes(await self._patiently(self._mounted.folders, user_root, study))
 
-    async def _folders(self, user_root: UserRoot[Shown], study: int) -> list[int]:
-        """Return a study's folders that the kernel may know, as soon as the catalogue says which these are."""
+    async def _patiently(
+        self, ask: Callable[[UserRoot[Shown], int], list[_T]], user_root: UserRoot[Shown], study: int
+    ) -> list[_T]:
+        """Return what the handlers say of a study, as soon as the catalogue answers."""
         while True:
             try:
-                return await self._call(self._mounted.folders, user_root, study)
+                return await self._call(ask, user_root, study)
             except Unavailable:
                 await trio.sleep(_POLL_SECONDS)
 

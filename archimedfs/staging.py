@@ -24,6 +24,8 @@ from catalog.pure.drops import Entry, Place
 class StagingOperations(StagingLookup):
     """The handlers, those that look included."""
 
+    knows_parts = False
+
     def __init__(self, inboxes: Inboxes, user_roots: UserRoots[StagedInbox], caller: Caller) -> None:
         super().__init__(inboxes, user_roots, caller)
         self._disk = Disk()
@@ -41,6 +43,10 @@ class StagingOperations(StagingLookup):
 
     async def end_gone(self, _user_root: UserRoot[StagedInbox], _study: int) -> list[int]:
         """Return that no open file was ended: what is staged is not archived."""
+        return []
+
+    def hidden(self, _user_root: UserRoot[StagedInbox], _study: int) -> list[tuple[int, str]]:
+        """Return nothing: who loses a part of a study opens what is left anew."""
         return []
 
     def folders(self, user_root: UserRoot[StagedInbox], study: int) -> list[int]:

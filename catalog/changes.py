@@ -9,8 +9,8 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from catalog import clock
-from catalog.database import Database, Row, take_turn
-from catalog.database.tables import changes
+from catalog.database import Database, Row, take_turn, wall_clock
+from catalog.database.tables import changes, grants
 from catalog.pure.errors import ArchimedError
 from catalog.pure.nodes import Kind, NodeId
 
@@ -21,6 +21,7 @@ class ChangeKind(StrEnum):
     PUBLISHED = "published"  # a study has new exams, series or files
     GRANTED = "granted"  # a user may see a study
     REVOKED = "revoked"  # a user may not see a study any more
+    NARROWED = "narrowed"  # a user, or all, may not see some exams of a study any more
     ROLE = "role"  # a user has another role
     USER = "user"  # a user was added or removed
     GONE = "gone"  # a name is not in its folder any more
@@ -94,6 +95,18 @@ def since(database: Database, last_id: int) -> list[Change]:
     if last_id and (not rows or rows[0].id != last_id):
         raise FeedReplaced("the catalogue is not the one whose changes were followed")
     return [_change(row) for row in rows if row.id > last_id]
+
+
+def ended(database: Database, after: int) -> tuple[int, list[Change]]:
+    """Return the time by the catalogue's clock, and what ended by it alone after that time: nobody announces that.
+
+    Args:
+        after: seconds since 1970; what an earlier call returned, so that nothing is passed over.
+    """
+    clock_now = database.row(sa.select(wall_clock()))
+    now = int(clock_now[0]) if clock_now is not None else after
+    over = sa.select(grants.c.user_id, grants.c.study_id).where(grants.c.until > after, grants.c.until <= now)
+    return now, [Change(0, ChangeKind.REVOKED, row.study_id, row.user_id) for row in database.rows(over)]
 
 
 def _change(row: Row) -> Change:

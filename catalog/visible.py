@@ -1,9 +1,10 @@
 """Law 2 as SQL: what of the catalogue is there for a user. Every statement that shows something begins with one of these.
 
-A `visible_...` is a statement on one table that asks for the grant; add to it by `.where`, `.join` and the like. Where an exam
-is at hand the grant is asked for that exam, since a grant need not be for all exams of a study for ever. `user` None is the
-machine itself, to which everything is visible. May live here: the grant, and what is visible by it. Not: roles
-(`catalog/pure/access.py`).
+A `visible_...` is a statement on one table that asks for the grant; add to it by `.where`, `.join` and the like. A grant is for
+a study as a whole or for centres of it, and may have an end: whoever has any part of a study has the study's own folder, and
+what belongs to an exam is asked by that exam's centre. What is of no centre is visible by a grant for the whole study alone.
+`user` None is the machine itself, to which everything is visible. May live here: the grant, and what is visible by it. Not:
+roles (`catalog/pure/access.py`).
 """
 
 from dataclasses import dataclass
@@ -11,26 +12,46 @@ from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
-from catalog.database import Database
-from catalog.database.tables import exams, files, folders, grants, series, studies
+from catalog.database import Database, wall_clock
+from catalog.database.tables import exams, files, folders, grant_centres, grants, series, studies
 from catalog.pure.errors import NotFound
 from catalog.pure.names import folded
 
 UserId: TypeAlias = int | sa.BindParameter[int] | None
 Query: TypeAlias = sa.Select[*tuple[Any, ...]]
 _Number: TypeAlias = sa.ColumnElement[int] | int
+_Centre: TypeAlias = sa.ColumnElement[int | None] | int | None
+_exam = exams.alias("its_exam")
 
 
 def granted(study: _Number, user: UserId) -> sa.ColumnElement[bool]:
-    """Whether the user has a study, by its row: for what belongs to no exam, such as the study's own folder."""
+    """Whether the user has a study or a part of it, by its row: for what belongs to no exam, such as the study's own folder."""
     if user is None:
         return sa.true()
-    return sa.exists().where(grants.c.user_id == user, grants.c.study_id == study)
+    return sa.exists().where(*_running(study, user))
 
 
-def granted_exam(study: _Number, _exam: _Number, user: UserId) -> sa.ColumnElement[bool]:
-    """Whether the user has an exam, by the rows of its study and of itself. Every grant is for all exams of its study."""
-    return granted(study, user)
+def granted_centre(study: _Number, centre: _Centre, user: UserId) -> sa.ColumnElement[bool]:
+    """Whether the user has what is of a centre, by the rows of its study and of the centre (null: of none)."""
+    if user is None:
+        return sa.true()
+    names_it = sa.exists().where(
+        grant_centres.c.user_id == grants.c.user_id, grant_centres.c.study_id == grants.c.study_id,
+        grant_centres.c.centre_id == centre,
+    ).correlate_except(grant_centres)  # fmt: skip
+    return sa.exists().where(*_running(study, user), sa.or_(grants.c.whole == 1, names_it)).correlate_except(grants)
+
+
+def granted_exam(study: _Number, exam: _Number, user: UserId) -> sa.ColumnElement[bool]:
+    """Whether the user has an exam, by the rows of its study and of itself."""
+    centre = sa.select(_exam.c.centre_id).where(_exam.c.id == exam).correlate_except(_exam).scalar_subquery()
+    return granted_centre(study, centre, user)
+
+
+def _running(study: _Number, user: sa.BindParameter[int] | int) -> tuple[sa.ColumnElement[bool], ...]:
+    """Return the conditions for a grant that counts now; the database's clock tells, so that it ends without anybody's help."""
+    runs = sa.or_(grants.c.until.is_(None), grants.c.until > wall_clock())
+    return grants.c.user_id == user, grants.c.study_id == study, runs
 
 
 def visible_studies(user: UserId, *columns: Any) -> Query:
@@ -40,7 +61,7 @@ def visible_studies(user: UserId, *columns: Any) -> Query:
 
 def visible_exams(user: UserId, *columns: Any) -> Query:
     """Return a statement on `exams` that gives those that the user has."""
-    return sa.select(*columns).select_from(exams).where(granted_exam(exams.c.study_id, exams.c.id, user))
+    return sa.select(*columns).select_from(exams).where(granted_centre(exams.c.study_id, exams.c.centre_id, user))
 
 
 def visible_series(user: UserId, *columns: Any) -> Query:

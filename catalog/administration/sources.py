@@ -6,24 +6,24 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from catalog import clock
+from catalog.administration.centres import find_centre
 from catalog.administration.changing import User, changing, connecting, find_study, find_user
 from catalog.audit import Actor
 from catalog.database import Database
-from catalog.database.tables import batches, dicom_nodes, source_reviewers, sources, studies, users
+from catalog.database.tables import batches, centres, dicom_nodes, source_reviewers, sources, studies, users
 from catalog.pure.access import Action, role_allows
 from catalog.pure.addresses import check_ae_title, check_host
-from catalog.pure.batches import State
+from catalog.pure.batches import FINAL
 from catalog.pure.errors import Conflict, Invalid, NotFound, Refused
 from catalog.pure.names import check_code, folded
-
-_FINAL = (State.PUBLISHED.value, State.REJECTED.value, State.ERASED.value)
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """A source as a list shows it. `host` '' is any address; `study` None is decided at the gate.
 
-    `port` 0: it cannot be called. `tls`: it must use TLS; `certificate`: which it must show, '' any of the site's.
+    `port` 0: it cannot be called. `tls`: it must use TLS; `certificate`: which it must show, '' any of the site's. `centre` is
+    one of the study.
     """
 
     id: int
@@ -36,6 +36,7 @@ class Source:
     port: int = 0
     tls: bool = False
     certificate: str = ""
+    centre: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ def add_source(
     port: int = 0,
     tls: bool = False,
     certificate: str = "",
+    centre: str | None = None,
 ) -> None:
     """Let a scanner or centre send DICOM, and name who sees and decides what it sends.
 
@@ -82,9 +84,9 @@ def add_source(
         certificate: SHA-256 of the certificate that it must show; '': any of the site's.
 
     Raises:
-        Invalid: a value cannot be used, or nobody reviews.
+        Invalid: a value cannot be used, nobody reviews, or there is a centre without a study.
         Refused: a reviewer's role may not import.
-        NotFound: a reviewer or the study does not exist.
+        NotFound: a reviewer, the study or the centre does not exist.
         Conflict: the name, or the title from that address, is taken.
     """
     values = {
@@ -99,12 +101,18 @@ def add_source(
     with changing(database, actor) as (connection, note):
         people = _reviewers(connection, reviewers)
         home = find_study(connection, study) if study is not None else None
-        insert = database.insert_new(sources).values(**values, study_id=home.id if home else None)
+        if centre is not None and home is None:
+            raise Invalid("a centre is one of a study: name the study too")
+        stands_in = find_centre(connection, home, centre) if centre is not None and home is not None else None
+        insert = database.insert_new(sources).values(
+            **values, study_id=home.id if home else None, centre_id=stands_in.id if stands_in else None
+        )
         source_id = connection.execute(insert.on_conflict_do_nothing().returning(sources.c.id)).scalar_one_or_none()
         if source_id is None:
             raise _taken(connection, values["name_key"])
         _set_reviewers(connection, source_id, people)
         detail = {"ae_title": values["ae_title"], "host": values["host"], "reviewers": [user.login for user in people]}
+        detail |= {"centre": stands_in.code} if stands_in else {}
         note(action="source.add", study=home.code if home else "", subject=name, detail=detail)
 
 
@@ -183,7 +191,11 @@ def list_sources(database: Database) -> list[Source]:
         .order_by(users.c.login_key)
     ):
         logins.setdefault(row.source_id, []).append(row.login)
-    statement = sa.select(sources, studies.c.code).outerjoin(studies, studies.c.id == sources.c.study_id)
+    statement = (
+        sa.select(sources, studies.c.code, centres.c.code.label("centre"))
+        .outerjoin(studies, studies.c.id == sources.c.study_id)
+        .outerjoin(centres, centres.c.id == sources.c.centre_id)
+    )
     return [
         Source(
             row.id,
@@ -196,7 +208,8 @@ def list_sources(database: Database) -> list[Source]:
             row.port,
             bool(row.tls),
             row.certificate,
-        )
+            row.centre,
+        )  # fmt: skip
         for row in database.rows(statement.order_by(sources.c.name_key))
     ]
 
@@ -210,7 +223,7 @@ def remove_source(database: Database, actor: Actor, name: str) -> None:
     """
     with changing(database, actor) as (connection, note):
         source = _find(connection, name, lock=True)  # else a batch could begin between the count and the end
-        waiting = sa.select(sa.func.count()).where(batches.c.source_id == source.id, batches.c.state.not_in(_FINAL))
+        waiting = sa.select(sa.func.count()).where(batches.c.source_id == source.id, batches.c.state.not_in(FINAL))
         count = connection.execute(waiting).scalar_one()
         if count:
             raise Refused(f"{count} batches of {source.name} are not decided yet; accept or reject them first")

@@ -104,7 +104,9 @@ def show_study(database: Database, code: str, user: int | None = None) -> StudyD
     if row is None:
         raise no_study(code)
     logins = (
-        sa.select(users.c.login).join(grants, grants.c.user_id == users.c.id).where(grants.c.study_id == row.id)
+        sa.select(users.c.login)
+        .join(grants, grants.c.user_id == users.c.id)
+        .where(grants.c.study_id == row.id, sa.or_(grants.c.until.is_(None), grants.c.until > clock.now()))
     ).order_by(users.c.login_key)
     count = database.row(sa.select(sa.func.count()).select_from(exams).where(exams.c.study_id == row.id))
     return StudyDetails(

@@ -1,30 +1,19 @@
-"""Users, their roles, and which studies each may see."""
-
-from dataclasses import dataclass
+"""Users and their roles."""
 
 import sqlalchemy as sa
 
 from catalog import clock
-from catalog.administration.changing import User, changing, find_study, find_user, no_user
+from catalog.administration.changing import User, changing, find_user, no_user
 from catalog.audit import Actor
 from catalog.changes import ChangeKind, announce
 from catalog.database import Database
 from catalog.database.tables import grants, source_reviewers, sources, studies, users
 from catalog.pure.access import Principal, Role
-from catalog.pure.errors import Conflict, NotFound
+from catalog.pure.errors import Conflict
 from catalog.pure.names import check_login, folded
 
 # Asked with every HTTP request: building the statement each time costs twice what running it does.
 _PRINCIPAL = sa.select(users.c.id, users.c.login, users.c.role).where(users.c.login_key == sa.bindparam("key"))
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """One user may see one study."""
-
-    login: str
-    study: str
-    granted: int
 
 
 def principal(database: Database, login: str) -> Principal:
@@ -104,46 +93,3 @@ def remove_user(database: Database, actor: Actor, login: str) -> list[str]:
         note(action="user.remove", subject=user.login, detail=detail)
         announce(connection, ChangeKind.USER, user_id=user.id)
     return left
-
-
-def add_grant(database: Database, actor: Actor, login: str, code: str) -> None:
-    """Let a user see a study.
-
-    Raises:
-        NotFound: there is no such user or study.
-        Conflict: it is granted already.
-    """
-    with changing(database, actor) as (connection, note):
-        user, study = find_user(connection, login), find_study(connection, code)
-        values = {"user_id": user.id, "study_id": study.id, "granted": clock.now()}
-        insert = database.insert_new(grants).values(values).on_conflict_do_nothing()
-        if connection.execute(insert.returning(grants.c.user_id)).first() is None:
-            raise Conflict(f"{user.login} has a grant on {study.code} already")
-        note(action="grant.add", study=study.code, subject=user.login)
-        announce(connection, ChangeKind.GRANTED, study.id, user.id)
-
-
-def remove_grant(database: Database, actor: Actor, login: str, code: str) -> None:
-    """Let a user see a study no longer; it is gone with their next request.
-
-    Raises:
-        NotFound: there is no such user, study or grant.
-    """
-    with changing(database, actor) as (connection, note):
-        user, study = find_user(connection, login), find_study(connection, code)
-        delete = sa.delete(grants).where(grants.c.user_id == user.id, grants.c.study_id == study.id)
-        if connection.execute(delete).rowcount == 0:
-            raise NotFound(f"{user.login} has no grant on {study.code}; see `archimed grant list`")
-        note(action="grant.remove", study=study.code, subject=user.login)
-        announce(connection, ChangeKind.REVOKED, study.id, user.id)
-
-
-def list_grants(database: Database) -> list[Grant]:
-    """Return all grants in the order of logins, then study codes."""
-    statement = (
-        sa.select(users.c.login, studies.c.code, grants.c.granted)
-        .join_from(grants, users, grants.c.user_id == users.c.id)
-        .join(studies, grants.c.study_id == studies.c.id)
-        .order_by(users.c.login_key, studies.c.code_key)
-    )
-    return [Grant(*row) for row in database.rows(statement)]

@@ -64,6 +64,7 @@ class _Exam:
 
     id: int
     code: str
+    centre_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +228,7 @@ def _move_series(connection: sa.Connection, asked: _Asked) -> _Done:
             what = "this very series" if each.id == one.id else f"its result {each.name}"
             raise Conflict(f"exam {target.code} has files of {what} already; it stays where it is")
     code = asked.value if target is None else target.code
-    number = _make_exam(connection, asked, one.acquired) if target is None else target.id
+    number = _make_exam(connection, asked, former, one.acquired) if target is None else target.id
     moved = [_put(connection, each, former.code, number, code) for each in moving]
     if one.file_type == FILE_TYPE:
         link_results(connection, results.c.series_id == one.id)
@@ -273,22 +274,25 @@ def _describe_series(connection: sa.Connection, asked: _Asked) -> _Done:
 
 
 def _exam(connection: sa.Connection, number: int) -> _Exam:
-    row = connection.execute(sa.select(exams.c.id, exams.c.code).where(exams.c.id == number)).first()
+    row = connection.execute(sa.select(exams.c.id, exams.c.code, exams.c.centre_id).where(exams.c.id == number)).first()
     if row is None:
         raise NotFound("the exam is not there any more")
     return _Exam(*row)
 
 
 def _exam_of_code(connection: sa.Connection, study: int, code: str) -> _Exam | None:
-    same = sa.select(exams.c.id, exams.c.code).where(exams.c.study_id == study, exams.c.code_key == folded(code))
+    same = sa.select(exams.c.id, exams.c.code, exams.c.centre_id).where(
+        exams.c.study_id == study, exams.c.code_key == folded(code)
+    )
     row = connection.execute(same).first()
     return None if row is None else _Exam(*row)
 
 
-def _make_exam(connection: sa.Connection, asked: _Asked, acquired: int | None) -> int:
+def _make_exam(connection: sa.Connection, asked: _Asked, former: _Exam, acquired: int | None) -> int:
+    """Make the exam that a series is moved to; it is of the centre of the one that it comes from."""
     values = {
         "study_id": asked.study_id, "code": asked.value, "code_key": folded(asked.value), "acquired": acquired,
-        "added": clock.now(),
+        "added": clock.now(), "centre_id": former.centre_id,
     }  # fmt: skip
     return int(connection.execute(exams.insert().values(values).returning(exams.c.id)).scalar_one())
 

@@ -14,7 +14,7 @@ from catalog.pure.access import Action, Principal, roles_allowing
 from catalog.pure.corrections import Correction, CorrectionState
 from catalog.pure.errors import Invalid, NotFound, Refused
 from catalog.pure.names import check_code, folded
-from catalog.visible import Query, granted_exam, visible_exams, visible_series, visible_studies
+from catalog.visible import Query, granted_centre, granted_exam, visible_exams, visible_series, visible_studies
 
 _LONGEST_DESCRIPTION = 200
 
@@ -145,6 +145,7 @@ class Corrections:
             "value": value, "reason": check_line(reason, "a reason"),
             "asked_by": self._actor.acting_as or self._actor.name, "asked": clock.now(), "problem": "",
             "state": CorrectionState.QUEUED,
+            "centre_id": sa.select(exams.c.centre_id).where(exams.c.id == target.exam_id).scalar_subquery(),
         }  # fmt: skip
         with self._database.write() as connection:
             if self._principal is not None:
@@ -173,7 +174,7 @@ class Corrections:
             sa.select(corrections, studies.c.code, jobs.c.error)
             .join(studies, studies.c.id == corrections.c.study_id)
             .outerjoin(jobs, jobs.c.correction_id == corrections.c.id)
-            .where(granted_exam(corrections.c.study_id, corrections.c.exam_id, self._user))
+            .where(granted_centre(corrections.c.study_id, corrections.c.centre_id, self._user))
         )
 
 

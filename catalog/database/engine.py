@@ -15,8 +15,10 @@ from typing import Any, NoReturn, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from catalog import clock
 from catalog.database.prepared import Prepared
 from catalog.pure.errors import OutOfSpace, Unavailable
 
@@ -35,11 +37,29 @@ _TOLD = {
 }
 
 
+class wall_clock(sa.sql.functions.FunctionElement[int]):  # noqa: N801 - a function of SQL, as SQLAlchemy writes them
+    """The database's own clock, in SQL: whole seconds since 1970-01-01 UTC, as the catalogue keeps times."""
+
+    type = sa.BigInteger()
+    inherit_cache = True
+
+
+@compiles(wall_clock, "sqlite")
+def _sqlite_clock(_element: wall_clock, _compiler: sa.sql.compiler.SQLCompiler, **_named: Any) -> str:
+    return "CAST(strftime('%s', 'now') AS INTEGER)"
+
+
+@compiles(wall_clock, "postgresql")
+def _postgresql_clock(_element: wall_clock, _compiler: sa.sql.compiler.SQLCompiler, **_named: Any) -> str:
+    # clock_timestamp, unlike now(), goes on within a transaction; floor, as `catalog.clock` rounds.
+    return "CAST(floor(extract(epoch FROM clock_timestamp())) AS BIGINT)"
+
+
 @dataclass(slots=True)
 class _Known:
-    """What one thread's reader answered while the database had this version."""
+    """What one thread's reader answered while the database had this version, in this second."""
 
-    version: int
+    version: tuple[int, int]
     answers: dict[tuple[Any, ...], Sequence[Row]]
 
 
@@ -91,7 +111,8 @@ class Database:
         """Return what `rows` returns, for a statement that is asked over and over: a constant, its values hashable.
 
         SQLite tells in a moment whether anybody has committed anything since; if nobody has, this thread's last answer is
-        still the answer, and to ask anew would cost twenty times as much. PostgreSQL is asked each time.
+        still the answer, and to ask anew would cost twenty times as much. It is for a second, for a grant may end by the
+        clock alone. PostgreSQL is asked each time.
 
         Raises:
             Unavailable: the database does not answer.
@@ -113,8 +134,8 @@ class Database:
         rows = self.cached_rows(statement, values)
         return rows[0] if rows else None
 
-    def _version(self) -> int | None:
-        """Return a number that changes when anybody but this thread's reader commits; None if it cannot be told."""
+    def _version(self) -> tuple[int, int] | None:
+        """Return what changes when anybody but this thread's reader commits, and each second; None if it cannot be told."""
         connection = getattr(self._local, "reader", None)
         driver = connection.connection.driver_connection if connection is not None else None
         if driver is None:
@@ -123,7 +144,7 @@ class Database:
             found: int = driver.execute("PRAGMA data_version").fetchone()[0]
         except sqlite3.Error:
             return None  # the question itself will say what is wrong
-        return found
+        return found, clock.now()
 
     def _ask(self, statement: sa.Executable, values: Mapping[str, Any] | None) -> Sequence[Row]:
         for attempt in (1, 2):

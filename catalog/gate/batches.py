@@ -36,7 +36,7 @@ class Batch:
 
     `import_id`: what the store calls it. `source_id` None: it was uploaded, by `uploader_id`; `drop_folder` None: it was not
     dropped into a folder; `follows`: the batch that it is late for or holds the left-overs of; `labels`: descriptions that a
-    reviewer gave to series, by label.
+    reviewer gave to series, by label; `centre_id`: the centre of its study that it is of, None: of none.
     """
 
     id: int
@@ -60,6 +60,7 @@ class Batch:
     summary: Sequence[SeriesSummary]
     labels: Mapping[str, str]
     import_id: str
+    centre_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def batch_of(row: Row) -> Batch:
         profile_id=row.profile_id, approval=Approval(row.approved), reason=row.reason, opened=row.opened,
         last_write=row.last_write, decided_by=row.decided_by, decided=row.decided,
         findings=json.loads(row.findings), summary=json.loads(row.summary), labels=json.loads(row.labels),
-        import_id=row.import_id,
+        import_id=row.import_id, centre_id=row.centre_id,
     )  # fmt: skip
 
 
@@ -119,7 +120,7 @@ def make_rest(
         "state": State.CHECKED, "source_id": batch.source_id, "uploader_id": batch.uploader_id, "study_id": batch.study_id,
         "exam_code": batch.exam_code, "follows": batch.id, "files": files, "bytes": size, "drop_folder": batch.drop_folder,
         "reason": "", "approved": 0, "opened": now, "last_write": now, "decided_by": "",
-        **as_columns(findings=findings, summary=summary),
+        "centre_id": batch.centre_id, **as_columns(findings=findings, summary=summary),
     }  # fmt: skip
     return int(connection.execute(batches.insert().values(values).returning(batches.c.id)).scalar_one())
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from catalog.database import Row
 from catalog.database.tables import batch_subjects, batches, exams, files, series
+from catalog.gate.centres import exams_of
 from catalog.pure.batches import State
 from catalog.pure.checks import Finding
 from catalog.pure.checks.subject import of_exam
@@ -63,14 +64,23 @@ def of_batch(rows: Rows, batch_id: int, labels: Collection[str] = ()) -> set[byt
 
 
 def objections(
-    rows: Rows, batch_id: int, study_id: int, exam: str, subjects: Collection[bytes], expected: Expectations
+    rows: Rows,
+    batch_id: int,
+    study_id: int,
+    exam: str,
+    subjects: Collection[bytes],
+    expected: Expectations,
+    centre: int | None,
 ) -> list[Finding]:
-    """Return what is to be said of a batch of these subjects that goes into an exam."""
+    """Return what is to be said of a batch of these subjects that goes into an exam.
+
+    Args:
+        centre: the batch's; of other exams only this centre's are told. None: all.
+    """
     if not subjects:
         return []
-    return list(
-        of_exam(exam, subjects, _there(rows, batch_id, study_id, exam), _elsewhere(rows, study_id, exam, subjects), expected)
-    )
+    elsewhere = _elsewhere(rows, study_id, exam, subjects, centre)
+    return list(of_exam(exam, subjects, _there(rows, batch_id, study_id, exam), elsewhere, expected))
 
 
 def _there(rows: Rows, batch_id: int, study_id: int, exam: str) -> set[bytes]:
@@ -90,7 +100,7 @@ def _there(rows: Rows, batch_id: int, study_id: int, exam: str) -> set[bytes]:
     return {row.subject for row in rows(sa.select(batch_subjects.c.subject).where(of_them).distinct())}
 
 
-def _elsewhere(rows: Rows, study_id: int, exam: str, subjects: Collection[bytes]) -> set[str]:
+def _elsewhere(rows: Rows, study_id: int, exam: str, subjects: Collection[bytes], centre: int | None) -> set[str]:
     """Return the codes of the study's other exams that have files of these subjects, by the code they were imported under."""
     imports = (
         sa.select(batches.c.id, batches.c.exam_code)
@@ -101,16 +111,16 @@ def _elsewhere(rows: Rows, study_id: int, exam: str, subjects: Collection[bytes]
         .limit(_MOST_IMPORTS)
     )
     others = [row for row in rows(imports) if folded(row.exam_code) != folded(exam)]
-    return {row.exam_code for row in others if _is_there(rows, study_id, row.id, row.exam_code)}
+    return {row.exam_code for row in others if _is_there(rows, study_id, row.id, row.exam_code, centre)}
 
 
-def _is_there(rows: Rows, study_id: int, batch: int, exam: str) -> bool:
+def _is_there(rows: Rows, study_id: int, batch: int, exam: str, centre: int | None) -> bool:
     """Whether files of an import are still in its exam: they may have been moved, or removed."""
     found = (
         sa.select(files.c.id)
         .join(series, series.c.id == files.c.series_id)
         .join(exams, exams.c.id == series.c.exam_id)
-        .where(exams.c.study_id == study_id, exams.c.code_key == folded(exam), files.c.batch_id == batch)
+        .where(exams.c.study_id == study_id, exams.c.code_key == folded(exam), files.c.batch_id == batch, exams_of(centre))
         .limit(1)
     )
     return bool(rows(found))

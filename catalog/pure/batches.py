@@ -31,6 +31,10 @@ class State(StrEnum):
     ERASED = "erased"
 
 
+FINAL = (State.PUBLISHED, State.REJECTED, State.ERASED)
+"""States in which a batch waits for nobody."""
+
+
 class Event(StrEnum):
     """What can happen to a batch."""
 

@@ -12,7 +12,15 @@ from catalog.database import Prepared
 from catalog.database.tables import exams, files, folders, results, series, studies
 from catalog.derived import changed
 from catalog.pure.nodes import Kind
-from catalog.visible import Query, visible_exams, visible_files, visible_folders, visible_series, visible_studies
+from catalog.visible import (
+    Query,
+    granted_centre,
+    visible_exams,
+    visible_files,
+    visible_folders,
+    visible_series,
+    visible_studies,
+)
 
 Found: TypeAlias = tuple[Kind, Prepared]
 """What a statement finds, and the statement."""
@@ -137,6 +145,9 @@ RESULT = (
 STUDY_CODE = Prepared(sa.select(studies.c.code).where(studies.c.id == _ROW))
 
 # A study's folders by row alone: what a face must drop from its caches when a user lost the study.
+HIDDEN_EXAMS = sa.select(exams.c.code).where(
+    exams.c.study_id == _ROW, sa.not_(granted_centre(exams.c.study_id, exams.c.centre_id, _USER))
+)
 EXAMS_OF = sa.select(exams.c.id).where(exams.c.study_id == _ROW)
 SERIES_OF = sa.select(series.c.id).where(series.c.study_id == _ROW)
 FOLDERS_OF = sa.select(folders.c.id).join(series, series.c.id == folders.c.series_id).where(series.c.study_id == _ROW)

@@ -167,6 +167,11 @@ class StudyTree(Tree):
             *(NodeId(Kind.FOLDER, row.id) for row in within),
         ]
 
+    def hidden(self, study: int) -> list[tuple[NodeId, str]]:
+        """Return the codes of the exams of a study that the user may not see, with the study's folder."""
+        rows = self._database.rows(statements.HIDDEN_EXAMS, {"user": self._user, "row": study})
+        return [(NodeId(Kind.STUDY, study), row.code) for row in rows]
+
     def _study_code(self, row: int) -> str:
         # A study's code never changes: its folder in the store is named by it.
         code = self._study_codes.get(row)

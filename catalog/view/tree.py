@@ -127,6 +127,13 @@ class Tree(Protocol):
         """
         ...
 
+    def hidden(self, study: int) -> list[tuple[NodeId, str]]:
+        """Return what stands in a study that the user has and may not see itself: the folder, and the name in it.
+
+        A face must forget these names when its user lost a part of the study.
+        """
+        return []
+
     def resolve(self, path: str, *, any_case: bool = False) -> Node:
         """Return the node at a path of the tree, `2008-0003/E001`; empty and doubled slashes do not count.
 

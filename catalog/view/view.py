@@ -141,6 +141,10 @@ class View(Tree):
         """Return what a face must forget when its user lost a study; see `Tree`."""
         return [node for tree in self._trees.values() for node in tree.folders(study)]
 
+    def hidden(self, study: int) -> list[tuple[NodeId, str]]:
+        """Return what stands in a study that the user has and may not see itself; see `Tree`."""
+        return [each for tree in self._trees.values() for each in tree.hidden(study)]
+
     def resolve(self, path: str, *, any_case: bool = False) -> Node:
         """Return the node at a path of the tree; see `Tree`."""
         first = path.lstrip("/").partition("/")[0]

@@ -26,6 +26,7 @@ _COMMANDS = {
     "study": ("study", "Create, change, close and look at studies."),
     "user": ("user", "Add, change and remove users."),
     "grant": ("grant", "Say who may see which study."),
+    "centre": ("centre", "Name the centres of a study, and say what belongs to each."),
     "source": ("source", "Name the scanners and centres that may send."),
     "node": ("node", "Name the DICOM nodes that may query and retrieve, or be sent to."),
     "token": ("token", "Make and revoke passwords for WebDAV."),

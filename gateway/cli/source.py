@@ -35,6 +35,7 @@ def source() -> None:
 @click.option("--certificate", default="", metavar="SHA256", help="Fingerprint of the certificate it must show; any without.")
 @_reviewers
 @click.option("--study", metavar="CODE", help="Study its data belong to; decided at the gate without.")
+@click.option("--centre", metavar="CENTRE", help="Centre of that study it stands in.")
 @as_option
 def add(
     name: str,
@@ -45,6 +46,7 @@ def add(
     certificate: str,
     reviewers: tuple[str, ...],
     study: str | None,
+    centre: str | None,
     acting_as: str,
 ) -> None:
     """Let a scanner or centre send.
@@ -57,7 +59,7 @@ def add(
     with catalogue() as database:
         administration.add_source(
             database, actor(acting_as), name, ae_title=ae_title, host=host, reviewers=reviewers, study=study, port=port,
-            tls=tls, certificate=certificate,
+            tls=tls, certificate=certificate, centre=centre,
         )  # fmt: skip
     click.echo(f"source {name} added")
 
@@ -127,4 +129,4 @@ def list_(as_json: bool) -> None:
     """
     with catalogue() as database:
         found = [people.source(each) for each in administration.list_sources(database)]
-    print_records(found, ("name", "ae_title", "host", "port", "tls", "study", "reviewers"), as_json=as_json)
+    print_records(found, ("name", "ae_title", "host", "port", "tls", "study", "centre", "reviewers"), as_json=as_json)

@@ -175,12 +175,13 @@ def seal(batch: int, no_wait: bool, acting_as: str, as_json: bool) -> None:
     callback=_labels,
     help="What a series is called instead of its description; may be given again. Write no identity here.",
 )
+@click.option("--centre", default="", metavar="CENTRE", help="Centre of the study that a new exam belongs to.")
 @click.option("--wait", is_flag=True, help="Wait until it is published.")
 @as_option
 @json_option
 def accept(
     batch: int, study: str, exam: str, despite: str, pixels_approved: bool, attest: str, series: tuple[str, ...],
-    labels: dict[str, str], wait: bool, acting_as: str, as_json: bool,
+    labels: dict[str, str], centre: str, wait: bool, acting_as: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Publish a batch into an exam of a study; also tries again what failed.
 
@@ -193,8 +194,9 @@ def accept(
         if gate.review.info(batch).state is State.SEALED:
             _wait(gate, batch, {State.SEALED}, "checking")
         info = gate.review.accept(
-            batch, study, exam, despite=despite, pixels_approved=pixels_approved, attest=attest, series=series, labels=labels
-        )
+            batch, study, exam, despite=despite, pixels_approved=pixels_approved, attest=attest, series=series,
+            labels=labels, centre=centre,
+        )  # fmt: skip
         if wait:
             info = _wait(gate, batch, {State.ACCEPTED}, "publishing")
             if info.state is State.FAILED:

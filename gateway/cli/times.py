@@ -1,4 +1,4 @@
-"""Times as people type them: how long (`30d`), and since when (`7d`, `2026-01-01`)."""
+"""Times as people type them: how long (`30d`), since when (`7d`, `2026-01-01`), and until when."""
 
 import datetime as dt
 import re
@@ -38,6 +38,24 @@ class Since(click.ParamType[int]):
         except ValueError:
             self.fail("write a day, 2026-01-01, or how long ago: 45m, 12h, 7d, 8w or 1y", param, ctx)
         return int((moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp())
+
+
+class Until(click.ParamType[int]):
+    """The last day on which something counts, or the moment at which it ends, in UTC: 2027-06-30, 2027-06-30T12:00."""
+
+    name = "until"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the first second of it that is over: seconds since 1970 UTC."""
+        text = str(value)
+        try:
+            if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+                end = dt.datetime.combine(dt.date.fromisoformat(text) + dt.timedelta(days=1), dt.time(), dt.UTC)
+            else:
+                end = dt.datetime.fromisoformat(text)
+        except (ValueError, OverflowError):
+            self.fail("write a day, 2027-06-30, or a moment, 2027-06-30T12:00", param, ctx)
+        return int((end if end.tzinfo else end.replace(tzinfo=dt.UTC)).timestamp())
 
 
 def _seconds(text: str) -> int | None:

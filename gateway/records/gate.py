@@ -37,6 +37,7 @@ class BatchRecord(TypedDict):
     uploader: str
     dropped: bool
     receipt: bool
+    centre: str
     problems: int | None
 
 
@@ -76,7 +77,7 @@ def batch(info: BatchInfo) -> BatchRecord:
         findings=info.findings, summary=info.summary, follows=info.follows, reason=info.reason,
         opened=moment(info.opened) if told else None, last_write=moment(info.last_write) if told else None,
         decided_by=info.decided_by, decided=moment(info.decided), uploader=info.uploader, dropped=info.dropped,
-        receipt=info.receipt,
+        receipt=info.receipt, centre=info.centre,
         problems=sum(finding["severity"] in SERIOUS for finding in info.findings) if told else None,
     )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from typing_extensions import TypedDict
 
-from catalog.administration import DicomNode, Grant, Scope, Source, Token, User
+from catalog.administration import Centre, DicomNode, Grant, Scope, Source, Token, User
 from catalog.pure.access import Role
 from gateway.records.moments import moment
 
@@ -17,15 +17,17 @@ class UserRecord(TypedDict):
 
 
 class GrantRecord(TypedDict):
-    """One user may see one study."""
+    """One user may see one study. `centres` empty: all of it. `until` null: until it is removed; past: it has ended."""
 
     login: str
     study: str
     granted: str
+    centres: list[str]
+    until: str | None
 
 
 class SourceRecord(TypedDict):
-    """A scanner or centre that may send. `host` '' is any address; `study` null is decided at the gate.
+    """A scanner or centre that may send. `host` '' is any address; `study` null is decided at the gate; `centre` is of it.
 
     `port` 0: it is not called back. `tls`: it must use TLS; `certificate` the SHA-256 of the one it must show, '' any.
     """
@@ -40,6 +42,19 @@ class SourceRecord(TypedDict):
     port: int
     tls: bool
     certificate: str
+    centre: str | None
+
+
+class CentreRecord(TypedDict):
+    """A centre of a study: how many exams are of it, its sources, and the users whose grants name it."""
+
+    study: str
+    code: str
+    description: str
+    exams: int
+    sources: list[str]
+    users: list[str]
+    created: str
 
 
 class TokenRecord(TypedDict):
@@ -74,7 +89,18 @@ def user(found: User) -> UserRecord:
 
 def grant(found: Grant) -> GrantRecord:
     """Return a grant's object."""
-    return GrantRecord(login=found.login, study=found.study, granted=moment(found.granted))
+    return GrantRecord(
+        login=found.login, study=found.study, granted=moment(found.granted), centres=list(found.centres),
+        until=moment(found.until),
+    )  # fmt: skip
+
+
+def centre(found: Centre) -> CentreRecord:
+    """Return a centre's object."""
+    return CentreRecord(
+        study=found.study, code=found.code, description=found.description, exams=found.exams, sources=list(found.sources),
+        users=list(found.users), created=moment(found.created),
+    )  # fmt: skip
 
 
 def source(found: Source) -> SourceRecord:
@@ -82,7 +108,7 @@ def source(found: Source) -> SourceRecord:
     return SourceRecord(
         id=found.id, name=found.name, ae_title=found.ae_title, host=found.host, study=found.study,
         reviewers=list(found.reviewers), created=moment(found.created), port=found.port, tls=found.tls,
-        certificate=found.certificate,
+        certificate=found.certificate, centre=found.centre,
     )  # fmt: skip
 
 

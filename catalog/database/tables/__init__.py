@@ -6,8 +6,10 @@ date, original UID or original file name (docs/laws.md, law 6). What a reviewer 
 """
 
 from catalog.database.tables.administration import (
+    centres,
     dicom_node_studies,
     dicom_nodes,
+    grant_centres,
     grants,
     profiles,
     source_reviewers,
@@ -43,6 +45,7 @@ __all__ = [
     "batches",
     "bin_entries",
     "bin_files",
+    "centres",
     "changes",
     "clock_watch",
     "corrections",
@@ -55,6 +58,7 @@ __all__ = [
     "files",
     "folders",
     "generation",
+    "grant_centres",
     "grants",
     "holds",
     "jobs",

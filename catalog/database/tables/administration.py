@@ -5,6 +5,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -17,6 +18,9 @@ from sqlalchemy import (
 )
 
 from catalog.database.tables.columns import Id, key, metadata, row_id
+
+
+_ENDS = text("until is not null")
 
 
 def _tls_columns() -> tuple[Column[int], Column[str]]:
@@ -74,8 +78,43 @@ grants = Table(
     Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, comment="who may see"),
     Column("study_id", Id, ForeignKey("studies.id"), primary_key=True, comment="what may be seen"),
     Column("granted", BigInteger, nullable=False, comment="time of `grant add`"),
+    Column(
+        "whole",
+        SmallInteger,
+        nullable=False,
+        server_default=text("1"),
+        comment="1: the whole study; 0: what belongs to the centres in grant_centres",
+    ),
+    Column("until", BigInteger, nullable=True, comment="time from which it does not count any more; null: until it is removed"),
     Index("ix_grants_study_id", "study_id"),
-    comment="one user may see one study; individual, never by group",
+    Index("ix_grants_until", "until", sqlite_where=_ENDS, postgresql_where=_ENDS),
+    comment="one user may see one study, or centres of it; individual, never by group",
+)
+
+centres = Table(
+    "centres",
+    metadata,
+    row_id("the centre"),
+    Column("study_id", Id, ForeignKey("studies.id"), nullable=False, comment="the study it is a centre of"),
+    Column("code", String(64), nullable=False, comment="its code in that study, e.g. LYON"),
+    Column("code_key", key(64), nullable=False, comment="folded code"),
+    Column("description", Text, nullable=False, comment="free text for people; '' if none"),
+    Column("created", BigInteger, nullable=False, comment="time of `centre add`"),
+    UniqueConstraint("study_id", "code_key"),
+    # What belongs to a centre names it without a foreign key: `centre remove` looks first, and what names none is of none.
+    comment="places of multicentre studies",
+    sqlite_autoincrement=True,
+)
+
+grant_centres = Table(
+    "grant_centres",
+    metadata,
+    Column("user_id", Id, primary_key=True, comment="whose grant"),
+    Column("study_id", Id, primary_key=True, comment="on which study"),
+    Column("centre_id", Id, ForeignKey("centres.id"), primary_key=True, comment="a centre of that study"),
+    ForeignKeyConstraint(["user_id", "study_id"], ["grants.user_id", "grants.study_id"], ondelete="CASCADE"),
+    Index("ix_grant_centres_centre_id", "centre_id"),
+    comment="the centres of grants that are not for the whole study",
 )
 
 sources = Table(
@@ -92,6 +131,7 @@ sources = Table(
     Column("created", BigInteger, nullable=False, comment="time of `source add`"),
     Column("port", Integer, nullable=False, server_default=text("0"), comment="TCP port it is called at; 0: it is not called"),
     *_tls_columns(),
+    Column("centre_id", Id, nullable=True, comment="centre of its study it stands in; null: none"),
     UniqueConstraint("ae_title", "host"),
     comment="scanners and centres that may send DICOM",
     sqlite_autoincrement=True,

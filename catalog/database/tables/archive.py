@@ -38,7 +38,9 @@ exams = Table(
         nullable=True,
         comment="time something appeared in it or left it last; null: not since it is there",
     ),
+    Column("centre_id", Id, nullable=True, comment="centre of its study it belongs to; null: none"),
     UniqueConstraint("study_id", "code_key"),
+    Index("ix_exams_centre_id", "centre_id"),
     comment="one inclusion's visit in a study",
     sqlite_autoincrement=True,
 )

@@ -41,6 +41,7 @@ bin_entries = Table(
         comment="who asked to purge it in spite of its study's retention; '' if nobody",
     ),
     Column("ended", BigInteger, nullable=True, comment="time it was restored, purged or refused; null before"),
+    Column("centre_id", Id, nullable=True, comment="the exam's centre; null: none"),
     Index("ix_bin_entries_state", "state"),
     Index("ix_bin_entries_study_id", "study_id"),
     comment="what was put into the bin, and what became of it",

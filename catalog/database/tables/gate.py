@@ -96,6 +96,7 @@ batches = Table(
         comment="what the store calls the import: 32 random hexadecimal digits, never given twice, whatever becomes of numbers; "
         "before revision 0027 the name of its manifest",
     ),
+    Column("centre_id", Id, nullable=True, comment="centre of its study that it is of; null: of none"),
     Index("uq_batches_import_id", "import_id", unique=True),
     Index("ix_batches_state", "state"),
     # Which other batches lie in the same folder.
@@ -226,6 +227,7 @@ corrections = Table(
     Column("state", String(16), nullable=False, comment="queued, done or refused"),
     Column("problem", Text, nullable=False, comment="why it was refused; '' if it was not"),
     Column("ended", BigInteger, nullable=True, comment="time it was done or refused; null before"),
+    Column("centre_id", Id, nullable=True, comment="the exam's centre; null: none"),
     comment="changes of names and places in the archive, asked for and done",
     sqlite_autoincrement=True,
 )

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from catalog.database import Database
 from catalog.database.tables import exams, files, series
 from catalog.filetypes.dicom import published_instance
+from catalog.gate.centres import exams_of
 from catalog.gate.check.examine import Examined
 from catalog.gate.deidentification import Cleaner
 from catalog.pure.names import folded
@@ -24,12 +25,14 @@ class ArchiveLookup:
 
     Args:
         cleaner: of that study; returns published names.
+        centre: the batch's centre; only its exams are told of, for who reviews it may see no others. None: all.
     """
 
-    def __init__(self, database: Database, study_id: int, cleaner: Cleaner) -> None:
+    def __init__(self, database: Database, study_id: int, cleaner: Cleaner, centre: int | None = None) -> None:
         self._database = database
         self._study_id = study_id
         self._cleaner = cleaner
+        self._told = exams_of(centre)
 
     def archived(self, seen: Iterable[Examined]) -> dict[int, str]:
         """Return the exam that has each file's instance, in whatever series, by the staged file's number; others are left out.
@@ -46,7 +49,7 @@ class ArchiveLookup:
             sa.select(files.c.identity, exams.c.code)
             .join(series, series.c.id == files.c.series_id)
             .join(exams, exams.c.id == series.c.exam_id)
-            .where(files.c.identity.in_(by_identity), series.c.study_id == self._study_id)
+            .where(files.c.identity.in_(by_identity), series.c.study_id == self._study_id, self._told)
         )
         return {number: row.code for row in self._database.rows(there) for number in by_identity[row.identity]}
 
@@ -56,7 +59,7 @@ class ArchiveLookup:
             sa.select(series.c.id, series.c.exam_id)
             .join(exams, exams.c.id == series.c.exam_id)
             .where(series.c.study_id == self._study_id, series.c.file_type == file_type, series.c.description == description)
-            .where(exams.c.code_key != folded(exam))
+            .where(exams.c.code_key != folded(exam), self._told)
             .order_by(series.c.id.desc())
             .limit(_MOST_EXAMS)
         )

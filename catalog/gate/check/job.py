@@ -51,6 +51,7 @@ class _Batch:
     trouble: str
     study: str = ""
     is_received: bool = False
+    centre: int | None = None
 
 
 class Checker:
@@ -111,7 +112,14 @@ class Checker:
 
     def _batch(self, batch_id: int) -> _Batch:
         row = self._database.row(
-            sa.select(batches.c.exam_code, batches.c.study_id, batches.c.source_id, studies.c.code, studies.c.profile)
+            sa.select(
+                batches.c.exam_code,
+                batches.c.study_id,
+                batches.c.source_id,
+                batches.c.centre_id,
+                studies.c.code,
+                studies.c.profile,
+            )
             .select_from(batches.outerjoin(studies, studies.c.id == batches.c.study_id))
             .where(batches.c.id == batch_id)
         )
@@ -125,8 +133,8 @@ class Checker:
             cleaner = self._deidentification.cleaner(row.code, exam, row.profile, approved=False, begun=begun)
         except (Invalid, Refused) as error:
             # Publishing will not do without; the checks report it and go on.
-            return _Batch(batch_id, row.exam_code, row.study_id, None, None, str(error), row.code, is_received)
-        return _Batch(batch_id, row.exam_code, row.study_id, row.profile, cleaner, "", row.code, is_received)
+            return _Batch(batch_id, row.exam_code, row.study_id, None, None, str(error), row.code, is_received, row.centre_id)
+        return _Batch(batch_id, row.exam_code, row.study_id, row.profile, cleaner, "", row.code, is_received, row.centre_id)
 
     def _vouched(self, this: _Batch) -> Cleaner | None:
         """Return what cleans when a reviewer vouches; None for a scanner's batch: what it sends is DICOM or broken."""
@@ -163,7 +171,7 @@ class Checker:
     def _lookup(self, this: _Batch) -> ArchiveLookup | None:
         if this.study_id is None or this.cleaner is None:
             return None
-        return ArchiveLookup(self._database, this.study_id, this.cleaner)
+        return ArchiveLookup(self._database, this.study_id, this.cleaner, this.centre)
 
     def _chunks(self, batch_id: int) -> Iterator[Sequence[StagedFile]]:
         columns = staged_files.c
@@ -234,7 +242,7 @@ class Checker:
         if this.study_id is not None and this.exam:
             whose = set[bytes]().union(*examiner.subjects().values())
             findings += subjects.objections(
-                self._database.rows, this.id, this.study_id, this.exam, whose, expectations(this.profile)
+                self._database.rows, this.id, this.study_id, this.exam, whose, expectations(this.profile), this.centre
             )
         if this.trouble:
             findings.append(

@@ -10,12 +10,13 @@ import sqlalchemy as sa
 from catalog import clock
 from catalog.database import Database
 from catalog.database.tables import batches, staged_files, studies
+from catalog.gate import centres
 from catalog.gate.visibility import may_import, visible
 from catalog.pure.access import Principal
 from catalog.pure.batches import State
 from catalog.pure.drops import REVIEWED, SHOWN
 from catalog.pure.errors import Conflict, NotFound
-from catalog.visible import granted, visible_studies
+from catalog.visible import granted_centre, visible_studies
 
 _ME = sa.bindparam("user", type_=sa.BigInteger)
 _CODE = sa.bindparam("study", type_=sa.String)
@@ -25,12 +26,15 @@ _MINE = sa.and_(
     batches.c.uploader_id == _ME,
     batches.c.drop_folder.is_not(None),
     batches.c.state.in_(SHOWN),
+    granted_centre(batches.c.study_id, batches.c.centre_id, _ME),
 )
 _other = batches.alias()
-# Another batch lies in the same folder and was moved to a study that the user does not have.
+# Another batch lies in the same folder and was moved to a study, or a centre, that the user does not have.
 _HAS_HIDDEN = sa.exists().where(
-    _other.c.drop_folder == batches.c.drop_folder, _other.c.id != batches.c.id, _other.c.study_id != batches.c.study_id,
-    _other.c.state.in_((*SHOWN, State.REJECTED)), sa.not_(granted(_other.c.study_id, _ME)),
+    _other.c.drop_folder == batches.c.drop_folder, _other.c.id != batches.c.id,
+    sa.or_(_other.c.study_id != batches.c.study_id, _other.c.centre_id.is_distinct_from(batches.c.centre_id)),
+    _other.c.state.in_((*SHOWN, State.REJECTED)),
+    sa.not_(granted_centre(_other.c.study_id, _other.c.centre_id, _ME)),
 )  # fmt: skip
 _STUDIES = visible_studies(_ME, studies.c.id, studies.c.code, studies.c.created).where(may_import(_ME))
 _STUDY = _STUDIES.where(studies.c.code == _CODE)
@@ -170,8 +174,9 @@ class Exams:
             "follows": follows, "files": 0, "bytes": 0, "findings": "[]", "summary": "[]", "reason": "", "approved": 0,
             "opened": now, "last_write": now, "decided_by": "",
         }  # fmt: skip
-        insert = self._database.insert_new(batches).values(values).on_conflict_do_nothing().returning(batches.c.id)
         with self._database.write() as connection:
+            values["centre_id"] = centres.meant_for(connection, study, exam, self._user)
+            insert = self._database.insert_new(batches).values(values).on_conflict_do_nothing().returning(batches.c.id)
             number = connection.execute(insert).scalar()
         return None if number is None else Dropped(number, key, is_open=True, opened=now)
 
@@ -188,9 +193,10 @@ class Exams:
         """
         try:
             with self._database.write() as connection:
-                connection.execute(
-                    batches.update().where(batches.c.id == batch, batches.c.state == State.OPEN).values(exam_code=exam)
-                )
+                this = sa.and_(batches.c.id == batch, batches.c.state == State.OPEN)
+                study = connection.execute(sa.select(batches.c.study_id).where(this)).scalar()
+                centre = centres.meant_for(connection, study, exam, self._user) if study is not None else None
+                connection.execute(batches.update().where(this).values(exam_code=exam, centre_id=centre))
         except sa.exc.IntegrityError:
             raise Conflict("there is something of that name already") from None
 
@@ -206,7 +212,7 @@ class Exams:
         statement = (
             sa.select(staged_files.c.file)
             .join(batches, batches.c.id == staged_files.c.batch_id)
-            .where(batches.c.drop_folder == key, granted(batches.c.study_id, self._user))
+            .where(batches.c.drop_folder == key, granted_centre(batches.c.study_id, batches.c.centre_id, self._user))
         )
         prefix = f"drops/{key}/"
         found = (row.file for row in self._database.rows(statement))

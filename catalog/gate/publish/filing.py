@@ -123,7 +123,7 @@ class Filing:
 
     def _plan(self, batch: Batch, target: Target, collected: Collected) -> _Planned:
         seen = changes.newest(self._database)
-        exam = tree_rows.exam(self._database, target.study_id, batch.exam_code)
+        exam = tree_rows.exam(self._database, target.study_id, batch.exam_code, batch.centre_id)
         identities = [file.description.identity for file in collected.files if is_instance(file)]
         archived = tree_rows.archived_instances(self._database, target.study_id, identities)
         images = plan(collected.files, tree_rows.known_series(self._database, exam), archived)
@@ -152,7 +152,7 @@ class Filing:
                 raise _ChangedMeanwhileError
             exam, touched = tree_rows.put(
                 connection, target.study_id, planned.exam, batch.exam_code, batch.id, planned.images, planned.metadata,
-                planned.added,
+                planned.added, batch.centre_id,
             )  # fmt: skip
             touched |= results.put(connection, batch, exam, planned.results, planned.added)
             if planned.exam is None:

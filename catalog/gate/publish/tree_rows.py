@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from catalog.database import Database
 from catalog.database.tables import exams, files, series
 from catalog.metadata.keeping import Prepared, keep
+from catalog.pure.errors import Invalid
 from catalog.pure.filing import KnownSeries, Plan, PlannedFile, PlannedSeries
 from catalog.pure.names import FEWEST_DIGITS, folded
 from catalog.pure.nodes import Kind, NodeId
@@ -16,9 +17,19 @@ _ROWS_AT_ONCE = 1000
 _AT_ONCE = 500
 
 
-def exam(database: Database, study_id: int, code: str) -> int | None:
-    """Return the row of an exam, None if it is not there yet."""
-    row = database.row(sa.select(exams.c.id).where(exams.c.study_id == study_id, exams.c.code_key == folded(code)))
+def exam(database: Database, study_id: int, code: str, centre_id: int | None) -> int | None:
+    """Return the row of an exam, None if it is not there yet.
+
+    Args:
+        centre_id: the centre of what goes into it.
+
+    Raises:
+        Invalid: it is of another centre.
+    """
+    there = sa.select(exams.c.id, exams.c.centre_id).where(exams.c.study_id == study_id, exams.c.code_key == folded(code))
+    row = database.row(there)
+    if row is not None and row.centre_id != centre_id:
+        raise Invalid("the exam was made by another centre meanwhile; accept the batch with another --exam")
     return int(row.id) if row is not None else None
 
 
@@ -63,6 +74,7 @@ def put(
     placed: Plan,
     metadata: Mapping[str, Prepared],
     now: int,
+    centre_id: int | None,
 ) -> tuple[int, set[NodeId]]:
     """Make the exam if it is not there, and the plan's series and files with their metadata.
 
@@ -70,6 +82,7 @@ def put(
         exam_id: the exam; None to make it.
         metadata: by a series' name, the metadata of its files, in the order of the plan.
         now: since when it counts as archived.
+        centre_id: the centre that the exam belongs to if it is made.
 
     Returns:
         The exam's row, and the folders that were there in which something appeared.
@@ -78,7 +91,10 @@ def put(
     if exam_id is None:
         touched.add(NodeId(Kind.STUDY, study_id))
         acquired = min((one.acquired for one in placed.series if one.acquired is not None), default=None)
-        values = {"study_id": study_id, "code": code, "code_key": folded(code), "acquired": acquired, "added": now}
+        values = {
+            "study_id": study_id, "code": code, "code_key": folded(code), "acquired": acquired, "added": now,
+            "centre_id": centre_id,
+        }  # fmt: skip
         exam_id = int(connection.execute(exams.insert().values(values).returning(exams.c.id)).scalar_one())
     elif any(one.row is None for one in placed.series):
         touched.add(NodeId(Kind.EXAM, exam_id))

@@ -49,7 +49,8 @@ _GROW_OPEN = _GROWN.where(batches.c.id == _OPEN_ONE.scalar_subquery(), batches.c
 class SourceRef:
     """A source that is known: its row, its name for people, the study its data belong to (None: decided at the gate).
 
-    `tls`: it must use TLS; `certificate`: SHA-256 of the certificate that it must show, '' for any of the site's.
+    `tls`: it must use TLS; `certificate`: SHA-256 of the certificate that it must show, '' for any of the site's. `centre` is the
+    centre of that study it stands in, None if it has none.
     """
 
     id: int
@@ -57,13 +58,14 @@ class SourceRef:
     study: int | None = None
     tls: bool = False
     certificate: str = ""
+    centre: int | None = None
 
 
-_REF = (sources.c.id, sources.c.name, sources.c.study_id, sources.c.tls, sources.c.certificate)
+_REF = (sources.c.id, sources.c.name, sources.c.study_id, sources.c.tls, sources.c.certificate, sources.c.centre_id)
 
 
 def _ref(row: Row) -> SourceRef:
-    return SourceRef(row.id, row.name, row.study_id, bool(row.tls), row.certificate)
+    return SourceRef(row.id, row.name, row.study_id, bool(row.tls), row.certificate, row.centre_id)
 
 
 class Intake:
@@ -223,7 +225,8 @@ class Intake:
         found = connection.execute(_GROW_OPEN, values).scalar()
         if found is None:
             fresh = {
-                "state": State.OPEN, "source_id": source.id, "study_id": source.study, "exam_code": "", "files": 0, "bytes": 0,
+                "state": State.OPEN, "source_id": source.id, "study_id": source.study, "centre_id": source.centre,
+                "exam_code": "", "files": 0, "bytes": 0,
                 "findings": "[]", "summary": "[]", "reason": "", "approved": 0, "decided_by": "",
                 "opened": by["now"], "last_write": by["now"],
             }  # fmt: skip

@@ -15,7 +15,8 @@ from catalog.audit import Actor, record
 from catalog.database import Database, Row
 from catalog.database.tables import batches, jobs, staged_files
 from catalog.gate import subjects
-from catalog.gate.batches import as_columns, enqueue_effects, read_batch
+from catalog.gate.batches import Batch, as_columns, enqueue_effects, read_batch
+from catalog.gate.centres import of_acceptance
 from catalog.gate.drops import reopening, sealing
 from catalog.gate.report import hand_on, write_report
 from catalog.gate.review.queries import BatchInfo, BatchQueries
@@ -74,6 +75,7 @@ class Review(BatchQueries):
         attest: str = "",
         series: Collection[str] = (),
         labels: Mapping[str, str] = MappingProxyType({}),
+        centre: str = "",
     ) -> BatchInfo:
         """Decide that a batch is published into an exam, which is made if it is not there; also tries a failed one again.
 
@@ -88,11 +90,13 @@ class Review(BatchQueries):
             attest: why files that nothing can look through, or that a heuristic holds, identify nobody; '' holds them.
             series: labels of the series that are accepted; the rest waits in a batch of its own. None: all.
             labels: by label of a series, the description it gets instead of its own.
+            centre: code of the centre of the study that a new exam belongs to; '': the batch's, else as `catalog.gate.centres`.
 
         Raises:
-            NotFound: no such batch or study, or not granted.
+            NotFound: no such batch, study or centre, or not granted.
             Invalid: the exam code is none; no such series; a description of nothing that can be a name.
-            Refused: its state, its findings, the study's expectations or the role do not allow it; images were not seen.
+            Refused: its state, its findings, the study's expectations or the role do not allow it; images were not seen; the
+                exam is of another centre.
             Conflict: somebody else decided in the same moment.
         """
         info = self.info(batch_id)
@@ -104,21 +108,19 @@ class Review(BatchQueries):
         with self._database.write() as connection:
             values = {"study_id": found.id, "exam_code": exam, "reason": despite, "approved": int(approval), "profile_id": None}
             whole = read_batch(connection, batch_id)
+            before = whole.centre_id if whole.study_id == found.id else None
+            of = of_acceptance(connection, found.id, exam, self._user, said=centre, before=before)
             if not despite.strip():
-                self._require_own_exam(connection, info, selection, found.id, exam, expectations(found.profile))
-            self._move(connection, info, event, found.id, values | as_columns(labels=descriptions))
+                self._require_own_exam(connection, info, selection, found.id, exam, expectations(found.profile), of)
+            self._move(connection, info, event, found.id, values | {"centre_id": of} | as_columns(labels=descriptions))
             rest = divide(connection, whole, selection)
-            if whole.study_id not in {None, found.id}:
+            if whole.study_id is not None and (whole.study_id, whole.centre_id) != (found.id, of):
                 self._forget_findings_of_study(connection, batch_id)
             self._begin_anew(connection, batch_id)
             detail = {"exam": exam, "files": info.files, "pixels_approved": pixels_approved} | _given(
-                attest=attest.strip(),
-                despite=despite,
-                series=sorted(selection.labels),
-                rest=rest,
-                labels=sorted(descriptions),
-                **shown,
-            )
+                attest=attest.strip(), despite=despite, series=sorted(selection.labels), rest=rest, labels=sorted(descriptions),
+                centre=centre, **shown,
+            )  # fmt: skip
             self._audit(connection, info, "batch.accept", found.code, detail)
         self._write_reports(batch_id, rest)
         return self.info(batch_id)
@@ -232,14 +234,26 @@ class Review(BatchQueries):
             self._forget_preview_of_study(batch_id, meant["study_id"])
         with self._database.write() as connection:
             cancel(connection, batch_id)  # what still runs would speak of the batch as it was
-            before = connection.execute(sa.select(batches.c.study_id).where(batches.c.id == batch_id)).scalar()
+            before = read_batch(connection, batch_id)
+            study, exam = meant.get("study_id", before.study_id), meant.get("exam_code", before.exam_code)
+            if meant and study is not None:
+                meant = {**meant, "centre_id": self._meant_centre(connection, before, study, exam)}
             self._move(connection, info, event, values={"reason": "", "profile_id": None, **meant})
-            if before not in {None, meant.get("study_id", before)}:
+            if before.study_id is not None and (before.study_id, before.centre_id) != (
+                study,
+                meant.get("centre_id", before.centre_id),
+            ):
                 self._forget_findings_of_study(connection, batch_id)
             self._begin_anew(connection, batch_id)
             self._audit(connection, info, action, info.study)
         write_report(self._database, self._staging, batch_id)
         return self.info(batch_id)
+
+    def _meant_centre(self, connection: sa.Connection, before: Batch, study: int, exam: str) -> int | None:
+        """Return the centre of a batch that is meant for another study or exam: its own, unless the exam has one."""
+        return of_acceptance(
+            connection, study, exam, self._user, said="", before=before.centre_id if before.study_id == study else None
+        )
 
     def reject(self, batch_id: int, reason: str) -> BatchInfo:
         """Decide that a batch is not published; its bytes are erased when the time for taking that back is over.
@@ -340,15 +354,16 @@ class Review(BatchQueries):
                 raise Refused(f"batch {info.id} cannot be accepted as it is: {finding['message']}")
 
     def _require_own_exam(
-        self, connection: sa.Connection, info: BatchInfo, selection: Selection, study_id: int, exam: str, expected: Expectations
-    ) -> None:
+        self, connection: sa.Connection, info: BatchInfo, selection: Selection, study_id: int, exam: str,
+        expected: Expectations, centre: int | None,
+    ) -> None:  # fmt: skip
         """Refuse files of another person than the exam's, as the catalogue is in the transaction of the decision."""
 
         def rows(statement: sa.Select[Any]) -> Sequence[Row]:
             return connection.execute(statement).all()
 
         whose = subjects.of_batch(rows, info.id, selection.labels)
-        for finding in subjects.objections(rows, info.id, study_id, exam, whose, expected):
+        for finding in subjects.objections(rows, info.id, study_id, exam, whose, expected, centre):
             if finding.severity is Severity.BLOCKING:
                 raise Refused(f"batch {info.id} cannot be accepted as it is: {finding.message}")
 

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from catalog.database import Database, Row
-from catalog.database.tables import batches, jobs, sources, staged_files, studies, users
+from catalog.database.tables import batches, centres, jobs, sources, staged_files, studies, users
 from catalog.gate.batches import batch_of
 from catalog.gate.review.evidence import evidence, note_drawn
 from catalog.gate.staged.area import Staging
@@ -31,8 +31,9 @@ from catalog.visible import StudyRef, visible_studies, visible_study
 class BatchInfo:
     """A batch as a list shows it. No identities. Times are seconds since 1970 UTC.
 
-    `uploader` brought it, '' if a scanner did; `dropped`: into a folder, which its uploader can open again. `receipt`: who asks
-    brought it and may not see it (any more), so only `id`, `state` and `files` are told.
+    `centre` is of the study, '' if it is of none. `uploader` brought it, '' if a scanner did; `dropped`: into a folder, which
+    its uploader can open again. `receipt`: who asks brought it and may not see it (any more), so only `id`, `state` and
+    `files` are told.
     """
 
     id: int
@@ -53,6 +54,7 @@ class BatchInfo:
     uploader: str
     dropped: bool
     receipt: bool = False
+    centre: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,10 @@ class BatchQueries:
         self._database = database
         self._staging = staging
         self._principal = principal
+
+    @property
+    def _user(self) -> int | None:
+        return self._principal.user_id if self._principal is not None else None
 
     def list(
         self,
@@ -285,13 +291,13 @@ class BatchQueries:
 
     def studies(self) -> Sequence[StudyChoice]:
         """Return the studies that are granted, by code."""
-        user = self._principal.user_id if self._principal is not None else None
+        user = self._user
         statement = visible_studies(user, studies.c.code, studies.c.description, studies.c.profile)
         rows = self._database.rows(statement.order_by(studies.c.code_key))
         return [StudyChoice(row.code, row.description, expectations(row.profile).exam) for row in rows]
 
     def _study(self, code: str) -> StudyRef:
-        return visible_study(self._database, code, self._principal.user_id if self._principal is not None else None)
+        return visible_study(self._database, code, self._user)
 
     def _require_seen(self, batch_id: int) -> None:
         if self._database.row(self._visible().with_only_columns(batches.c.id).where(batches.c.id == batch_id)) is None:
@@ -308,18 +314,20 @@ class BatchQueries:
         return statement if self._principal is None else statement.where(visible(self._principal.user_id))
 
     def _listed(self) -> sa.Select[*tuple[Any, ...]]:
-        user = self._principal.user_id if self._principal is not None else None
+        user = self._user
         is_seen = sa.true() if user is None else visible(user)
         statement = sa.select(
             batches,
             sources.c.name.label("source_name"),
             studies.c.code.label("study_code"),
             users.c.login.label("uploader"),
+            centres.c.code.label("centre_code"),
             is_seen.label("is_seen"),
         ).select_from(
             batches.outerjoin(sources, sources.c.id == batches.c.source_id)
             .outerjoin(studies, studies.c.id == batches.c.study_id)
             .outerjoin(users, users.c.id == batches.c.uploader_id)
+            .outerjoin(centres, centres.c.id == batches.c.centre_id)
         )
         return statement if user is None else statement.where(sa.or_(visible(user), has_receipt(user)))
 
@@ -377,4 +385,5 @@ def _info(row: Row) -> BatchInfo:
         decided=batch.decided,
         uploader=row.uploader or "",
         dropped=batch.drop_folder is not None,
+        centre=row.centre_code or "",
     )

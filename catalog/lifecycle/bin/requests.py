@@ -28,7 +28,16 @@ from catalog.pure.bin import Event, Kind, State, transition
 from catalog.pure.errors import Invalid, NotFound, Refused
 from catalog.pure.names import folded, nested_key
 from catalog.pure.retention import DAY, Kept, why_not
-from catalog.visible import Query, granted_exam, visible_exams, visible_files, visible_folders, visible_series, visible_studies
+from catalog.visible import (
+    Query,
+    granted_centre,
+    granted_exam,
+    visible_exams,
+    visible_files,
+    visible_folders,
+    visible_series,
+    visible_studies,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +218,7 @@ class Bin:
                     "put_by": self._who, "put": now, "expires": now + self._keep.bin * DAY if self._keep.bin else None,
                     "files": 0, "bytes": 0, "oldest": None, "asked_by": self._who, "asked": now, "put_follows": follows,
                     "follows": follows, "override_by": "", "ended": None,
+                    "centre_id": sa.select(exams.c.centre_id).where(exams.c.id == target.exam_id).scalar_subquery(),
                 }  # fmt: skip
                 number = connection.execute(bin_entries.insert().values(values).returning(bin_entries.c.id)).scalar_one()
                 enqueue(connection, JobKind.BIN, study_id=target.study, bin_id=number)
@@ -316,7 +326,7 @@ class Bin:
             sa.select(bin_entries, studies.c.code, jobs.c.error)
             .join(studies, studies.c.id == bin_entries.c.study_id)
             .outerjoin(jobs, jobs.c.id == newest)
-            .where(granted_exam(bin_entries.c.study_id, bin_entries.c.exam_id, self._user))
+            .where(granted_centre(bin_entries.c.study_id, bin_entries.c.centre_id, self._user))
         )
 
     def _info(self, row: Row) -> Entry:
@@ -337,10 +347,11 @@ class Bin:
         """Check role and grant in the transaction that rests on them."""
         if self._principal is None:
             return
-        study = about.study if isinstance(about, _Target) else about.study_id
-        allowed = sa.select(users.c.id).where(
-            users.c.id == self._user, users.c.role.in_(roles_allowing(action)), granted_exam(study, about.exam_id, self._user)
-        )
+        if isinstance(about, _Target):
+            may_see = granted_exam(about.study, about.exam_id, self._user)
+        else:
+            may_see = granted_centre(about.study_id, about.centre_id, self._user)
+        allowed = sa.select(users.c.id).where(users.c.id == self._user, users.c.role.in_(roles_allowing(action)), may_see)
         if connection.execute(allowed).first() is None:
             raise Refused("your role or grant was changed in this moment; look again")
 

@@ -1,14 +1,14 @@
 """Browsers that are logged in.
 
 Revision ID: 0033
-Revises: 0024
+Revises: 0027
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0033"
-down_revision = "0024"
+down_revision = "0027"
 branch_labels = None
 depends_on = None
 
