@@ -209,7 +209,7 @@ def list_sources(database: Database) -> list[Source]:
             bool(row.tls),
             row.certificate,
             row.centre,
-        )  # fmt: skip
+        )
         for row in database.rows(statement.order_by(sources.c.name_key))
     ]
 

@@ -19,7 +19,6 @@ from sqlalchemy import (
 
 from catalog.database.tables.columns import Id, key, metadata, row_id
 
-
 _ENDS = text("until is not null")
 
 

@@ -49,8 +49,8 @@ _GROW_OPEN = _GROWN.where(batches.c.id == _OPEN_ONE.scalar_subquery(), batches.c
 class SourceRef:
     """A source that is known: its row, its name for people, the study its data belong to (None: decided at the gate).
 
-    `tls`: it must use TLS; `certificate`: SHA-256 of the certificate that it must show, '' for any of the site's. `centre` is the
-    centre of that study it stands in, None if it has none.
+    `tls`: it must use TLS; `certificate`: SHA-256 of the certificate that it must show, '' for any of the site's. `centre` is
+    the centre of that study it stands in, None if it has none.
     """
 
     id: int
