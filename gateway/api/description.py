@@ -19,7 +19,8 @@ _REF = "#/components/schemas/{model}"
 _BYTES = {"type": "string", "format": "binary"}
 _ABOUT = """What the command line can, for programs: as far as role, grants and the token's scopes allow.
 
-Log in with HTTP Basic: a login, and a token (`archimed token create`) or what the site's PAM or LDAP knows as the password.
+Log in with HTTP Basic: a login, and a token (`archimed token create`) or what the site's PAM or LDAP knows as the password;
+or with a token alone (Bearer).
 What is not granted is not found. Errors are `application/problem+json` (RFC 9457). Lists come a page at a time: the header
 `Link` of a page names the next one; the last has none. JSON answers and files carry an `ETag`. Times are UTC, sizes are bytes.
 Uploads in pieces (tus 1.0.0) begin at `/staging/<study>/<exam>/`, where folders are made by WebDAV's MKCOL."""
@@ -44,12 +45,15 @@ def describe(groups: Sequence[Operations], prefix: str) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": prefix}],
-        "security": [{"basic": []}],
+        "security": [{"basic": []}, {"bearer": []}],
         "tags": [{"name": group.group, "description": group.about} for group in groups],
         "paths": paths,
         "components": {
             "schemas": schemas.shared,
-            "securitySchemes": {"basic": {"type": "http", "scheme": "basic", "description": "Login and token or password."}},
+            "securitySchemes": {
+                "basic": {"type": "http", "scheme": "basic", "description": "Login and token or password."},
+                "bearer": {"type": "http", "scheme": "bearer", "description": "A token alone."},
+            },
             "responses": {"problem": {
                 "description": "Why it was not done.",
                 "content": {MEDIA: {"schema": {"$ref": _REF.format(model="Problem")}}},

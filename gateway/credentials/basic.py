@@ -1,4 +1,4 @@
-"""Basic credentials as clients send them -> login and secret. No backend and no catalogue is known here."""
+"""Credentials as clients send them -> login and secret, or token. No backend and no catalogue is known here."""
 
 import base64
 import binascii
@@ -11,6 +11,7 @@ from catalog.pure.names import folded
 CHALLENGE = 'Basic realm="ArchiMed", charset="UTF-8"'
 _LONGEST = 1024
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_BEARER = re.compile(r"[A-Za-z0-9._~+/-]{1,1024}=*")
 
 
 class Unauthenticated(ArchimedError):
@@ -39,6 +40,20 @@ def parse_basic(header: str | None) -> tuple[str, str]:
     if not (colon and login and secret) or len(decoded) > _LONGEST or _CONTROL.search(decoded):
         raise Unauthenticated
     return login, secret
+
+
+def parse_bearer(header: str | None) -> str | None:
+    """Return the token of a Bearer header (RFC 6750), None if it is another scheme.
+
+    Raises:
+        Unauthenticated: it is malformed.
+    """
+    scheme, _, token = (header or "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    if not _BEARER.fullmatch(token.strip()):
+        raise Unauthenticated
+    return token.strip()
 
 
 def to_basic(login: str, secret: str) -> str:

@@ -20,7 +20,7 @@ from catalog.pure.errors import Conflict, Invalid, NotFound, Unavailable
 from catalog.pure.names import check_login, folded
 from gateway.credentials.addresses import client_address
 from gateway.credentials.asking import Asking, Proof
-from gateway.credentials.basic import Unauthenticated, parse_basic, without_realm
+from gateway.credentials.basic import Unauthenticated, parse_basic, parse_bearer, without_realm
 from gateway.credentials.tokens import TokenBackend, is_token
 
 _ALL_SCOPES = frozenset(Scope)
@@ -114,6 +114,9 @@ class Credentials:
         return user.login if user else None
 
     def _authenticate(self, header: str | None, peer: str, forwarded: str) -> Session:
+        token = parse_bearer(header)
+        if token is not None:
+            return self._by_token(self._owner(token), token)
         login, secret = parse_basic(header)
         login = without_realm(login, self._realms)
         if is_token(secret):
@@ -126,6 +129,12 @@ class Credentials:
             if user is not None:
                 return Session(user, _ALL_SCOPES)
         raise Unauthenticated
+
+    def _owner(self, token: str) -> str:
+        owner = self._tokens.owner(token) if self._tokens else None
+        if owner is None:
+            raise Unauthenticated
+        return owner
 
     def _by_token(self, login: str, secret: str) -> Session:
         scopes = self._tokens.scopes(folded(login), secret) if self._tokens else None

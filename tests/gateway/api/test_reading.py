@@ -7,8 +7,9 @@ from base64 import b64decode
 from urllib.parse import quote
 
 import pytest
+from werkzeug.test import TestResponse
 
-from catalog.administration import Actor, remove_grant
+from catalog.administration import Actor, Scope, create_token, list_tokens, remove_grant, revoke_token
 from catalog.audit import Wanted, list_reads
 from tests.behaviour.suite import BIG, BIG_FOLDER, BIG_FOLDER_FILES, ODD, RESULT, SERIES, SLICES, STUDY
 from tests.gateway.api.door import Door
@@ -156,3 +157,15 @@ def test_a_grant_that_ends_in_the_middle_of_a_zip_ends_the_zip(own_door: Door) -
             pass
     assert first
     assert own_door.get("/zip/S1", "lea").status_code == 404
+
+
+def test_a_token_alone_says_whose_it_is(own_door: Door) -> None:
+    def ask(header: str) -> TestResponse:
+        return own_door.client.get("/api/v1/", headers={"Authorization": header, "Host": "x"})
+
+    token = create_token(own_door.built.database, Actor("root"), "lea", [Scope.READ], None)
+    assert ask(f"Bearer {token}").json["login"] == "lea"
+    for wrong in (f"Bearer {token}x", "Bearer ", "Bearer amt_", "Bearer é", "Bearer secret", f"Token {token}"):
+        assert ask(wrong).status_code == 401
+    revoke_token(own_door.built.database, Actor("root"), list_tokens(own_door.built.database)[-1].id)
+    assert ask(f"Bearer {token}").status_code == 401
