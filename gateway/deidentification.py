@@ -71,11 +71,7 @@ class StandardDeidentification:
             Refused: the key cannot be read.
         """
         loaded = _telling(_load(profile), attested)
-        whose: dict[str, Any] = {}
-        if begun is not None:
-            scheme = BY_PATIENT if begun.engine == _BEFORE_SUBJECTS else BY_SUBJECT
-            subject = begun.exam if scheme == BY_PATIENT else _load(begun.profile).subject_of(begun.exam)
-            whose = {"subject": subject, "scheme": scheme}
+        whose = going_on(begun)
         return _Cleaner(FileCleaner(loaded, self._key(), study, exam, pixels_approved=approved, overruled=attested, **whose))
 
     def _key(self) -> bytes:
@@ -83,6 +79,15 @@ class StandardDeidentification:
             return bytes.fromhex(self._key_file.read_text("ascii"))
         except (OSError, ValueError):
             raise Refused("the de-identification key cannot be read; run `archimed init`, or bring it back") from None
+
+
+def going_on(begun: FirstImport | None) -> dict[str, Any]:
+    """Return what `FileCleaner` has to know, so that an import goes on with the pseudonyms of the first into its exam."""
+    if begun is None:
+        return {}
+    scheme = BY_PATIENT if begun.engine == _BEFORE_SUBJECTS else BY_SUBJECT
+    subject = begun.exam if scheme == BY_PATIENT else _load(begun.profile).subject_of(begun.exam)
+    return {"subject": subject, "scheme": scheme}
 
 
 class _Cleaner:

@@ -27,6 +27,8 @@ _SPACES = "\t\r\n\f\v\x1a\x85"
 _BINARY = re.compile(rb"[\0-\x08\x0e-\x19\x1c-\x1f\x7f]")
 _RUN = re.compile(rb"[\x20-\x7e\x80-\xff\t]{5,}")
 _ASCII_RUN = re.compile(rb"[\x20-\x7e\t]{5,}")
+_BY_CHANCE = 20  # so many signs in a row are seldom chance
+_AROUND, _NOISY = 24, 0.25  # bytes on each side of a run, and how many of them no ASCII has
 _WIDE_RUN = re.compile(rb"(?:[\x20-\x7e\xa0-\xff]\0){5,}")
 
 
@@ -125,10 +127,20 @@ def shown(text: str) -> str:
 
 def runs(data: bytes) -> str:
     """The stretches of bytes that can be read, a line each, also of two bytes a sign: for what is no text as a whole."""
-    narrow = [found[0].decode("latin-1") for found in _ASCII_RUN.finditer(data)]
-    narrow += [found[0].decode("latin-1") for found in _RUN.finditer(data) if _reads_like_text(found[0])]
+    narrow = [found[0].decode("latin-1") for found in _ASCII_RUN.finditer(data) if not _is_chance(data, found)]
+    some = (found for found in _RUN.finditer(data) if _reads_like_text(found[0]) and not _is_chance(data, found))
     wide = [found[0].decode("utf-16-le", "replace") for found in _WIDE_RUN.finditer(data)]
-    return "\n".join([*narrow, *wide])
+    return "\n".join([*narrow, *(found[0].decode("latin-1") for found in some), *wide])
+
+
+def _is_chance(data: bytes, run: re.Match[bytes]) -> bool:
+    """Whether a short run lies among bytes of all values, where runs come by chance: samples, or what was compressed."""
+    neighbours = data[max(0, run.start() - 1) : run.start()] + data[run.end() : run.end() + 1]
+    if run.end() - run.start() >= _BY_CHANCE or b"\0" in neighbours:  # a field is padded
+        return False
+    before = data[max(0, run.start() - _AROUND) : run.start()]
+    after = data[run.end() : run.end() + _AROUND]
+    return all(sum(byte >= 0x80 for byte in side) >= _NOISY * len(side) for side in (before, after) if len(side) == _AROUND)
 
 
 def _reads_like_text(run: bytes) -> bool:

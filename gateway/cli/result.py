@@ -1,14 +1,18 @@
 """`archimed result`: what a program made of archived series, brought back to stand beside them."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from catalog.administration import principal
+from catalog.database import Database
 from catalog.gate.drops.local_files import LocalFiles
 from catalog.gate.review.decisions import Review
-from catalog.pure.errors import Invalid
+from catalog.pure.access import Principal
+from catalog.pure.drops import EXAM_DEPTH, Place
+from catalog.pure.errors import Invalid, NotFound, Refused
 from catalog.pure.nodes import Kind
 from catalog.pure.results import LINEAGE, folder_name
 from catalog.view import View
@@ -16,7 +20,7 @@ from gateway.cli.administering import actor, catalogue
 from gateway.cli.bring import bring_as
 from gateway.cli.common import configuration, json_option
 from gateway.cli.output import print_json
-from gateway.wiring import open_archive, open_staging
+from gateway.wiring import open_archive, open_inboxes, open_staging
 
 _PARTS = 3
 
@@ -62,6 +66,7 @@ def add(
         series_number = _number(open_archive(configuration(), database).view(user), study, exam, (name, *also_from))
         folder = folder_name(series_number, label)
         lineage = json.dumps({"program": program, "sources": [name, *also_from]}).encode()
+        _require_none_waits(database, user, (study, exam, folder))
         with LocalFiles(files) as local:
             number = bring_as(database, user, acting_as, (study, exam, folder), local, {LINEAGE: lineage})
         batch = Review(database, open_staging(configuration()), actor(acting_as), user).info(number)
@@ -69,6 +74,26 @@ def add(
         print_json({"batch": batch.id, "state": batch.state, "folder": f"{study}/{exam}/{folder}", "files": batch.files})
     else:
         click.echo(f"in batch {batch.id} as {study}/{exam}/{folder}; when all is in: archimed staging seal {batch.id}")
+
+
+def _require_none_waits(database: Database, user: Principal, folder: Place) -> None:
+    """Refuse to mix a result with one of the same label that is complete and not sealed yet; one cut short goes on.
+
+    Raises:
+        Refused: it is there.
+    """
+    inboxes = open_inboxes(configuration(), database)
+    try:
+        inbox = inboxes.of(user)
+        with suppress(NotFound):
+            inbox.stat((*folder, LINEAGE))  # the last that is brought
+            number = inbox.batch(folder[:EXAM_DEPTH])
+            raise Refused(
+                f"batch {number} has a result of that label for this exam already: seal it first "
+                f"(archimed staging seal {number}), then this one becomes its second version; or give another --label"
+            )
+    finally:
+        inboxes.close()
 
 
 def _place(path: str) -> tuple[str, str, str]:

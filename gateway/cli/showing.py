@@ -47,7 +47,7 @@ def print_details(details: BatchDetails, preview: Sequence[Mapping[str, Any]], *
         as_json=False,
     )  # fmt: skip
     _print_table("patients", details.about.get("patients", ()))
-    _print_table("series", details.about.get("series") or info.summary)
+    _print_table("series", [_series(one) for one in details.about.get("series") or info.summary])
     _print_table("findings", _findings(info.findings))
     _print_table("de-identification, by the first file of each series", [_previewed(one) for one in preview])
     done = [one for one in info.summary if one.get("done")]
@@ -60,6 +60,15 @@ def _findings(findings: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return the findings as a table has them, the gravest first."""
     ordered = sorted(findings, key=lambda finding: _SEVERITIES.index(finding["severity"]))
     return [{key: finding[key] for key in ("severity", "check", "file", "message")} for finding in ordered]
+
+
+def _series(one: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is told of a series, which the checks' notes and the catalogue know by different keys."""
+    known = {
+        "label": one.get("label", ""), "modality": one.get("modality", ""), "file_type": one.get("file_type", ""),
+        "files": one.get("files", ""),
+    }  # fmt: skip
+    return known | ({"description": one["description"]} if "description" in one else {})
 
 
 def _previewed(one: Mapping[str, Any]) -> dict[str, Any]:

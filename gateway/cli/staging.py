@@ -312,7 +312,7 @@ def _preview(gate: _Gate, details: BatchDetails, study: str) -> list[dict[str, A
     profile = gate.review.profile(study)
     exam = info.exam or NO_EXAM_YET
     deidentification = StandardDeidentification(configuration().deid.key_file)
-    cleaner = deidentification.cleaner(study, exam, profile, approved=False)
+    cleaner = deidentification.cleaner(study, exam, profile, approved=False, begun=gate.review.begun_by(study, exam))
     staged = open_staging(configuration())
     return [preview.as_dict() for preview in previews(gate.database, staged, cleaner, info.id)]
 
@@ -322,13 +322,16 @@ def _print_difference(gate: _Gate, info: BatchInfo, study: str, file: int | None
     from deid.formats import FileCleaner
     from gateway.cli.deid import read_key
     from gateway.cli.difference import print_difference
+    from gateway.deidentification import going_on
 
     code = study or info.study
     if not code:
         raise Invalid(f"batch {info.id} belongs to no study yet; name one with --study CODE")
     before = gate.review.staged(info.id, file)
     profile = load_profile(gate.review.profile(code))
-    cleaner = FileCleaner(profile, read_key(None), code, info.exam or NO_EXAM_YET, pixels_approved=True)
+    exam = info.exam or NO_EXAM_YET
+    whose = going_on(gate.review.begun_by(code, exam))
+    cleaner = FileCleaner(profile, read_key(None), code, exam, pixels_approved=True, **whose)
     with tempfile.TemporaryDirectory(prefix="archimed-diff-") as folder:
         after = Path(folder) / "clean"
         try:

@@ -66,6 +66,8 @@ def stat(path: str, login: str | None, as_json: bool) -> None:
     with _view(login) as view:
         node = view.resolve(path)
         record = archive.stat(path, node, view.origin(node.id))
+    if not as_json and record.get("made_of") == "":
+        record["made_of"] = "nothing"
     print_record(record, as_json=as_json)
 
 

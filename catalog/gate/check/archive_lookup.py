@@ -11,11 +11,13 @@ import sqlalchemy as sa
 
 from catalog.database import Database
 from catalog.database.tables import exams, files, series
-from catalog.filetypes.dicom import published_instance
+from catalog.filetypes.dicom import published_instance, published_series
 from catalog.gate.centres import exams_of
 from catalog.gate.check.examine import Examined
 from catalog.gate.deidentification import Cleaner
+from catalog.pure.checks.series import Series
 from catalog.pure.names import folded
+from catalog.pure.results import FILE_TYPE
 
 _MOST_EXAMS = 20
 
@@ -52,6 +54,37 @@ class ArchiveLookup:
             .where(files.c.identity.in_(by_identity), series.c.study_id == self._study_id, self._told)
         )
         return {number: row.code for row in self._database.rows(there) for number in by_identity[row.identity]}
+
+    def standing(self, one: Series, exam: str) -> list[int]:
+        """Return the numbers that an exam's files of a series of the batch are called by; those of instances are theirs."""
+        if not one.uid:
+            return []
+        identity = published_series(one.modality, self._cleaner.published_uid(one.uid))
+        there = (
+            sa.select(files.c.name_key)
+            .join(series, series.c.id == files.c.series_id)
+            .join(exams, exams.c.id == series.c.exam_id)
+            .where(
+                exams.c.study_id == self._study_id, exams.c.code_key == folded(exam), series.c.identity == identity, self._told
+            )
+        )
+        stems = (row.name_key.partition(".")[0] for row in self._database.rows(there))
+        return [int(stem) for stem in stems if stem.isdecimal()]
+
+    def numbers(self, exam: str) -> set[int]:
+        """Return the numbers of the series that an exam has, without results."""
+        there = (
+            sa.select(series.c.number)
+            .join(exams, exams.c.id == series.c.exam_id)
+            .where(
+                exams.c.study_id == self._study_id,
+                exams.c.code_key == folded(exam),
+                series.c.file_type != FILE_TYPE,
+                self._told,
+            )
+            .distinct()
+        )
+        return {row.number for row in self._database.rows(there)}
 
     def sizes(self, file_type: str, description: str, exam: str) -> list[int]:
         """Return how many files the series of that kind and published description have in the study's newest other exams."""

@@ -139,6 +139,7 @@ class Examiner:
             number=facts.series_number, modality=facts.modality, file_type=f"DCM_{facts.modality or 'OT'}",
             description=facts.series_description,
         )  # fmt: skip
+        series.uid = facts.series
         self._people.add(facts, self._digest("study", facts.study))
         if told := facts.patient_id.strip() or f"{facts.patient_name}{facts.birth_date}".strip():
             self._subjects.setdefault(series.label, set()).add(self._staging.digest(f"subject {told}"))

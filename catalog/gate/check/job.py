@@ -30,6 +30,7 @@ from catalog.gate.unpacking import Unpacker
 from catalog.jobs import Job, Queue, Stop
 from catalog.pure.batches import Event, State, transition
 from catalog.pure.checks import Checks, Finding, Severity
+from catalog.pure.checks.expected import made_of_nothing
 from catalog.pure.errors import Invalid, Refused, Unavailable, Unreadable
 from catalog.pure.expectations import expectations
 from catalog.pure.staged_files import FileEvent, FileState, after
@@ -192,6 +193,9 @@ class Checker:
         """Show a chunk to the rules; return what its rows say from now on."""
         elsewhere = self._elsewhere(this.id, seen)
         archived = lookup.archived(seen) if lookup else {}
+        for one in seen:
+            if one.series is not None and one.file.id in archived:
+                one.series.again += 1
         outcomes: list[dict[str, object]] = []
         for one in seen:
             others = elsewhere.get(one.identity, ()) if one.identity else ()
@@ -238,7 +242,12 @@ class Checker:
             for one in series:
                 if preview := published.get(one.label):
                     one.siblings = lookup.sizes(preview.file_type, preview.description, this.exam)
+                if this.exam and (numbers := lookup.standing(one, this.exam)):
+                    one.archived = len(numbers)
+                    checks.know_archived(one.label, numbers)
         findings = checks.end(series, this.exam, expectations(this.profile) if this.study_id is not None else None)
+        if lookup is not None and this.exam:
+            findings += made_of_nothing(series, lookup.numbers(this.exam), this.exam)
         if this.study_id is not None and this.exam:
             whose = set[bytes]().union(*examiner.subjects().values())
             findings += subjects.objections(
@@ -286,7 +295,7 @@ class Checker:
         return self._staging.drop(row.drop_folder).left_out() if row is not None and row.drop_folder is not None else {}
 
     def _write(self, job: Job, examiner: Examiner, findings: list[Finding]) -> None:
-        follows = self._late_for(job.batch_id, examiner.studies())
+        follows = self._late_for(job.batch_id, examiner)
         columns = as_columns(
             findings=[finding.as_dict() for finding in findings], summary=[one.summary() for one in examiner.series()]
         )
@@ -303,8 +312,14 @@ class Checker:
             connection.execute(batches.update().where(batches.c.id == job.batch_id).values(values))
         write_report(self._database, self._staging, job.batch_id)
 
-    def _late_for(self, batch_id: int, studies_seen: set[str]) -> int | None:
-        """Return the earlier batch of the same source that these files are late for: it has files of the same DICOM study."""
+    def _late_for(self, batch_id: int, examiner: Examiner) -> int | None:
+        """Return the earlier batch of the same source that these files are late for.
+
+        It has files of the same DICOM study or, where that is forgotten because it was decided on, of the same patient; a batch
+        that is known to be of other patients alone, as what was left of a mixed one, is not it.
+        """
+        studies_seen = examiner.studies()
+        whose = set[bytes]().union(*examiner.subjects().values())
         earlier, this = batches.alias(), batches.alias()
         statement = (
             sa.select(earlier.c.id)
@@ -313,7 +328,11 @@ class Checker:
             .order_by(earlier.c.id.desc())
         )
         for row in self._database.rows(statement):
-            if studies_seen & set(self._staging.notes.read_about(row.id).get("studies", ())):
+            theirs = subjects.of_batch(self._database.rows, row.id)
+            if whose and theirs and not whose & theirs:
+                continue
+            about = self._staging.notes.read_about(row.id)
+            if studies_seen & set(about.get("studies", ())) if about else whose & theirs:
                 return int(row.id)
         return None
 

@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from catalog.database import Database, Row
 from catalog.database.tables import batches, centres, jobs, sources, staged_files, studies, users
 from catalog.gate.batches import batch_of
+from catalog.gate.deidentification import FirstImport
+from catalog.gate.pseudonyms import begun_by
 from catalog.gate.review.evidence import evidence, note_drawn
 from catalog.gate.staged.area import Staging
 from catalog.gate.visibility import has_receipt, visible
@@ -288,6 +290,14 @@ class BatchQueries:
         """
         text: str | None = self._study(code).profile
         return text
+
+    def begun_by(self, code: str, exam: str) -> FirstImport | None:
+        """Return the first import into an exam of a study, whose pseudonyms go on; None if there is none.
+
+        Raises:
+            NotFound: there is no such study, or it is not granted.
+        """
+        return begun_by(self._database, self._study(code).id, exam)
 
     def studies(self) -> Sequence[StudyChoice]:
         """Return the studies that are granted, by code."""

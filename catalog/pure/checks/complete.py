@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import pairwise
 from math import isfinite
 from statistics import median_low
@@ -19,7 +19,7 @@ _ADVICE = "send the series again, or accept it if that is how it was acquired"
 
 
 class Gaps(Rule):
-    """The instance numbers of a series run through."""
+    """The instance numbers of a series run through, with those that are archived: slices that were sent again complete it."""
 
     name = "gaps"
     severity = Severity.WARNING
@@ -32,6 +32,10 @@ class Gaps(Rule):
         if file.series and file.number is not None and 0 <= file.number <= _LARGEST_NUMBER:
             self._numbers.setdefault(file.series, array("l")).append(file.number)
         return ()
+
+    def know_archived(self, series: str, numbers: Collection[int]) -> None:
+        """Add them to the series' own."""
+        self._numbers.setdefault(series, array("l")).extend(n for n in numbers if 0 <= n <= _LARGEST_NUMBER)
 
     def end(self) -> Iterator[Finding]:
         """Name the numbers that are missing."""
@@ -61,6 +65,10 @@ class Slices(Rule):
             stacks = self._stacks.setdefault(file.series, {})
             stacks.setdefault(file.position.direction, Counter())[file.position.distance] += 1
         return ()
+
+    def know_archived(self, series: str, numbers: Collection[int]) -> None:
+        """Say nothing of it: where the archived slices lie is not known here, and their numbers are looked at."""
+        self._stacks.pop(series, None)
 
     def end(self) -> Iterator[Finding]:
         """Say how many slices are missing, and how many were taken less often."""

@@ -4,11 +4,12 @@ These see the batch's series when all files were seen. A message calls a series 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from catalog.pure.checks.model import Finding, Severity, counted, of_series
 from catalog.pure.checks.series import Series
 from catalog.pure.expectations import Expectations, ExpectedSeries
+from catalog.pure.results import FILE_TYPE
 
 _FEWEST_SIBLINGS = 3
 _AGREE = 2 / 3
@@ -36,11 +37,11 @@ def protocol(series: Sequence[Series], expected: Expectations) -> Iterator[Findi
                 f"the study expects a series {wanted.name}, and none is in the batch: wait for it, or accept what is there",
             )
         for one in found:
-            if not _enough(one.files, wanted):
+            if not _enough(one.whole, wanted):
                 yield Finding(
                     "protocol",
                     Severity.WARNING,
-                    f"{of_series(one.label)} has {counted(one.files, 'file')}; the study expects {_number(wanted)} in "
+                    f"{of_series(one.label)} has {counted(one.whole, 'file')}; the study expects {_number(wanted)} in "
                     f"{wanted.name}: send the series again, or accept it if that is how it was acquired",
                     series=one.label,
                 )
@@ -52,13 +53,32 @@ def siblings(series: Sequence[Series]) -> Iterator[Finding]:
         if len(one.siblings) < _FEWEST_SIBLINGS:
             continue
         usual, agreeing = Counter(one.siblings).most_common(1)[0]
-        if agreeing >= _AGREE * len(one.siblings) and one.files < usual:
+        if agreeing >= _AGREE * len(one.siblings) and one.whole < usual:
             yield Finding(
                 "siblings",
                 Severity.WARNING,
-                f"{of_series(one.label)} has {counted(one.files, 'file')}; the same series has {usual} in {agreeing} of "
+                f"{of_series(one.label)} has {counted(one.whole, 'file')}; the same series has {usual} in {agreeing} of "
                 f"{len(one.siblings)} other exams of this study: send it again, or accept it if that is how it was acquired",
                 series=one.label,
+            )
+
+
+def made_of_nothing(series: Sequence[Series], archived: Collection[int], exam: str) -> Iterator[Finding]:
+    """A result was made of a series that its exam has, or gets.
+
+    Args:
+        archived: the numbers of the series that the exam has.
+    """
+    there = {*archived, *(one.number or 0 for one in series if one.file_type != FILE_TYPE)}
+    for one in series:
+        if one.file_type == FILE_TYPE and one.number not in there:
+            yield Finding(
+                "result_of",
+                Severity.WARNING,
+                f"{of_series(one.label)} is a result made of nothing: exam {exam} has no series {one.number}; call its folder "
+                "after the series it was made of, give another --exam, or accept it as it is",
+                series=one.label,
+                of_study=True,
             )
 
 

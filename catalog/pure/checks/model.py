@@ -1,6 +1,6 @@
 """What the rules of the gate see of a file, and what they say. Data only."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple
@@ -87,6 +87,9 @@ class Rule:
     def see(self, file: CheckedFile) -> Iterable[Finding]:
         """Return what is to be said of this file, now."""
         return ()
+
+    def know_archived(self, series: str, numbers: Collection[int]) -> None:
+        """Learn which instance numbers the exam has already of a series of the batch, at least one, before the end."""
 
     def end(self) -> Iterable[Finding]:
         """Return what is to be said when all files were seen."""

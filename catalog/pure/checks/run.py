@@ -1,7 +1,7 @@
 """All rules over one batch, file after file."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -48,6 +48,11 @@ class Checks:
                 if finding.severity is Severity.ERROR:
                     why = why or finding.message
         return why
+
+    def know_archived(self, series: str, numbers: Collection[int]) -> None:
+        """Tell every rule which instance numbers the exam has already of a series of the batch."""
+        for rule in self._rules:
+            rule.know_archived(series, numbers)
 
     def end(self, series: Sequence[Series] = (), exam: str = "", expectations: Expectations | None = None) -> list[Finding]:
         """Return all findings, in the order of the rules.

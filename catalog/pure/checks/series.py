@@ -16,7 +16,8 @@ class Series:
     """One series of a batch. `description` is as the scanner gave it and may tell; it stays in staging.
 
     `patient` counts the batch's patients from 1, in the order they are seen. `siblings` are the sizes of the same series in
-    other exams of the study.
+    other exams of the study, `archived` how many files
+    of it its own exam has already, `again` how many of these are in the batch. `uid` is its UID as the scanner gave it.
     """
 
     label: str
@@ -27,7 +28,15 @@ class Series:
     patient: int
     first: int
     files: int = 0
+    uid: str = ""
+    archived: int = 0
+    again: int = 0
     siblings: list[int] = field(default_factory=list)
+
+    @property
+    def whole(self) -> int:
+        """How many files its exam has of it with those of the batch."""
+        return self.files + self.archived - self.again
 
     def summary(self) -> dict[str, Any]:
         """Return what the catalogue keeps of it."""

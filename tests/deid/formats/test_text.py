@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import zipfile
 import zlib
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ import pytest
 
 from deid import Held, ProfileError, Unreadable, load_profile
 from deid.formats import FileCleaner
+from deid.formats.decoding import runs
 from tests.deid.formats.conftest import KEY, MARK, attesting
 
 if TYPE_CHECKING:
@@ -320,3 +322,12 @@ def test_what_can_be_read_in_a_file_of_no_format_is_looked_at(clean: Clean, tmp_
 def test_only_known_types_can_be_attested() -> None:
     with pytest.raises(ProfileError, match=r"line 3: 'CVS' is no type of file to attest: did you mean 'CSV'"):
         load_profile(attesting("CVS"))
+
+
+def test_bytes_that_happen_to_read_like_a_name_are_no_finding_but_a_field_is() -> None:
+    noise = random.Random(7).randbytes(1 << 16)
+    assert "ab^cd" not in runs(noise.replace(noise[500:505], b"ab^cd"))
+    for field in (b"\0\0\0\0MUELLER^HANS\0\0\0\0\0\0", b"patient name: MUELLER^HANS, hospital of Zurich"):
+        assert "MUELLER^HANS" in runs(noise[:1000] + field + noise[1000:2000])
+    beside = noise[:1000] + b"\x05\x00\x00\x00LI^NA" + b"\0" * 24
+    assert "LI^NA" in runs(beside)

@@ -35,6 +35,7 @@ def test_a_result_comes_back_beside_its_series(archive: BuiltArchive, archimed: 
     words = ("result", "add", SERIES, seg, "--label", "seg", "--program", "FreeSurfer 7.4.1", "--also-from", "004_DCM_MR_t2")
     added = json.loads(done(archimed(*words, "--as", "ada", "--json")))
     assert added == {"batch": 1, "state": "open", "folder": "2008-0003/E001/003_RESULT_seg", "files": 3}
+    assert "seal it first" in refused(archimed(*words, "--as", "ada"))  # it would be mixed with the first
     done(archimed("staging", "seal", "1", "--as", "ada"))
     done(archimed("staging", "accept", "1", "--study", "2008-0003", "--exam", "E001", "--wait", "--as", "ada"))
     assert done(archimed("ls", "2008-0003/E001/003_RESULT_seg", "--as", "lea")) == "left.csv\nstats/\n"
