@@ -4,6 +4,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import click
 
@@ -52,6 +53,7 @@ def serve(names: Sequence[str]) -> None:
 
 def _http(config: Config) -> Part:
     from catalog.audit import Keeper
+    from gateway import figures
     from gateway.credentials import Opener
     from gateway.health import Readiness
     from gateway.http import server
@@ -67,7 +69,7 @@ def _http(config: Config) -> Part:
         database = open_database(config)
         keeper = Keeper(database)
         keeper.start()
-        metrics, archive = Metrics(), open_archive(config, database, keeper)
+        metrics, archive = Metrics(partial(figures.look, database)), open_archive(config, database, keeper)
         parts = open_http_parts(config, database, archive, metrics, Readiness(config, database).look)
         return Front(parts, credentials.open(database, keeper.refusals), metrics, at_end=keeper.stop)
 

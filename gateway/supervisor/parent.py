@@ -18,6 +18,8 @@ from gateway.supervisor.notify import READY as ACCEPTING
 log = logging.getLogger(__name__)
 
 _LONGEST_WORD = 4096
+_MOST_EARLY_DEATHS = 5
+"""How often a part may be killed before it was ready once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,13 +206,15 @@ class Supervisor:
         """Note that a part's process ended unasked, and when to start it again.
 
         Raises:
-            Unavailable: the part was never ready, so starting it again would not help.
+            Unavailable: the part was never ready and ended by itself, or was killed again and again: starting it once more
+                would not help.
         """
         self._hear(life)
         self._stop_hearing(life)  # a process it left behind may still hold the other end
         life.pid = None
         how = _described(status)
-        if not life.was_ready:
+        # One that was killed (too little memory, by hand) did nothing wrong: it gets a few more tries.
+        if not life.was_ready and (life.complaint or not os.WIFSIGNALED(status) or life.deaths + 1 >= _MOST_EARLY_DEATHS):
             raise Unavailable(life.complaint or f"the part {life.part.name} could not start ({how}); see the log above")
         life.deaths = 1 if time.monotonic() - life.started >= self._patience.settled else life.deaths + 1
         delay = min(self._patience.first_delay * 2 ** (life.deaths - 1), self._patience.longest_delay)

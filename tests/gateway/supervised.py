@@ -80,6 +80,14 @@ def crashing(_ready: Said, _alive: Said) -> None:
     raise ValueError("Doe^Jane")
 
 
+def killed(ready: Said, _alive: Said) -> None:
+    """Be killed twice before it is ready, or whenever it starts."""
+    note(f"killed {os.getpid()}")
+    if scenario == "doomed" or (folder / "story").read_text().count("killed") < 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    job(ready, _alive)
+
+
 def silent(_ready: Said, _alive: Said) -> None:
     stop_on_sigterm().wait()
 
@@ -119,6 +127,8 @@ parts = {
     "deaf": [echoing(), Part("deaf", deaf), Part("job", job)],
     "misconfigured": [Part("job", job), Part("misconfigured", misconfigured)],
     "crashing": [Part("job", job), Part("crashing", crashing)],
+    "killed": [Part("killed", killed), Part("job", job)],
+    "doomed": [Part("killed", killed)],
     "silent": [Part("job", job), Part("silent", silent)],
     "holding": [Part("holding", holding)],
     "eager": [Part("eager", eager)],

@@ -174,6 +174,20 @@ def test_a_part_that_crashes_at_the_start_is_named_and_its_error_not_quoted(tree
     assert "Doe" not in running.log
 
 
+def test_a_part_that_is_killed_before_it_is_ready_is_started_again(tree: Tree) -> None:
+    running = tree("killed")
+    running.wait_ready()
+    assert len(running.noted("killed")) == 3
+    assert len(running.noted("job")) == 2, "the other part's process stays"
+
+
+def test_a_part_that_is_killed_whenever_it_starts_ends_the_tree(tree: Tree) -> None:
+    running = tree("doomed")
+    assert running.end() == 1
+    assert len(running.noted("killed")) == 5
+    assert "the part killed could not start (signal SIGKILL)" in running.log
+
+
 def test_a_part_that_never_becomes_ready_is_not_waited_for_without_end(tree: Tree) -> None:
     running = tree("silent")
     assert running.end() == 1
