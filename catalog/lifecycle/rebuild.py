@@ -13,6 +13,7 @@ from catalog.audit import Actor, record
 from catalog.database import Database
 from catalog.database.tables import exams, files, series, studies, users
 from catalog.lifecycle import numbers
+from catalog.lifecycle.access import bring_centres_back, bring_grants_back
 from catalog.lifecycle.history import History
 from catalog.lifecycle.study_rows import StudyRows
 from catalog.pure.errors import Refused
@@ -69,7 +70,8 @@ def rebuild(database: Database, store: Store, actor: Actor, progress: Progress) 
         history = History(database, store, code, study)
         binned += history.make()
         left += len(history.left)
-        study.grant()
+        bring_centres_back(database, store, code, study.row)
+        bring_grants_back(database, store, code, study.row)
     with database.write() as connection:
         record(connection, actor=actor.name, acting_as=actor.acting_as, action="catalogue.rebuild", detail={"files": done})
     return _summary(database, store, binned, left)

@@ -26,6 +26,7 @@ from catalog.database.tables import (
 from catalog.gate.staged.area import Staging
 from catalog.jobs import cancel
 from catalog.lifecycle import numbers
+from catalog.lifecycle.access import bring_centres_back, bring_grants_back, narrow
 from catalog.lifecycle.backup.create import copy_records
 from catalog.lifecycle.backup.listed import Named, coming, named
 from catalog.lifecycle.copying import add_copy
@@ -180,8 +181,9 @@ class Restore:
             history.make()
             self._found.remade.append(code)
             self._found.bin_left += history.left
+        bring_centres_back(self._database, self._store, code, rows.row)
         if is_new:
-            rows.grant()
+            bring_grants_back(self._database, self._store, code, rows.row)
 
     def _import(self, code: str, rows: StudyRows, about: ImportRecord, entries: list[dict[str, Any]], *, is_new: bool) -> None:
         name = f"{code}/{about.number}"
@@ -229,7 +231,11 @@ class Restore:
                     with self._database.write() as connection:
                         connection.execute(grants.delete().where(grants.c.user_id == user.id, grants.c.study_id == study.id))
                     self._found.grants_cut.append(f"{user.login}/{study.code}")
-                elif _ROLES.index(Role(now[user.login_key].role)) < _ROLES.index(Role(user.role)):
+                    continue
+                with self._database.write() as connection:
+                    if narrow(connection, user.id, study.id, now[user.login_key]):
+                        self._found.grants_cut.append(f"{user.login}/{study.code} (in part)")
+                if _ROLES.index(Role(now[user.login_key].role)) < _ROLES.index(Role(user.role)):
                     with self._database.write() as connection:
                         connection.execute(users.update().where(users.c.id == user.id).values(role=now[user.login_key].role))
                     _note(self._found.roles_cut, user.login)

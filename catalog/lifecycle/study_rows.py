@@ -1,4 +1,4 @@
-"""The rows of one study, made of its folder in the store: what is shown, and who may see it.
+"""The rows of one study, made of its folder in the store: what is shown.
 
 May live here: from manifests to rows. Not: what happened to files since (`history`), nor which studies (`rebuild`, `restore`).
 """
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from catalog import clock
 from catalog.database import Database
-from catalog.database.tables import TWINS, batches, bin_entries, exams, files, grants, profiles, results, series, studies, users
+from catalog.database.tables import TWINS, batches, bin_entries, exams, files, profiles, results, series, studies
 from catalog.derived import touch
 from catalog.gate.publish.results import FolderRows, origin_row
 from catalog.lifecycle.bin.moving import BESIDE_SERIES
@@ -22,7 +22,7 @@ from catalog.pure.names import folded, safe_label
 from catalog.pure.nodes import Kind, NodeId
 from catalog.pure.results import FILE_TYPE
 from catalog.store import Store
-from catalog.store.records import ImportRecord, read_access, read_study
+from catalog.store.records import ImportRecord, read_study
 
 _ROWS_AT_ONCE = 1000
 _NUMBER_DIGITS = "0123456789"
@@ -174,20 +174,6 @@ class StudyRows:
         number = connection.execute(sa.select(series.c.number).where(series.c.id == row)).scalar_one()
         connection.execute(results.delete().where(results.c.series_id == row))
         connection.execute(results.insert().values(origin_row(connection, row, exam, number, lineage)))
-
-    def grant(self) -> None:
-        """Bring back who may see the study."""
-        for user in read_access(self._store, self._code):
-            with self._database.write() as connection:
-                same = sa.select(users.c.id).where(users.c.login_key == folded(user.login))
-                row = connection.execute(same).scalar()
-                if row is None:
-                    values = {
-                        "login": user.login, "login_key": folded(user.login), "role": user.role, "created": user.created,
-                    }  # fmt: skip
-                    row = connection.execute(users.insert().values(values).returning(users.c.id)).scalar_one()
-                granted = {"user_id": row, "study_id": self.row, "granted": user.granted}
-                connection.execute(self._database.insert_new(grants).values(granted).on_conflict_do_nothing())
 
 
 def _file_row(

@@ -87,12 +87,28 @@ class StudyRecord:
 
 @dataclass(frozen=True, slots=True)
 class AccessRecord:
-    """One user who may see a study: `granted` and `created` in seconds since 1970 UTC."""
+    """One user who may see a study: `granted`, `created` and `until` (None: no end) in seconds since 1970 UTC.
+
+    `whole`: all of it; else what is of `centres`, by their codes.
+    """
 
     login: str
     role: str
     created: int
     granted: int
+    whole: bool = True
+    until: int | None = None
+    centres: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CentreRecord:
+    """A centre of a study, and the codes of its exams; `created` in seconds since 1970 UTC."""
+
+    code: str
+    description: str
+    created: int
+    exams: tuple[str, ...] = ()
 
 
 def read_study(store: RecordStore, study: str) -> StudyRecord:
@@ -115,9 +131,10 @@ def read_study(store: RecordStore, study: str) -> StudyRecord:
     )
 
 
-def write_access(store: RecordStore, study: str, users: Iterable[AccessRecord]) -> None:
+def write_access(store: RecordStore, study: str, users: Iterable[AccessRecord], centres: Iterable[CentreRecord] = ()) -> None:
     """Write who may see a study, if that is not what is written there already."""
-    text = json.dumps({"format": FORMAT, "users": [asdict(user) for user in users]}, indent=1).encode() + b"\n"
+    about = {"users": [asdict(user) for user in users], "centres": [asdict(centre) for centre in centres]}
+    text = json.dumps({"format": FORMAT, **about}, indent=1).encode() + b"\n"
     with suppress(Damaged):
         if b"".join(store.read_record(study, _ACCESS)) == text:
             return
@@ -127,9 +144,19 @@ def write_access(store: RecordStore, study: str, users: Iterable[AccessRecord]) 
 def read_access(store: RecordStore, study: str) -> list[AccessRecord]:
     """Return who may see a study; nobody if that was never written."""
     try:
-        return [AccessRecord(**user) for user in _json(store, study, _ACCESS)["users"]]
+        users = _json(store, study, _ACCESS)["users"]
     except Damaged:
         return []
+    return [AccessRecord(**user | {"centres": tuple(user.get("centres", ()))}) for user in users]
+
+
+def read_centres(store: RecordStore, study: str) -> list[CentreRecord]:
+    """Return the centres of a study; none if that was never written."""
+    try:
+        centres = _json(store, study, _ACCESS).get("centres", [])
+    except Damaged:
+        return []
+    return [CentreRecord(**centre | {"exams": tuple(centre["exams"])}) for centre in centres]
 
 
 def write_import(store: RecordStore, study: str, name: str, about: ImportRecord) -> None:

@@ -150,6 +150,21 @@ def test_what_lies_in_the_bin_is_there_again_and_comes_back(archived: Gate, tmp_
     anew.close()
 
 
+def test_who_has_one_centre_has_no_more_of_the_study_afterwards(published: Gate, tmp_path: Path) -> None:
+    gate = published
+    administration.add_centre(gate.database, ROOT, STUDY, "LYON")
+    administration.assign(gate.database, ROOT, STUDY, "LYON", exam_codes=["E002"])
+    administration.add_user(gate.database, ROOT, "lyn", Role.STANDARD)
+    administration.add_grant(gate.database, ROOT, "lyn", STUDY, centres=["LYON"], until=4_000_000_000)
+    AccessWriter(gate.database, gate.store).write()
+    anew = new_catalogue(tmp_path / "anew.db")
+    rebuild(anew, gate.store, ROOT, lambda _: None)
+    view = Archive(anew, gate.store).view(administration.principal(anew, "lyn"))
+    assert {path.partition("/")[2].partition("/")[0] for path, *_ in tree(view)} - {""} == {"E002"}
+    assert [one.until for one in administration.list_grants(anew) if one.login == "lyn"] == [4_000_000_000]
+    anew.close()
+
+
 def test_numbers_are_not_given_again(archived: Gate, tmp_path: Path) -> None:
     highest = archived.database.row(sa.select(sa.func.max(batches.c.id)))
     assert highest is not None
