@@ -36,7 +36,7 @@ class ArchiveOperations(Handlers[Tree]):
     Args:
         user_roots: the users; no handler takes a tree from elsewhere.
         caller: how the catalogue is called.
-        capacity: tells the size and free space of what the archive is stored on.
+        capacity: returns the size and free space of what the archive is stored on.
     """
 
     knows_parts = True

@@ -49,7 +49,7 @@ class Attributes:
         return entry
 
     def of_dots(self, inode: int | None) -> pyfuse3.EntryAttributes:
-        """Return what a listing tells of `.` and `..`: an inode number, if it is known, and that it is a folder."""
+        """Return what a listing says of `.` and `..`: an inode number, if it is known, and that it is a folder."""
         self._folder.st_ino = _UNKNOWN_INODE if inode is None else inode
         return self._folder
 

@@ -6,7 +6,7 @@ from catalog.view import Tree
 
 PAGE = 1000
 
-# A cookie tells where a listing goes on: 0 at the beginning, then `.`, `..`, and each child's row, tree and kind behind
+# A cookie says where a listing goes on: 0 at the beginning, then `.`, `..`, and each child's row, tree and kind behind
 # those. It stays right whatever is published or removed meanwhile, and needs no memory of what was listed before.
 DOT = 1
 DOT_DOT = 2

@@ -15,7 +15,7 @@ FSTYPE = "fuse.archimed"
 
 _DEVICE = Path("/dev/fuse")
 _MOUNTS = Path("/proc/self/mountinfo")
-# 128 KiB on a FUSE mount unless told otherwise; 1 MiB is the most that one request carries.
+# 128 KiB on a FUSE mount unless asked otherwise; 1 MiB is the most that one request carries.
 _READ_AHEAD_KB = 1024
 _ESCAPED = re.compile(rb"\\([0-7]{3})")
 

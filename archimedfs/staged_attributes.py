@@ -38,18 +38,18 @@ class StagedAttributes:
     def of_open(self, inode: int, found: os.stat_result, *, is_there: bool) -> pyfuse3.EntryAttributes:
         """Return the attributes of a file that is open; `is_there`: it still has a name."""
         mode = _FILE_MODE | found.st_mode & _UNFINISHED
-        told = self._filled(inode, mode, found.st_size, found.st_mtime_ns, found.st_blocks)
-        told.st_nlink = int(is_there)
-        return told
+        attributes = self._filled(inode, mode, found.st_size, found.st_mtime_ns, found.st_blocks)
+        attributes.st_nlink = int(is_there)
+        return attributes
 
     def _filled(self, inode: int, mode: int, size: int, mtime_ns: int, blocks: int) -> pyfuse3.EntryAttributes:
-        told = self._entry
-        told.st_ino = inode
-        told.st_mode = mode
-        told.st_size = size
-        told.st_blocks = blocks
+        attributes = self._entry
+        attributes.st_ino = inode
+        attributes.st_mode = mode
+        attributes.st_size = size
+        attributes.st_blocks = blocks
         # Its end is no event that the kernel hears of.
-        told.attr_timeout = 0.0 if mode & _UNFINISHED else BELIEVED_SECONDS
-        told.st_nlink = 1
-        told.st_mtime_ns = told.st_ctime_ns = told.st_atime_ns = mtime_ns
-        return told
+        attributes.attr_timeout = 0.0 if mode & _UNFINISHED else BELIEVED_SECONDS
+        attributes.st_nlink = 1
+        attributes.st_mtime_ns = attributes.st_ctime_ns = attributes.st_atime_ns = mtime_ns
+        return attributes

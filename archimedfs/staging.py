@@ -66,7 +66,7 @@ class StagingOperations(StagingLookup):
         """Make a folder."""
         user_root, parent, place = self._reached(parent_inode, name, ctx)
         await self._changed(user_root, place, user_root.shown.inbox.make_folder, place)
-        return self._told(user_root, parent, await self._ask(user_root, user_root.shown.inbox.stat, place))
+        return self._entry_attributes(user_root, parent, await self._ask(user_root, user_root.shown.inbox.stat, place))
 
     @answering
     async def unlink(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:

@@ -82,9 +82,9 @@ class StagingLookup(Handlers[StagedInbox]):
     async def lookup(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
         """Find a child by its name."""
         user_root, parent, place = self._reached(parent_inode, name, ctx)
-        return self._told(user_root, parent, await self._ask(user_root, user_root.shown.inbox.stat, place))
+        return self._entry_attributes(user_root, parent, await self._ask(user_root, user_root.shown.inbox.stat, place))
 
-    def _told(self, user_root: UserRoot[StagedInbox], parent: Node, entry: Entry) -> pyfuse3.EntryAttributes:
+    def _entry_attributes(self, user_root: UserRoot[StagedInbox], parent: Node, entry: Entry) -> pyfuse3.EntryAttributes:
         """Return what the kernel is told of a child, which it may remember."""
         node = user_root.shown.inodes.remember(parent, entry)
         if parent is user_root.shown.inodes.root:
@@ -137,16 +137,18 @@ class StagingLookup(Handlers[StagedInbox]):
         dots = [(b".", node, _DOT), (b"..", node.parent or node, _DOT_DOT)]
         for name, dot, cookie in dots:
             if cookie > start_id:
-                told = user_root.shown.attributes.of(dot.inode, Entry("", is_folder=True, size=0, mtime_ns=0, is_sealed=False))
-                if not pyfuse3.readdir_reply(token, name, told, cookie):
+                attributes = user_root.shown.attributes.of(
+                    dot.inode, Entry("", is_folder=True, size=0, mtime_ns=0, is_sealed=False)
+                )
+                if not pyfuse3.readdir_reply(token, name, attributes, cookie):
                     return
         for index in range(max(start_id - _DOT_DOT, 0), len(listing.entries)):
             entry = listing.entries[index]
-            told = self._told(user_root, node, entry)
+            attributes = self._entry_attributes(user_root, node, entry)
             name = entry.name.encode("utf-8", "surrogateescape")
-            if not pyfuse3.readdir_reply(token, name, told, index + 1 + _DOT_DOT):
+            if not pyfuse3.readdir_reply(token, name, attributes, index + 1 + _DOT_DOT):
                 # The kernel did not take it.
-                user_root.shown.inodes.forget(told.st_ino, 1)
+                user_root.shown.inodes.forget(attributes.st_ino, 1)
                 return
 
     async def releasedir(self, fh: int) -> None:

@@ -1,4 +1,4 @@
-"""Whose tree is shown where on a mount, and what of it may still be answered. Looks nothing up; tells the kernel nothing.
+"""Whose tree is shown where on a mount, and what of it may still be answered. Looks nothing up; sends the kernel nothing.
 
 A root is one user's part of the inode numbers, so no kernel object is shared by two users (law 9). The view asks the
 catalogue about grants with every call; what is remembered here is what the catalogue cannot know: which answers are under way

@@ -178,10 +178,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--many", type=int, metavar="N")
-    told = parser.parse_args()
+    options = parser.parse_args()
     warnings.simplefilter("ignore")
-    if told.many:
-        many(told.many)
+    if options.many:
+        many(options.many)
         return
     tools = {
         "copy": copied,
@@ -208,8 +208,8 @@ def main() -> None:
     for tool_name, result in results.items():
         result["median to archimed fast's"] = round(float(str(result["median_ms"])) / float(str(base)), 2)
         print(f"{tool_name:20}", "  ".join(f"{key} {value}" for key, value in result.items()))
-    if told.json:
-        told.json.write_text(json.dumps(results, indent=1) + "\n")
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ DROP = Path("/proc/sys/vm/drop_caches")
 
 @dataclass(frozen=True)
 class Work:
-    """Something done to a folder, which tells its seconds; `figure` makes them readable."""
+    """Something done to a folder, which returns its seconds; `figure` makes them readable."""
 
     name: str
     folder: str

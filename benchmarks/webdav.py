@@ -217,8 +217,8 @@ def measure(rounds: int, servers: list[Server]) -> Table:
         cells = []
         for name, median in medians.items():
             size = sizes[name]
-            told = f", {size / 1e6:.1f} MB" if isinstance(size, int) and size != BIG_BYTES else ""
-            cells.append(work.figure(median) + told + (f", peak {peaks[name]:.0f} MB" if work.memory else ""))
+            measured = f", {size / 1e6:.1f} MB" if isinstance(size, int) and size != BIG_BYTES else ""
+            cells.append(work.figure(median) + measured + (f", peak {peaks[name]:.0f} MB" if work.memory else ""))
         ours, stock = medians.values()
         table.add_row(work.name, *cells, f"{stock / ours:.2f}")
     return table

@@ -14,7 +14,7 @@ from catalog.pure.results import FILE_TYPE
 
 _ROWS_AT_ONCE = 500
 
-# Each table of folders, with the column that tells since when it is there.
+# Each table of folders, with the column that says since when it is there.
 _MADE = {
     Kind.STUDY: (studies, studies.c.created),
     Kind.EXAM: (exams, exams.c.added),

@@ -1,4 +1,4 @@
-"""Where a fault of the program arose, told without what its text quotes: that may be a value of somebody's file."""
+"""Where a fault of the program arose, without what its text quotes: that may be a value of somebody's file."""
 
 import traceback
 from pathlib import Path

@@ -4,7 +4,6 @@ The catalogue commits a mark first, then staging and store get it. May live here
 follows from a comparison (`catalog/pure/generation.py`), nor what a place is made of.
 """
 
-import secrets
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -189,8 +188,3 @@ class Generations:
         for place in self._places.values():
             if place.read_mark() != mark:
                 place.write_mark(mark)
-
-
-def new_archive_id() -> str:
-    """Return a random id for a new archive: 32 hexadecimal digits."""
-    return secrets.token_hex(16)

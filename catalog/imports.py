@@ -10,7 +10,7 @@ def imports_of(connection: sa.Connection, which: sa.ColumnElement[bool]) -> tupl
 
     Args:
         connection: the caller's transaction.
-        which: tells of `files` which are meant.
+        which: says of `files` which are meant.
     """
     # A batch that was forgotten had no id: the store knows it by its number.
     called = sa.func.coalesce(batches.c.import_id, sa.cast(files.c.batch_id, sa.Text))

@@ -49,7 +49,7 @@ def granted_exam(study: _Number, exam: _Number, user: UserId) -> sa.ColumnElemen
 
 
 def _running(study: _Number, user: sa.BindParameter[int] | int) -> tuple[sa.ColumnElement[bool], ...]:
-    """Return the conditions for a grant that counts now; the database's clock tells, so that it ends without anybody's help."""
+    """Return the conditions for a grant that counts now; by the database's clock, so that it ends by itself."""
     runs = sa.or_(grants.c.until.is_(None), grants.c.until > wall_clock())
     return grants.c.user_id == user, grants.c.study_id == study, runs
 

@@ -53,7 +53,7 @@ class Cleaner:
     `pixels_approved`: a named human has looked at the images, listened to sound, and recorded that they identify nobody.
     `overruled`: a named human has recorded why what a heuristic finds identifies nobody; what is certain is held all the same.
     `documents`: cleans an encapsulated document, or raises `Held`; without it they are held all.
-    `subject`, `scheme`: whose pseudonyms, and how they are made (`Mapping`); without, the subject that the exam code tells.
+    `subject`, `scheme`: whose pseudonyms, and how they are made (`Mapping`); without, the one of the exam code.
     `engine`: ``"safe"`` leaves the fast engine out; for comparing the two.
     """
 
@@ -273,7 +273,7 @@ class Cleaner:
                 raise Held(f"a voice may be heard: {heard}", "(5400,0100)")
 
     def _trimmed(self, nodes: list[Node], clean: list[Node], known: Facts, syntax: Syntax, ledger: Ledger) -> pixels.Trimmer:
-        """Cut what is no picture out of a clean data set's bulk data; tells what is left to be searched."""
+        """Cut what is no picture out of a clean data set's bulk data; returns what is left to be searched."""
         try:
             trimmer = pixels.trim(clean, nodes, syntax, known.decode, looked_at=self._pixels_approved)
         except pixels.Malformed as error:

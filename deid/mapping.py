@@ -3,7 +3,7 @@
 Only functions of (key, study, subject, old value) may live here; nothing reads a file, a clock or a random source. The
 study's key is HKDF-SHA256 (RFC 5869) of the site's master key, the subject's is an HMAC of it, so that two studies cannot be
 linked and nobody can undo a mapping by trying known values without the master key (PS3.15 E.1.1, E.3.9 on consistent
-replacement UIDs). The subject is told by the exam code, which importers agree on, and by nothing in a file: else whoever may
+replacement UIDs). The subject is the one of the exam code, which importers agree on, and by nothing in a file: else whoever may
 import could try a guessed patient's ID or UID and compare what comes out (docs/adr/0022-pseudonyms-by-subject.md).
 """
 
@@ -34,7 +34,7 @@ _SCHEMES = frozenset(f"{_HL7_ROOT}6.{last}" for last in (1, 2, 3, 5, 8, 24, 51, 
 def is_registered(uid: str) -> bool:
     """Whether PS3.6 lists a UID, or it is a public coding scheme's: nobody can be told by it.
 
-    That it begins as the standard's do tells nothing: anybody can write digits behind that.
+    That it begins as the standard's do means nothing: anybody can write digits behind that.
     """
     return uid in UID_dictionary or uid in _NEWER or uid in _SCHEMES
 
@@ -89,8 +89,8 @@ class Mapping:
 
     def days(self, patient: bytes) -> int:
         """Whole days to add to every date of the subject: one to ten years back, never zero. `patient`: as the file says."""
-        told = patient.strip(b" \0").lower() if self._by_patient else b""
-        number = int.from_bytes(self._mac(b"date", told)[:8], "big")
+        subject = patient.strip(b" \0").lower() if self._by_patient else b""
+        number = int.from_bytes(self._mac(b"date", subject)[:8], "big")
         return -(_MIN_DAYS + number % _SPAN_DAYS)
 
     def fingerprint(self, value: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Would a file be held for what its pixels show or its sound tells? Told from its headers, before anything is cleaned.
+"""Would a file be held for what its pixels show or its sound tells? Decided from its headers, before anything is cleaned.
 
 Reads the file as `Cleaner` does and asks the same rules; what only decoding can tell is not known here.
 """
@@ -27,7 +27,7 @@ def burned_in(profile: Profile, source: Path) -> str | None:
     """Why an image or a waveform would be held until a human has looked or listened, or None.
 
     A mask rule that is for the image and fits it takes the reason away; one that does not fit is the reason. None also for
-    what cannot be read: that is somebody else's to tell.
+    what cannot be read: that is somebody else's to report.
     """
     try:
         try:
@@ -35,7 +35,7 @@ def burned_in(profile: Profile, source: Path) -> str | None:
         except scan.NotFast:
             nodes, syntax = safe.read(source)
         return _doubt(profile, nodes, syntax)
-    except Exception:  # noqa: BLE001  whether the file can be read is told elsewhere, and errors here may hold its values
+    except Exception:  # noqa: BLE001  whether the file can be read is reported elsewhere, and errors here may hold its values
         return None
 
 

@@ -60,8 +60,8 @@ class Walk:
             elif tag in coded and isinstance(node, Element):
                 new = Element(tag, node.vr, coded[tag])
             else:
-                told = bool(means) and tag in concepts.VALUES
-                verdict = self._policy.concept(means, tag, node.vr, unit) if told else self._policy.standard(tag, node.vr)
+                is_concept = bool(means) and tag in concepts.VALUES
+                verdict = self._policy.concept(means, tag, node.vr, unit) if is_concept else self._policy.standard(tag, node.vr)
                 new = self._node(node, verdict, prefix, depth, means if tag == concepts.MEASURED else 0)
             if new is not None:
                 out.append(new)
@@ -128,7 +128,7 @@ class Walk:
 
 def _code(nodes: Seq[Node]) -> dict[int, bytes]:
     """The elements of a data set that make it a code."""
-    return {node.tag: node.value for node in nodes if node.tag in codes.TOLD and isinstance(node, Element)}
+    return {node.tag: node.value for node in nodes if node.tag in codes.ELEMENTS and isinstance(node, Element)}
 
 
 def _first_code(nodes: Seq[Node], tag: int) -> dict[int, bytes]:

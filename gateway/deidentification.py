@@ -70,7 +70,7 @@ class StandardDeidentification:
             Invalid: the text is not a profile.
             Refused: the key cannot be read.
         """
-        loaded = _telling(_load(profile), attested)
+        loaded = _with_attested(_load(profile), attested)
         whose = going_on(begun)
         return _Cleaner(FileCleaner(loaded, self._key(), study, exam, pixels_approved=approved, overruled=attested, **whose))
 
@@ -127,7 +127,7 @@ def _of_own_type(report: deid.Report, source: Path) -> deid.Report:
 
 
 @lru_cache(maxsize=64)
-def _telling(profile: deid.Profile, attested: bool) -> deid.Profile:
+def _with_attested(profile: deid.Profile, attested: bool) -> deid.Profile:
     """Return the profile, which then also hands out what the catalogue wants to know of DICOM files.
 
     Read of the clean file: what the profile removes is not shown. Where somebody vouches for the import, also for what is

@@ -201,7 +201,7 @@ def _move_exams(connection: sa.Connection, study: int, moved: Sequence[_Exam], c
 
 
 def find_centre(connection: sa.Connection, study: StudyRecord, code: str, *, lock: bool = False) -> Named:
-    """Return a study's centre of that code (case does not tell).
+    """Return a study's centre of that code (upper and lower case are the same).
 
     Raises:
         NotFound: there is none.

@@ -71,7 +71,7 @@ def _administrator(connection: sa.Connection, login: str) -> str:
 
 
 def find_user(connection: sa.Connection, login: str) -> User:
-    """Return the user of that login (case does not tell).
+    """Return the user of that login (upper and lower case are the same).
 
     Raises:
         NotFound: there is none.
@@ -83,7 +83,7 @@ def find_user(connection: sa.Connection, login: str) -> User:
 
 
 def find_study(connection: sa.Connection, code: str) -> StudyRecord:
-    """Return the study of that code (case does not tell).
+    """Return the study of that code (upper and lower case are the same).
 
     Raises:
         NotFound: there is none.

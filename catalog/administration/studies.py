@@ -20,7 +20,7 @@ from catalog.visible import visible_studies
 class Study:
     """A study as a list shows it.
 
-    `end_date` is YYYY-MM-DD or None; `own_profile` tells a profile other than the default. `closed` is a time, None while it
+    `end_date` is YYYY-MM-DD or None; `own_profile`: it is not the default. `closed` is a time, None while it
     runs; `retention_years` is None where the configuration says how long it is kept behind its end.
     """
 

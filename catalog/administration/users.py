@@ -17,7 +17,7 @@ _PRINCIPAL = sa.select(users.c.id, users.c.login, users.c.role).where(users.c.lo
 
 
 def principal(database: Database, login: str) -> Principal:
-    """Return the user of that login (case does not tell) as one request sees it.
+    """Return the user of that login (upper and lower case are the same) as one request sees it.
 
     Raises:
         NotFound: there is none.
@@ -70,7 +70,7 @@ def remove_user(database: Database, actor: Actor, login: str) -> list[str]:
     """Remove a user with all grants and tokens; what they imported stays.
 
     Returns:
-        Names of the sources that nobody reviews any more, for the caller to tell.
+        Names of the sources that nobody reviews any more, for the caller to show.
 
     Raises:
         NotFound: there is no such user.

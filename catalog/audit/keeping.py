@@ -61,9 +61,9 @@ class Keeper:
         try:
             self._flush()
         except ArchimedError as error:
-            self._tell(str(error))
+            self._report(str(error))
         except Exception as error:  # noqa: BLE001 - counting goes on, and readers are none the worse
-            self._tell(place_of(error))
+            self._report(place_of(error))
         else:
             self._is_lost = False
 
@@ -90,7 +90,7 @@ class Keeper:
                 self.reads.give_back(dict(tallies[begin:]))
                 raise
 
-    def _tell(self, what: str) -> None:
+    def _report(self, what: str) -> None:
         if not self._is_lost:
             _log.error("what is read cannot be written down: %s; it is kept in memory and tried again", what)
         self._is_lost = True

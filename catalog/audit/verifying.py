@@ -1,4 +1,4 @@
-"""Checking the audit for tampering. Changes nothing; what a broken link tells is decided in `catalog.pure.chain`."""
+"""Checking the audit for tampering. Changes nothing; what a broken link means is decided in `catalog.pure.chain`."""
 
 import itertools
 import json

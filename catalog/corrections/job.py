@@ -53,8 +53,8 @@ class _Asked:
     reason: str
 
     @property
-    def told(self) -> dict[str, str]:
-        """What the store is told of it besides its steps."""
+    def about(self) -> dict[str, str]:
+        """What is written to the store of it besides its steps."""
         return {"kind": self.kind, "place": self.place, "value": self.value, "reason": self.reason, "by": self.asked_by}
 
 
@@ -122,7 +122,7 @@ class Corrector:
             if moved is None:
                 steps.remove_correction(self._store, asked.code, _name(asked))
             else:
-                steps.write_correction(self._store, asked.code, _name(asked), moved, asked.told)
+                steps.write_correction(self._store, asked.code, _name(asked), moved, asked.about)
             try:
                 self._commit(job, moved)
             except _ChangedMeanwhileError:

@@ -30,7 +30,7 @@ _WRITE = "archimed_write"
 _POSTGRESQL_DISK_FULL = "53100"
 _POSTGRESQL_TURN = 0x6172636869  # "archi": any number that no other program uses in this database
 # By the beginning of SQLite's own name of the error.
-_TOLD = {
+_MESSAGES = {
     "SQLITE_BUSY": f"the catalogue is locked: another process is writing and did not end within {_BUSY_SECONDS} s; try again",
     "SQLITE_NOTADB": "the catalogue's file is no database; see `url` under [catalog] in the configuration",
     "SQLITE_CORRUPT": "the catalogue's file is damaged; stop the archive and restore a backup",
@@ -110,7 +110,7 @@ class Database:
     def cached_rows(self, statement: sa.Executable, values: Mapping[str, Any]) -> Sequence[Row]:
         """Return what `rows` returns, for a statement that is asked over and over: a constant, its values hashable.
 
-        SQLite tells in a moment whether anybody has committed anything since; if nobody has, this thread's last answer is
+        SQLite knows in a moment whether anybody has committed anything since; if nobody has, this thread's last answer is
         still the answer, and to ask anew would cost twenty times as much. It is for a second, for a grant may end by the
         clock alone. PostgreSQL is asked each time.
 
@@ -135,7 +135,7 @@ class Database:
         return rows[0] if rows else None
 
     def _version(self) -> tuple[int, int] | None:
-        """Return what changes when anybody but this thread's reader commits, and each second; None if it cannot be told."""
+        """Return what changes when anybody but this thread's reader commits, and each second; None if that is not known."""
         connection = getattr(self._local, "reader", None)
         driver = connection.connection.driver_connection if connection is not None else None
         if driver is None:
@@ -261,7 +261,7 @@ def _raise_translated(error: sa.exc.DBAPIError) -> NoReturn:
     name = getattr(error.orig, "sqlite_errorname", "") or ""
     if name == "SQLITE_FULL" or getattr(error.orig, "sqlstate", None) == _POSTGRESQL_DISK_FULL:
         raise OutOfSpace("the catalogue's disk is full; free some space and try again") from None
-    for begins, text in _TOLD.items():
+    for begins, text in _MESSAGES.items():
         if name.startswith(begins):
             raise Unavailable(text) from error
     if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError):

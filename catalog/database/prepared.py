@@ -53,7 +53,7 @@ def _compile(statement: sa.Select[*tuple[Any, ...]], dialect: sa.Dialect, values
     found = statement.compile(dialect=dialect)
     if found.literal_execute_params or found.post_compile_params:
         return None
-    # Types that are stored in another shape than they are told in need SQLAlchemy to turn them.
+    # Types that are stored in another shape than they are given in need SQLAlchemy to turn them.
     if any(column.type.dialect_impl(dialect).result_processor(dialect, None) for column in statement.selected_columns):
         return None
     if any(param.type.dialect_impl(dialect).bind_processor(dialect) for param in found.binds.values()):

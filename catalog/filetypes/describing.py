@@ -1,7 +1,7 @@
 """What a published file of any type is filed by. DICOM says it of itself; of other files it is where they stood in their tree.
 
 No original name may go further: of a folder's name stay words that the study's profile knows, of a file's name its place in the
-order of names. What tells folders apart is a digest that whoever calls has keyed.
+order of names. Folders are kept apart by a digest that whoever calls has keyed.
 """
 
 import re
@@ -19,7 +19,7 @@ from catalog.pure.filing import Description
 
 RAW = "RAW"
 _LARGEST_SERIES = 999
-_TELL_OF_OTHERS = frozenset({"TABLE", "TEXT"})
+_SIDECAR_TYPES = frozenset({"TABLE", "TEXT"})
 _SIDECARS = frozenset({".json", ".bval", ".bvec"})
 _NAME_OTHERS = frozenset({".vhdr", ".mhd", ".nhdr"})
 """Endings of headers that hold the names of other files."""
@@ -110,7 +110,7 @@ def type_name(headers: Headers) -> str:
 
 
 def values_of(label: str, file: Path) -> dict[str, Value]:
-    """Return what a published file says of itself beside what de-identification told.
+    """Return what a published file says of itself beside what de-identification returned.
 
     Raises:
         Unavailable: the disk does not give its bytes.
@@ -140,16 +140,16 @@ def describe_all(files: Mapping[int, Filed], stood: Mapping[int, Place]) -> dict
 
 
 def _beside_their_images(described: dict[int, Description]) -> dict[int, Description]:
-    """Put what tells of an image (JSON, b-values) into the series of that image."""
+    """Put what describes an image (JSON, b-values) into the series of that image."""
     images = {
-        (one.group, one.extension): one for one in described.values() if one.group and one.file_type not in _TELL_OF_OTHERS
+        (one.group, one.extension): one for one in described.values() if one.group and one.file_type not in _SIDECAR_TYPES
     }
     of_group: dict[bytes, Description] = {}
     for (group, _), one in sorted(images.items(), key=lambda item: item[0]):
         of_group.setdefault(group, one)
     return {
         number: replace(one, series=image.series, file_type=image.file_type, number=image.number, is_fixed=image.is_fixed)
-        if one.extension in _SIDECARS and one.file_type in _TELL_OF_OTHERS and (image := of_group.get(one.group))
+        if one.extension in _SIDECARS and one.file_type in _SIDECAR_TYPES and (image := of_group.get(one.group))
         else one
         for number, one in described.items()
     }
@@ -168,13 +168,13 @@ def _described(file: Filed, place: Place, series: bytes, identity: bytes) -> Des
     number, ending = file.headers.get("SeriesNumber"), file.ending.lower()
     if place.ending and ending in _SAYS_LITTLE:
         ending = place.ending
-    told = number if isinstance(number, int) and 0 <= number <= _LARGEST_SERIES else 0
+    said = number if isinstance(number, int) and 0 <= number <= _LARGEST_SERIES else 0
     return Description(
         file_type=type_name(file.headers),
         extension=ending if _EXTENSION.fullmatch(ending) else ".raw",
         identity=identity,
         series=series,
-        series_number=place.number or told,
+        series_number=place.number or said,
         series_description=place.label or dicom.printable(str(file.headers.get("ProtocolName", ""))),
         number=place.rank or place.order,
         acquired=dicom.seconds(str(file.headers.get("AcquisitionDateTime", ""))),
@@ -216,8 +216,8 @@ def places(
         order = orders[folder][stem] if name else next(nameless)
         group = digest(f"file {stem}") if name else b""
         rank, ending = ranked.get(stem, 0), PurePath(name).suffix.lower()
-        told = ending if ending in _KNOWN_ENDINGS else ""
-        found[number] = Place(digest(f"folder {folder}"), group, order, *labels[folder], rank, told)
+        known = ending if ending in _KNOWN_ENDINGS else ""
+        found[number] = Place(digest(f"folder {folder}"), group, order, *labels[folder], rank, known)
     return found
 
 

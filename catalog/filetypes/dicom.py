@@ -173,7 +173,7 @@ def _lacks_pixels(dataset: FileDataset) -> bool:
 
 
 def _native_pixel_bytes(dataset: FileDataset) -> int:
-    """Return how many bytes the pixels must have (PS3.5 8.1.1); 0 where the header does not tell or they are compressed."""
+    """Return how many bytes the pixels must have (PS3.5 8.1.1); 0 where the header does not say or they are compressed."""
     if "Rows" not in dataset or "BitsAllocated" not in dataset or dataset.file_meta.TransferSyntaxUID.is_compressed:
         return 0
     samples = dataset.get("SamplesPerPixel", 1) or 1

@@ -75,16 +75,16 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _told_by(text: str) -> dict[str, Value]:
-    """Return what the sidecar of an image tells of it, in DICOM's units: BIDS counts times in seconds."""
+def _sidecar_values(text: str) -> dict[str, Value]:
+    """Return what the sidecar of an image says of it, in DICOM's units: BIDS counts times in seconds."""
     value = json.loads(text)
     found: dict[str, Value] = {}
     for key, field in _SIDECAR.items() if isinstance(value, dict) else ():
-        told = value.get(key)
-        if field.is_number and isinstance(told, int | float) and not isinstance(told, bool):
-            found[field.name] = round(told * 1000, 6) if field.unit == "ms" else told
-        elif not field.is_number and isinstance(told, str) and len(told) <= _LONGEST_VALUE:
-            found[field.name] = told
+        found_value = value.get(key)
+        if field.is_number and isinstance(found_value, int | float) and not isinstance(found_value, bool):
+            found[field.name] = round(found_value * 1000, 6) if field.unit == "ms" else found_value
+        elif not field.is_number and isinstance(found_value, str) and len(found_value) <= _LONGEST_VALUE:
+            found[field.name] = found_value
     return found
 
 
@@ -114,7 +114,7 @@ class Table(Plain):
         whole = len(head) <= _LARGEST_JSON
         kind, columns = table_format(text_of(head, whole), whole)
         if kind == "JSON" and whole:
-            return {"Format": kind, **_told_by(text_of(head, whole))}
+            return {"Format": kind, **_sidecar_values(text_of(head, whole))}
         return {"Format": kind, **({"NumberOfColumns": columns} if columns else {})} if kind else {}
 
     def preview(self, file: BinaryIO, _look: Look) -> Preview | None:

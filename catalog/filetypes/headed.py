@@ -65,11 +65,11 @@ class MetaImage(_Headed):
 
     def read(self, file: BinaryIO) -> Mapping[str, Value]:
         """Read sizes and spacing."""
-        told = _lines(file.read(_HEAD), "=")
-        if "dimsize" not in told:
+        header = _lines(file.read(_HEAD), "=")
+        if "dimsize" not in header:
             return {}
-        found: dict[str, Value] = {"Format": "MetaImage", **_shape(told["dimsize"].split())}
-        sizes = told.get("elementspacing", "").split()
+        found: dict[str, Value] = {"Format": "MetaImage", **_shape(header["dimsize"].split())}
+        sizes = header.get("elementspacing", "").split()
         if len(sizes) > 1 and all(_NUMBER.fullmatch(size) for size in sizes):
             found["PixelSpacing"] = f"{float(sizes[1]):g}\\{float(sizes[0]):g}"
         return found
@@ -103,8 +103,8 @@ class Nrrd(_Headed):
 
     def read(self, file: BinaryIO) -> Mapping[str, Value]:
         """Read the sizes."""
-        told = _lines(file.read(_HEAD).partition(b"\n\n")[0], ":")
-        return {"Format": "NRRD", **_shape(told["sizes"].split())} if "sizes" in told else {}
+        header = _lines(file.read(_HEAD).partition(b"\n\n")[0], ":")
+        return {"Format": "NRRD", **_shape(header["sizes"].split())} if "sizes" in header else {}
 
 
 class NrrdData(Plain):
@@ -135,11 +135,11 @@ class BrainVision(_Headed):
 
     def read(self, file: BinaryIO) -> Mapping[str, Value]:
         """Read how many channels there are and how often they are sampled."""
-        told = _lines(file.read(_HEAD), "=")
+        header = _lines(file.read(_HEAD), "=")
         found: dict[str, Value] = {"Format": "BrainVision"}
-        if told.get("numberofchannels", "").isdigit():
-            found["NumberOfWaveformChannels"] = int(told["numberofchannels"])
-        interval = told.get("samplinginterval", "")
+        if header.get("numberofchannels", "").isdigit():
+            found["NumberOfWaveformChannels"] = int(header["numberofchannels"])
+        interval = header.get("samplinginterval", "")
         if _NUMBER.fullmatch(interval) and float(interval) > 0:
             found["SamplingFrequency"] = 1e6 / float(interval)
         return found if len(found) > 1 else {}
@@ -286,7 +286,7 @@ class Spectrum(_Headed):
         head = file.read(_HEAD)
         if not (kind := _spectrum(head)):
             return {}
-        told = _lines(head.partition(b">>> End")[0], ":")
+        header = _lines(head.partition(b">>> End")[0], ":")
         names = {
             "EchoTime": ("te", "echo_time"),
             "RepetitionTime": ("tr", "repetition_time"),
@@ -295,7 +295,7 @@ class Spectrum(_Headed):
         }
         found: dict[str, Value] = {"Format": kind}
         for name, keys in names.items():
-            value = next((told[key] for key in keys if key in told), "")
+            value = next((header[key] for key in keys if key in header), "")
             if _NUMBER.fullmatch(value):
                 found[name] = float(value)
         return found

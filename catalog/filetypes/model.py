@@ -17,7 +17,7 @@ BY_SIGNATURE, BY_COMPANION, BY_LOOKS, NEVER = range(4)
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One thing a file type tells of its files.
+    """One thing a file type knows of its files.
 
     Args:
         name: a DICOM keyword where there is one.
@@ -44,7 +44,7 @@ class Look:
     """How somebody wants to look into a file; of what a type knows nothing, it takes no notice.
 
     Args:
-        frame: which of its pictures, from 0; None for one that tells most, such as that in the middle.
+        frame: which of its pictures, from 0; None for one that shows most, such as that in the middle.
         side: how many pixels the longer side of a picture has at most; 0: as many as it has.
         centre: which value becomes medium grey, with `width`; None for what the file itself says, or what shows most of it.
         width: from black to white.
@@ -105,7 +105,7 @@ class FileType(Protocol):
 
     @property
     def fields(self) -> Sequence[Field]:
-        """What it tells of its files."""
+        """What it knows of its files."""
 
     def recognise(self, sample: Sample) -> bool:
         """Whether a file is one, by its content alone."""

@@ -48,7 +48,7 @@ class MrRaw(Plain):
         return _twix(sample.head, sample.read) is not None or _is_ismrmrd(sample.head)
 
     def read(self, file: BinaryIO) -> Mapping[str, Value]:
-        """Read the last measurement's protocol, as far as its first 4 MiB tell."""
+        """Read the last measurement's protocol, as far as its first 4 MiB say."""
         head = file.read(HEAD_BYTES)
         if head.startswith(_HDF5):
             return {"Format": "ISMRMRD"}

@@ -138,7 +138,7 @@ class Nifti(Plain):
         return found
 
     def preview(self, file: BinaryIO, look: Look) -> Preview | None:
-        """Show a slice across the third axis, volume after volume; the one in the middle of the first, unless told."""
+        """Show a slice across the third axis, volume after volume; the one in the middle of the first, unless one is named."""
         data = _unpacked(file.read(MOST_BYTES), MOST_BYTES)
         header = _parse(data[:_HEADER])
         if header is None or header.pair or header.datatype not in _TYPES or len(header.shape) < 2:

@@ -67,7 +67,7 @@ class RecImages(Plain):
     rank = BY_COMPANION
 
     def recognise(self, sample: Sample) -> bool:
-        """By a header beside it that promises as many bytes as there are, as far as its first MiB tells."""
+        """By a header beside it that promises as many bytes as there are, as far as its first MiB says."""
         beside = sample.beside(".par")
         if beside is None or _MARK not in beside.head[:512]:
             return False

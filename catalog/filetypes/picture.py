@@ -51,11 +51,11 @@ def preview_of(
     return Preview("image/png", _png(255 - grey if inverted else grey), frame, frames, columns, rows, (centre, width))
 
 
-def _window(values: NDArray[np.float32], look: Look, told: Window | None) -> Window:
+def _window(values: NDArray[np.float32], look: Look, stored: Window | None) -> Window:
     if look.centre is not None and look.width is not None:
         return look.centre, max(look.width, _FEWEST_LEVELS)
-    if told is not None and told[1] > 0 and not look.whole and all(np.isfinite(told)):
-        return told
+    if stored is not None and stored[1] > 0 and not look.whole and all(np.isfinite(stored)):
+        return stored
     low, high = (values.min(), values.max()) if look.whole else np.percentile(values, _SPREAD)
     if high <= low:  # next to nothing but one value: what is left must be seen all the same
         low, high = values.min(), values.max()

@@ -14,7 +14,7 @@ class Sample:
 
     Args:
         path: where its bytes are.
-        companions: files that are called like it but for the ending, by that ending in small letters (`.hdr`). A name tells
+        companions: files that are called like it but for the ending, by that ending in small letters (`.hdr`). A name says
             which files may belong together, never what they are.
 
     Attributes:

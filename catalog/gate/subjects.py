@@ -1,4 +1,4 @@
-"""Whose files imports bring, as digests keyed by staging's secret: a person in the wrong exam is told by them.
+"""Whose files imports bring, as digests keyed by staging's secret: a person in the wrong exam is recognised by them.
 
 May live here: keeping and comparing these digests. They are never handed out, and nothing leads from them to a person. What is
 made of a comparison is in `catalog.pure.checks.subject`.

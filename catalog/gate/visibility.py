@@ -30,5 +30,5 @@ def visible(user_id: UserId) -> sa.ColumnElement[bool]:
 
 
 def has_receipt(user_id: UserId) -> sa.ColumnElement[bool]:
-    """Whether the user brought a batch, and so is told its number, its state and how many files it has, and no more."""
+    """Whether the user brought a batch, and so is shown its number, its state and how many files it has, and no more."""
     return sa.and_(may_import(user_id), batches.c.uploader_id == user_id)

@@ -366,7 +366,7 @@ def _is_lost(table: sa.FromClause, now: int) -> sa.ColumnElement[bool]:
 
 @functools.cache
 def _machine() -> str:
-    """Return what tells this machine, or this container of it, from all others: machines may share a host name."""
+    """Return what is this machine's, or this container's of it, alone: machines may share a host name."""
     ids = [socket.gethostname()]
     with suppress(OSError):
         ids.append(Path("/etc/machine-id").read_text())

@@ -21,11 +21,11 @@ def lift(database: Database, store: RecordStore, staged: int) -> None:
     """
     codes = store.studies()
     batch = max((about.number for code in codes for about, _ in imports(store, code)), default=0)
-    told = [one for code in codes for one in steps.read_all(store, code)]
+    changes = [one for code in codes for one in steps.read_all(store, code)]
     with database.write() as connection:
         _lift(connection, batches, max(batch, staged))
-        _lift(connection, corrections, max((one.follows for one in told), default=0))
-        _lift(connection, bin_entries, max((one.entry for one in told), default=0))
+        _lift(connection, corrections, max((one.follows for one in changes), default=0))
+        _lift(connection, bin_entries, max((one.entry for one in changes), default=0))
 
 
 def _lift(connection: sa.Connection, table: sa.Table, least: int) -> None:

@@ -1,7 +1,7 @@
 """Making the catalogue anew from the store alone: studies, exams, series, files, metadata, results, the bin, and who sees them.
 
 What lies in no store does not come back: batches at the gate, sources, tokens, the audit, who read what. May live here: which
-studies, and what is told of it. Not: from records to rows (`study_rows`, `history`), what records hold (`catalog.store`).
+studies, and what is shown of it. Not: from records to rows (`study_rows`, `history`), what records hold (`catalog.store`).
 """
 
 from collections.abc import Callable, Iterator

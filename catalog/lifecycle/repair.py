@@ -21,7 +21,7 @@ from catalog.store import Deposit, Store, StoredObject
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """What became of a finding: `is_good` tells whether the object can be read again."""
+    """What became of a finding: `is_good`: whether the object can be read again."""
 
     finding: Finding
     is_good: bool

@@ -64,7 +64,7 @@ class Restored:
     lost: list[str] = field(default_factory=list)
     """objects that neither store nor backup has"""
     remade: list[str] = field(default_factory=list)
-    """studies that were corrected, or whose bin was changed, after the backup: as the store tells of them"""
+    """studies that were corrected, or whose bin was changed, after the backup: as the store says"""
     bin_left: list[str] = field(default_factory=list)
     """entries of the bin that could not be brought back; their files stay in the store"""
     batches_lost: list[int] = field(default_factory=list)
@@ -157,7 +157,7 @@ class Restore:
             deposit.close()
 
     def _studies(self) -> None:
-        """Bring back what the store was told after the backup."""
+        """Bring back what was written to the store after the backup."""
         published = sa.select(batches.c.import_id).where(batches.c.state == State.PUBLISHED)
         known = {row.import_id for row in self._database.rows(published)}
         for code in self._store.studies():

@@ -152,18 +152,18 @@ def report(database: Database, years: int) -> list[StudyKept]:
             .group_by(series.c.study_id)
         )
     }  # fmt: skip
-    told = []
+    found_studies = []
     for row in database.rows(_KEPT.order_by(studies.c.code_key)):
         found = _kept(row, years)
         size = sizes.get(row.id)
         until = found.until.isoformat() if found.until else None
-        told.append(
+        found_studies.append(
             StudyKept(
                 row.code, row.end_date, row.closed, until, found.hold.reason if found.hold else "", found.may_go(today),
                 size.files if size else 0, int(size.bytes) if size else 0,
             )
         )  # fmt: skip
-    return told
+    return found_studies
 
 
 def watch_clock(database: Database) -> str:

@@ -100,7 +100,7 @@ class Verifier:
 
         Args:
             study: its code.
-            progress: told how many bytes were proved; raises to stop.
+            progress: called with how many bytes were proved; raises to stop.
             resume: go on behind the last object that an earlier call proved, if that did not come to its end.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Metadata of a series' files: what is the same in all is told once, the rest is packed, a column a field. Pure.
+"""Metadata of a series' files: what is the same in all is kept once, the rest is packed, a column a field. Pure.
 
 A packed series is JSON, compressed: `[first row and steps of the files' rows, {field: [value, ...]}]`. Columns of whole numbers
 that mostly grow by one compress to little; so do times and repeated text.

@@ -1,6 +1,6 @@
 """What is kept of which field: a question about what nobody kept is refused, for "none" would be a wrong answer.
 
-What the catalogue and the file types tell is always kept. Any other element of DICOM is kept where `[extract]` of a study's
+What the catalogue and the file types know is always kept. Any other element of DICOM is kept where `[extract]` of a study's
 profile names it, from the import on that was made with that profile. Only studies that the user may see are looked at: what
 others have is nobody's news. May live here: who keeps what. Not: what a question means.
 """
@@ -37,7 +37,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """A field, and in how many series that the user may see at least one file tells it."""
+    """A field, and in how many series that the user may see at least one file has it."""
 
     field: QueryField
     series: int
@@ -54,19 +54,19 @@ def require_kept(database: Database, user: UserId, question: Node) -> list[str]:
     for field in asked.values():
         if cannot_be_kept(field):
             raise Invalid(f"{field.name} is a sequence or bytes, of which the catalogue keeps nothing: it cannot be asked for")
-        told = kept_by_study(database, user, field.name)
-        if not any(each.kept or each.is_named for each in told):
+        kept = kept_by_study(database, user, field.name)
+        if not any(each.kept or each.is_named for each in kept):
             raise Invalid(
                 f"{field.name} is not kept by any study that you may see, so which files have it is not known: an administrator"
-                " names it in [extract] of the study's profile (docs/query.md), and files published from then on tell it"
+                " names it in [extract] of the study's profile (docs/query.md), and files published from then on have it"
             )
-        notes += _note(field, told)
+        notes += _note(field, kept)
     return notes
 
 
-def _note(field: QueryField, told: Sequence[Kept]) -> list[str]:
-    without = [each.study for each in told if not each.kept and not each.is_named]
-    partly = [f"{each.kept} of {each.of} DICOM series of {each.study}" for each in told
+def _note(field: QueryField, kept: Sequence[Kept]) -> list[str]:
+    without = [each.study for each in kept if not each.kept and not each.is_named]
+    partly = [f"{each.kept} of {each.of} DICOM series of {each.study}" for each in kept
               if (each.kept or each.is_named) and not each.is_whole and each.kept < each.of]  # fmt: skip
     notes = (
         [f"{field.name} is not kept by {_listed(without)}: files there do not answer, whatever they have"] if without else []
@@ -81,10 +81,12 @@ def _note(field: QueryField, told: Sequence[Kept]) -> list[str]:
 def kept_by_study(database: Database, user: UserId, name: str) -> list[Kept]:
     """Return what each study with DICOM files keeps of a field, in the order of the tree."""
     number = database.row(sa.select(fields.c.id).where(fields.c.name == name))
-    told = sa.exists().where(series_values.c.series_id == series.c.id, series_values.c.field_id == (number.id if number else 0))
+    has_field = sa.exists().where(
+        series_values.c.series_id == series.c.id, series_values.c.field_id == (number.id if number else 0)
+    )
     counted = database.rows(
         visible_series(
-            user, studies.c.id, sa.func.count().label("of_all"), sa.func.sum(sa.case((told, 1), else_=0)).label("kept")
+            user, studies.c.id, sa.func.count().label("of_all"), sa.func.sum(sa.case((has_field, 1), else_=0)).label("kept")
         )
         .join(studies, studies.c.id == series.c.study_id)
         .where(series.c.file_type.like("DCM!_%", escape="!"))

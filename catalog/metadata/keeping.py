@@ -23,13 +23,13 @@ class Prepared:
     varying: Mapping[str, Column]
 
 
-def prepare(told: Iterable[Mapping[str, object]]) -> Prepared:
-    """Return what files tell, ready to be kept: reading takes long, and is done before the transaction.
+def prepare(values: Iterable[Mapping[str, object]]) -> Prepared:
+    """Return what files hold, ready to be kept: reading takes long, and is done before the transaction.
 
     Args:
-        told: what each file tells by name of field. Taken one after the other.
+        values: what each file holds by name of field. Taken one after the other.
     """
-    columns = _columns(told)
+    columns = _columns(values)
     same = {name: column[0] for name, column in columns.items() if all(value == column[0] for value in column)}
     return Prepared(same, {name: column for name, column in columns.items() if name not in same})
 
@@ -47,12 +47,12 @@ def keep(connection: sa.Connection, series_id: int, rows: Sequence[int], prepare
     _write(connection, series_id, joined(before, same, Columns(tuple(rows), columns)))
 
 
-def _columns(told: Iterable[Mapping[str, object]]) -> dict[str, Column]:
+def _columns(values: Iterable[Mapping[str, object]]) -> dict[str, Column]:
     """Return a column a field; equal values are one object, for most are equal."""
     count = 0
     columns: dict[str, Column] = {}
     known: dict[Value, Value] = {}
-    for each in told:
+    for each in values:
         for name, value in each.items():
             if name not in _ELSEWHERE and (kept := storable(value)) is not None:
                 column = columns.setdefault(name, [])

@@ -1,6 +1,6 @@
 """Which fields can be asked for: those of the catalogue itself, of the file types, and every keyword of DICOM.
 
-Whether anything is kept under a name is not told here: that a study which is not granted has a field of its
+Whether anything is kept under a name is not decided here: that a study which is not granted has a field of its
 own is nobody's news.
 """
 
@@ -55,7 +55,7 @@ def listed() -> Iterable[QueryField]:
 
 
 def is_always_kept(field: QueryField) -> bool:
-    """Whether the catalogue or a file type tells it, of whatever study; all else is kept where a profile says so."""
+    """Whether the catalogue or a file type knows it, of whatever study; all else is kept where a profile says so."""
     return field.name.lower() in _by_name()
 
 

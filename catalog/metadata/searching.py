@@ -105,7 +105,7 @@ class _Candidate:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A file of a candidate; `key` tells its folder too."""
+    """A file of a candidate; `key` holds its folder too."""
 
     row: int
     key: str
@@ -131,7 +131,7 @@ def search(
         database: the catalogue.
         user: whose grants count.
         question: what is asked.
-        with_files: also tell which files.
+        with_files: also say which files.
         after: only what follows this path: a series', or a file's with `with_files`.
     """
     study, exam, series_, file = (*after.split("/", 3), "", "", "", "")[:4]

@@ -1,4 +1,4 @@
-"""The chain of the audit: what an entry's hash covers, and what a broken link tells. `docs/audit.md` says the same in words.
+"""The chain of the audit: what an entry's hash covers, and what a broken link means. `docs/audit.md` says the same in words.
 
 An entry's hash covers its own content and the hash of the entry before it: none can be changed, moved, removed or put in
 between without every later hash being another.

@@ -15,7 +15,7 @@ _TOP = frozenset({_DESCRIPTION, "participants.tsv", "participants.json", "README
 _FOLDER = re.compile(r"sub-[A-Za-z0-9]+|ses-[A-Za-z0-9]+|anat|dwi|func|fmap|perf|eeg|meg|ieeg|beh|pet|nirs|motion|mrs|micr")
 _NAME = re.compile(r"(?:[a-z]{1,12}-[A-Za-z0-9+]{1,40}_)*[A-Za-z0-9]{1,24}(?:\.[A-Za-z0-9]{1,8}){1,2}")
 _SUBJECT = re.compile(r"sub-[A-Za-z0-9]+")
-_TELLS = re.compile(r"\d{6,}")
+_LONG_NUMBER = re.compile(r"\d{6,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Dataset:
         old, new = self.renamed(exam)
         known = last in _TOP if not above else _NAME.fullmatch(last) and all(map(_FOLDER.fullmatch, above))
         known = known or (not above and _NAME.fullmatch(last) is not None and not _SUBJECT.match(last))
-        if not known or _TELLS.search("/".join([*above, last]).replace(old, "")):
+        if not known or _LONG_NUMBER.search("/".join([*above, last]).replace(old, "")):
             return None
         return ResultPath(0, LABEL, tuple(_with(part, old, new) for part in (*above, last)))
 

@@ -54,7 +54,7 @@ class Expectations:
         return not self.exam or re.fullmatch(self.exam, exam) is not None
 
     def subject_of(self, exam: str) -> str:
-        """Return the subject that an exam code tells, as de-identification reads it (docs/adr/0022), without regard to case."""
+        """Return the subject that an exam code stands for, as de-identification reads it (docs/adr/0022), in small letters."""
         found = re.fullmatch(self.subject, exam) if self.subject else None
         return ((found[1] if found else None) or exam).casefold()
 
@@ -63,7 +63,7 @@ class Expectations:
 def expectations(profile: str | None) -> Expectations:
     """Return what a profile's text says of expectations; None is the default profile, which has none.
 
-    What is wrong with them is for `problems` to tell, when the profile is given to its study: here it counts for nothing.
+    What is wrong with them is for `problems` to say, when the profile is given to its study: here it counts for nothing.
     """
     found, _ = _read(profile or "")
     return found
@@ -95,7 +95,7 @@ def _read(text: str) -> tuple[Expectations, list[tuple[str, str]]]:
 
 
 def _one_group(value: Any) -> str:
-    """Return the pattern `subject`; '' where it is none, which de-identification tells whoever gives the profile."""
+    """Return the pattern `subject`; '' where it is none, which de-identification says to whoever gives the profile."""
     try:
         return value if isinstance(value, str) and re.compile(value).groups == 1 else ""
     except (re.error, RecursionError, OverflowError):

@@ -184,7 +184,7 @@ def _named(
 ) -> tuple[PlannedFile, ...]:
     """Return the files with their names; those that cannot have one in order, or the one they must have, go to the lists."""
     taken = {number for _, number in series.files.values()} if series else set()
-    groups = sorted(_groups(files), key=lambda members: not members[0].description.is_fixed)  # whose number is told first
+    groups = sorted(_groups(files), key=lambda members: not members[0].description.is_fixed)  # whose number is known first
     numbers = number_files([members[0].description.number for members in groups], taken)
     digits = series.digits if series else max(FEWEST_DIGITS, len(str(max(numbers, default=0))))
     named: list[PlannedFile] = []

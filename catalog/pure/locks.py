@@ -2,7 +2,7 @@
 
 Everybody has a staging tree of their own, so those who hold and meet locks there are the clients of one user: whoever shows a
 lock's token may use it. After RFC 4918, sections 6 and 7. A lock has a root and may reach down to everything below it (deep);
-it is exclusive or shared. Where things are is told by keys: one of the tree, then one for each name, joined by `/`. Names
+it is exclusive or shared. Where things are is said by keys: one of the tree, then one for each name, joined by `/`. Names
 themselves stay out of it.
 """
 

@@ -61,8 +61,8 @@ class Evidence:
             Refused: a suspected series was not shown whole; or something was not shown, and there is no reason.
         """
         if suspected := self.to_look_at:
-            told = ", ".join(f"{one.label} ({one.not_seen} of {one.images} not seen)" for one in suspected)
-            raise Refused(f"text is suspected in the pixels of series {told}: look at all its images, or at its contact sheet")
+            named = ", ".join(f"{one.label} ({one.not_seen} of {one.images} not seen)" for one in suspected)
+            raise Refused(f"text is suspected in the pixels of series {named}: look at all its images, or at its contact sheet")
         if self.not_seen and not reason.strip():
             raise Refused(
                 f"{self.not_seen} of {self.images} images were not seen: look at them, or say why they identify nobody"

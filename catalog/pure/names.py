@@ -26,7 +26,7 @@ _LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,63}")
 
 
 def folded(name: str) -> str:
-    """Return the key under which two names count as the same in a folder (Windows, macOS: case does not tell)."""
+    """Return the key under which two names count as the same in a folder (Windows, macOS: whatever their case)."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 

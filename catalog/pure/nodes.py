@@ -42,7 +42,7 @@ class Node:
     """One place in the tree.
 
     `mtime` is in whole seconds since 1970 UTC: a file's acquisition as published (dates are shifted by de-identification) or,
-    where none is known, its insertion. `changed` is the insertion, for ctime. Of a folder both tell when something appeared in
+    where none is known, its insertion. `changed` is the insertion, for ctime. Of a folder both say when something appeared in
     it or left it last, 0 where that is not known. `size` is in bytes, 0 for folders. `digest` is the
     SHA-256 of a file's bytes (32 bytes), empty for folders; `study` is the row of the study it lies in, 0 for the root.
     """

@@ -30,7 +30,7 @@ class ResultPath:
 
     @property
     def is_lineage(self) -> bool:
-        """Whether it tells how the result was made, instead of being part of it."""
+        """Whether it says how the result was made, instead of being part of it."""
         return self.parts == (LINEAGE,)
 
 

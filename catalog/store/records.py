@@ -231,7 +231,7 @@ def redact(store: RecordStore, study: str, bin_entry: str, name: str) -> None:
         for entry, standing in _entries(store, study, manifest, done)
         if standing.bin == bin_entry
     }
-    gone |= {key for told in steps.read_all(store, study) if told.name == name for key in told.purged}
+    gone |= {key for changes in steps.read_all(store, study) if changes.name == name for key in changes.purged}
     steps.write_purged(store, study, name, gone)
     for manifest in _manifest_names(store, study):
         called = _called(_stem(manifest))
@@ -320,8 +320,8 @@ def _is_among(called: frozenset[str], entry: Mapping[str, Any], keys: Collection
 
 def _done(store: RecordStore, study: str) -> tuple[list[Step], set[EntryKey]]:
     """Return what was done to the study's files, in the order in which it was done, and what was purged."""
-    told = steps.read_all(store, study)
-    return [step for one in told for step in one.steps], {key for one in told for key in one.purged}
+    changes = steps.read_all(store, study)
+    return [step for one in changes for step in one.steps], {key for one in changes for key in one.purged}
 
 
 def _json(store: RecordStore, study: str, name: str) -> dict[str, Any]:

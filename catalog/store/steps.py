@@ -26,12 +26,12 @@ _REMOVAL = re.compile(r"(\d+)-(\d+)\.r\d+-(\d+)-(\d)")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What one record tells.
+class Change:
+    """What one record says.
 
     `name` is that of its file without ending, `follows` the number of the correction that it is, or of the newest one before
     it, and `asked` when it was asked for, in seconds since 1970 UTC. `entry` is the number of the bin's entry, 0 of a
-    correction; `is_end` tells whether that entry was restored or purged with it. `about` holds what the catalogue knows of it
+    correction; `is_end`: whether that entry was restored or purged with it. `about` holds what the catalogue knows of it
     besides: {} in records of older releases.
     """
 
@@ -82,7 +82,7 @@ def remove_removals(store: RecordStore, study: str, beginning: str, end: str) ->
             store.delete_record(study, name)
 
 
-def read_all(store: RecordStore, study: str) -> list[Told]:
+def read_all(store: RecordStore, study: str) -> list[Change]:
     """Return all that was done to a study's files, in the order in which it was done."""
     names = [*list_all(store, study, CORRECTIONS), *list_all(store, study, REMOVALS)]
     return [_read_record(store, study, name) for name in sorted(names, key=lambda name: name.partition("/")[2])]
@@ -102,7 +102,7 @@ def lines(entries: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
     return (json.dumps(entry, separators=(",", ":")).encode() + b"\n" for entry in entries)
 
 
-def _read_record(store: RecordStore, study: str, record: str) -> Told:
+def _read_record(store: RecordStore, study: str, record: str) -> Change:
     folder, _, name = record.removesuffix(".jsonl").partition("/")
     steps: list[Step] = []
     purged: set[EntryKey] = set()
@@ -117,10 +117,10 @@ def _read_record(store: RecordStore, study: str, record: str) -> Told:
     found = _REMOVAL.fullmatch(name)
     if folder == REMOVALS and found is not None:
         follows, asked, entry, step = map(int, found.groups())
-        return Told(name, follows, asked, entry, step > 0, about, tuple(steps), frozenset(purged))
+        return Change(name, follows, asked, entry, step > 0, about, tuple(steps), frozenset(purged))
     number, _, asked_at = name.partition("-")
     follows, asked = (int(part) if part.isdecimal() else 0 for part in (number, asked_at))
-    return Told(name, follows, asked, 0, folder == REMOVALS, about, tuple(steps), frozenset(purged))
+    return Change(name, follows, asked, 0, folder == REMOVALS, about, tuple(steps), frozenset(purged))
 
 
 def _with(steps: Iterable[dict[str, Any]], about: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:

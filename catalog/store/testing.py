@@ -185,7 +185,7 @@ class StoreSuite:
         with pytest.raises(Damaged, match="cut or changed"):
             store.open(STUDY, StoredObject(one.digest, 4))
 
-    def test_capacity_is_told(self, store: Store) -> None:
+    def test_capacity_is_returned(self, store: Store) -> None:
         found = store.capacity()
         assert found.block > 0
         assert 0 <= found.available <= found.free <= found.blocks

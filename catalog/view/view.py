@@ -167,10 +167,10 @@ class View(Tree):
         Raises:
             NotFound: it is not there, or not granted (any more).
         """
-        from catalog.metadata import telling  # late: listing a folder does without
+        from catalog.metadata.of_nodes import metadata_of  # late: listing a folder does without
 
         self.attributes(node)
-        return telling.told(self._database, node) if node.tree == STUDIES else {}
+        return metadata_of(self._database, node) if node.tree == STUDIES else {}
 
     def statistics(self, study: str = "") -> list[StudyStatistics]:
         """Return how much each study holds, or one of them, in the order of codes.
@@ -185,7 +185,7 @@ class View(Tree):
 
         Args:
             question: as in docs/query.md, `file_type = "DCM_MR" and EchoTime > 80 ms`.
-            with_files: also tell which files.
+            with_files: also say which files.
             after: only what follows this path in the order of the tree: a series', or a file's where files are asked for.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Compressed pictures, walked by their own structure: what decoding needs stays, everything else is cut and told. Pure.
+"""Compressed pictures, walked by their own structure: what decoding needs stays, everything else is cut and reported. Pure.
 
 Nothing is decoded; decoding the result gives the same samples. Knows no DICOM but transfer syntaxes (`strip`), no file and no
 policy. One module a family: `jpeg` (all processes, and JPEG-LS), `jpeg2000` (and HTJ2K), `jpegxl`, `rle`, `video`, `plain`;
@@ -37,7 +37,7 @@ def is_video(syntax: str) -> bool:
 
 
 def strip(syntax: str, frame: memoryview, size: Size) -> Stream:
-    """One frame, or a whole video, without what is no picture. `size` serves the formats that do not tell theirs.
+    """One frame, or a whole video, without what is no picture. `size` serves the formats that do not say theirs.
 
     Raises:
         Malformed: it is not what the transfer syntax says, or nothing here can walk that syntax.

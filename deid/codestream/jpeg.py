@@ -15,7 +15,7 @@ from deid.codestream.pieces import Malformed, Stream
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SOI, EOI, SOS = 0xD8, 0xD9, 0xDA
+EOI, SOS = 0xD9, 0xDA
 _DHT, _DAC, _DQT, _DNL, _DRI, _DHP, _EXP, _LSE = 0xC4, 0xCC, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF, 0xF8
 _SOF_LS = 0xF7
 _FRAMES = (frozenset({*range(0xC0, 0xD0), _SOF_LS}) - {_DHT, 0xC8, _DAC}) | {_DHP}
@@ -128,7 +128,7 @@ def _is_whole(marker: int, body: bytes) -> bool:
 
 
 def _tables_end(body: bytes, step: Callable[[int], int]) -> bool:
-    """Whether tables of the sizes they tell fill a segment."""
+    """Whether tables of the sizes they say fill a segment."""
     at = 0
     while at < len(body):
         size = step(at)

@@ -41,7 +41,7 @@ class Removed(NamedTuple):
 
 
 class Stream:
-    """A codestream being walked: what is kept is copied as whole spans, everything else is told in `removed`."""
+    """A codestream being walked: what is kept is copied as whole spans, everything else is listed in `removed`."""
 
     def __init__(self, data: memoryview) -> None:
         self.data = data
@@ -74,7 +74,7 @@ class Stream:
         return b"".join(self.pieces)
 
     def keep(self, start: int, end: int, *, samples: bool = False) -> None:
-        """Keep a span as it is. `samples`: a decoder reads it, and does not tell where it has enough."""
+        """Keep a span as it is. `samples`: a decoder reads it, and does not say where it has enough."""
         if start == end:
             return
         begin = max(start, end - _TAIL) if samples else start
@@ -101,7 +101,7 @@ class Stream:
         self.keep(start, end, samples=True)
 
     def drop(self, what: str, start: int, end: int) -> None:
-        """Leave a span out. Zeros tell nothing: they go without a word, or stay if all else does."""
+        """Leave a span out. Zeros say nothing: they go without a word, or stay if all else does."""
         old = bytes(self.data[start:end])
         if old.strip(b"\0"):
             self.removed.append(Removed(what, old))
@@ -116,7 +116,7 @@ class Stream:
             self.note(what, start, end)
 
     def replace(self, start: int, end: int, new: bytes) -> None:
-        """Put `new` in the place of a span whose removed parts are told one by one, with `note`."""
+        """Put `new` in the place of a span whose removed parts are reported one by one, with `note`."""
         if self.data[start:end] == new:
             self.keep(start, end, samples=True)
             return

@@ -31,7 +31,7 @@ _DOCUMENT = 0x00420011
 _OVERLAY_BITS = 0x60000100
 _OFFSET_TABLES = (0x7FE00001, 0x7FE00002)
 _MEASURED = OTHER_PIXELS | LUTS.keys()
-_SAMPLES = frozenset({0x54001010, 0x60003000, 0x50003000})  # waveform, overlay, curve: the safe engine tells their size
+_SAMPLES = frozenset({0x54001010, 0x60003000, 0x50003000})  # waveform, overlay, curve: the safe engine knows their size
 # Marks that take the place of what the file said: who it is about, and what masking changed (see `deid.pixels`).
 _REPLACED = frozenset({0x00100010, 0x00100020, 0x00280004, 0x00280006, 0x00280301, 0x00282110})
 _ORPHAN = Verdict("X", "private, of nobody", "UN")
@@ -198,7 +198,7 @@ class Engine:
                 if coded[tag] != bytes(self._data[value : value + length]):
                     level.put(at, value + length, Element(tag, vr, coded[tag]), self._opened.syntax)
                 return value + length
-            verdict = self._told(level, tag, vr)
+            verdict = self._standard_or_concept(level, tag, vr)
         if vr == "SQ":
             if tag == concepts.CONCEPT_NAME:
                 level.means = codes.meant(lookahead.first_code(self._headers, value, length))
@@ -211,7 +211,7 @@ class Engine:
             level.kept.add(block)
         return after
 
-    def _told(self, level: Level, tag: int, vr: str) -> Verdict:
+    def _standard_or_concept(self, level: Level, tag: int, vr: str) -> Verdict:
         if level.means and tag in concepts.VALUES:
             return self._policy.concept(level.means, tag, vr, level.unit)
         return self._policy.standard(tag, vr)

@@ -45,7 +45,7 @@ def code(headers: Headers, at: int, end: int, length: int) -> dict[int, bytes]:
         if vr == "SQ":
             at = headers.skip(value, size, end)
             continue
-        if tag in codes.TOLD:
+        if tag in codes.ELEMENTS:
             values[tag] = bytes(headers.data[value : value + size])
         at = value + size
     return values

@@ -1,6 +1,6 @@
 """Tables and descriptions of BIDS, whose columns and keys the standard names: cleaned, so that a dataset stays one.
 
-The subject's label becomes the one that is told (`Context.renamed`), or one of the exam code; tables of participants are
+The subject's label becomes the one that is given (`Context.renamed`), or one of the exam code; tables of participants are
 reduced to the subject; dates are moved. https://bids-specification.readthedocs.io
 """
 

@@ -44,17 +44,17 @@ class BrainVision:
     def clean(self, source: Path, target: BinaryIO, context: Context) -> Report:
         """Clean one of them."""
         data, work = mapped(source), Work(context, vocabulary())
-        told = {"FileType": "BRAINVISION"}
+        facts = {"FileType": "BRAINVISION"}
         magic = _MAGIC.match(bytes(data[:200]))
         if magic is None:
             work.keep(data)
-            return work.finish(target, source.suffix.lower(), dict(told))
+            return work.finish(target, source.suffix.lower(), dict(facts))
         text = decoded(bytes(data[:_LARGEST]))
         if text is None or len(data) > _LARGEST:
             raise Unreadable("a BrainVision header that is no text")
         new = _Text(text.text, work).cleaned()
         work.write("header", new.encode("cp1252" if text.codec == "cp1252" else "utf-8", "replace"))
-        return work.finish(target, ".vhdr" if magic[1].lower() == b"header" else ".vmrk", dict(told))
+        return work.finish(target, ".vhdr" if magic[1].lower() == b"header" else ".vmrk", dict(facts))
 
 
 def _is_samples(source: Path) -> bool:

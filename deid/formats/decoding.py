@@ -1,6 +1,6 @@
 """Bytes as text, whatever their encoding: what can be decoded is never opaque. Pure.
 
-UTF-8, UTF-16 and UTF-32 are told by their marks or their shape; of the older encodings charset-normalizer finds the likeliest.
+UTF-8, UTF-16 and UTF-32 have marks or a shape of their own; of the older encodings charset-normalizer finds the likeliest.
 """
 
 from __future__ import annotations
@@ -94,15 +94,15 @@ def _older(data: bytes) -> Decoded | None:
 
 
 def _likeliest(data: bytes) -> Decoded | None:
-    best = from_bytes(_telling(data), threshold=0.4).best()
+    best = from_bytes(_sample(data), threshold=0.4).best()
     try:
         return _as(data, best.encoding, cut=False) if best is not None else None
     except LookupError:
         return None
 
 
-def _telling(data: bytes) -> bytes:
-    """The part of a long text around the first sign that is not ASCII: the rest tells nothing."""
+def _sample(data: bytes) -> bytes:
+    """The part of a long text around the first sign that is not ASCII: the rest says nothing."""
     at = next(iter(re.finditer(rb"[\x80-\xff]", data)), None)
     start = max(0, at.start() - _GUESSED_FROM // 2) if at else 0
     return data[start : start + _GUESSED_FROM]

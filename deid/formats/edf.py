@@ -65,7 +65,7 @@ class Edf:
     """Cleans EDF, EDF+ and BDF files."""
 
     def recognise(self, head: bytes, source: Path) -> bool:
-        """By version and date or the length of the header, which is told in it."""
+        """By version and date or the length of the header, which stands in it."""
         signals = head[252:256].strip()
         lengths = signals.isdigit() and head[184:192].strip() == b"%d" % (_FIXED + int(signals) * _PER_SIGNAL)
         return head[:8] in (_EDF, _BDF) and lengths
@@ -142,11 +142,11 @@ class _Recording:
             work.note("recording", "X", "recording", old)
             new = b""
         head[88:168] = new[:80].ljust(80)
-        # Two digits tell the years from 1985 to 2084. Outside of them EDF+ has `yy` in this field, at which EDFlib and so
+        # Two digits stand for the years from 1985 to 2084. Outside of them EDF+ has `yy` in this field, at which EDFlib and so
         # pyedflib give up, as at years before 1970; with the digits of the year that the recording field tells in full, all
         # readers agree.
-        told = moved is not None and (self._plus or _PIVOT <= int(moved[:4]) < _PIVOT + 100)
-        head[168:176] = moved[6:8] + b"." + moved[4:6] + b"." + moved[2:4] if moved and told else _NO_DATE
+        fits = moved is not None and (self._plus or _PIVOT <= int(moved[:4]) < _PIVOT + 100)
+        head[168:176] = moved[6:8] + b"." + moved[4:6] + b"." + moved[2:4] if moved and fits else _NO_DATE
         clock = _CLOCK.fullmatch(bytes(head[176:184]))
         if clock is None:
             raise Unreadable("a recording with a start time that is none")
@@ -210,8 +210,8 @@ class _Recording:
 
     def _records(self, head: bytearray, size: int) -> int:
         whole, left = divmod(len(self._data) - self._length, size)
-        told = _whole(bytes(head[236:244]))
-        records = whole if told == -1 else told  # -1: the recorder died
+        count = _whole(bytes(head[236:244]))
+        records = whole if count == -1 else count  # -1: the recorder died
         if records < 0 or records > whole:
             raise Unreadable("a recording cut short within its samples")
         head[236:244] = (b"%d" % records).ljust(8)

@@ -39,7 +39,7 @@ class Fif:
     def clean(self, source: Path, target: BinaryIO, context: Context) -> Report:
         """Clean one file."""
         data, work = mapped(source), Work(context)
-        told: dict[str, str | int | float] = {"FileType": "FIF"}
+        facts: dict[str, str | int | float] = {"FileType": "FIF"}
         at, count = 0, 0
         while at + _TAG.size <= len(data):
             kind, form, size, following = _TAG.unpack_from(data, at)
@@ -50,15 +50,15 @@ class Fif:
             if following > end:
                 raise Unreadable("a FIF file with bytes between its tags")
             work.write("tag", bytes(data[at : at + _TAG.size]))
-            self._value(kind, form, data[at + _TAG.size : end], work, told)
+            self._value(kind, form, data[at + _TAG.size : end], work, facts)
             at = end
             if following < 0:
                 break
         if at < len(data):
             work.note("tail", "X", "bytes behind the last tag", data[at:])
-        return work.finish(target, ".fif", told)
+        return work.finish(target, ".fif", facts)
 
-    def _value(self, kind: int, form: int, value: memoryview, work: Work, told: dict[str, str | int | float]) -> None:
+    def _value(self, kind: int, form: int, value: memoryview, work: Work, facts: dict[str, str | int | float]) -> None:
         size = len(value)
         path = f"tag {kind}"
         if form == _IDENTIFIER and size == 20:
@@ -73,7 +73,7 @@ class Fif:
             work.note(path, "Z", "subject", bytes(value))
             work.write(path, bytes(size))
         elif kind == _MEASURED and size == 8:
-            work.write(path, _moved(value, work, told))
+            work.write(path, _moved(value, work, facts))
         elif kind == _COMMENT and form == _STRING:
             work.write(path, work.text(path, bytes(value).replace(b"\0", b" "))[:size].ljust(size))
         elif form == _STRING and size <= _LARGEST_TEXT:
@@ -84,7 +84,7 @@ class Fif:
             work.keep(value)
 
 
-def _moved(value: memoryview, work: Work, told: dict[str, str | int | float]) -> bytes:
+def _moved(value: memoryview, work: Work, facts: dict[str, str | int | float]) -> bytes:
     """The moment of measurement (seconds since 1970 and microseconds) moved by whole days."""
     seconds, rest = struct.unpack(">ii", value)
     moment = dt.datetime.fromtimestamp(seconds, dt.UTC)
@@ -92,5 +92,5 @@ def _moved(value: memoryview, work: Work, told: dict[str, str | int | float]) ->
     if new is None:
         return bytes(8)
     day = dt.datetime.strptime(new.decode(), "%Y%m%d").replace(tzinfo=dt.UTC)
-    told["AcquisitionDateTime"] = iso(new, moment.strftime("%H:%M:%S"))
+    facts["AcquisitionDateTime"] = iso(new, moment.strftime("%H:%M:%S"))
     return struct.pack(">ii", int(day.timestamp()) + seconds % 86400, rest)

@@ -204,11 +204,11 @@ class Nrrd:
         return work.finish(target, ".nhdr" if detached else ".nrrd", {"FileType": "NRRD"})
 
     def _data(self, data: memoryview, fields: list[tuple[str, str, str]], work: Work) -> None:
-        told = {key: value for key, sign, value in fields if sign == ":"}
-        encoding = told.get("encoding", "raw").casefold()
-        if any(told.get(key, "0") not in ("0", "") for key in ("line skip", "lineskip", "byte skip", "byteskip")):
+        header = {key: value for key, sign, value in fields if sign == ":"}
+        encoding = header.get("encoding", "raw").casefold()
+        if any(header.get(key, "0") not in ("0", "") for key in ("line skip", "lineskip", "byte skip", "byteskip")):
             raise Held("an NRRD whose data do not begin at once")
-        size = _nrrd_size(told)
+        size = _nrrd_size(header)
         if encoding == "raw":
             work.keep(_cut(data, size, work))
         elif encoding in ("gzip", "gz"):
@@ -265,10 +265,10 @@ def _nrrd_value(key: str, sign: str, value: str, values: Values) -> str | None:
     return "DWMRI" if (key, value) == ("modality", "DWMRI") else values.clean(key, value)
 
 
-def _nrrd_size(told: dict[str, str]) -> int:
-    kind = told.get("type", "").casefold().removeprefix("signed ").removesuffix(" int").removesuffix("_t")
+def _nrrd_size(header: dict[str, str]) -> int:
+    kind = header.get("type", "").casefold().removeprefix("signed ").removesuffix(" int").removesuffix("_t")
     kind = kind.removeprefix("unsigned ").removeprefix("u") or "int"
     try:
-        return prod(map(int, told["sizes"].split())) * _NRRD_SIZES[kind.replace("long long", "longlong")]
+        return prod(map(int, header["sizes"].split())) * _NRRD_SIZES[kind.replace("long long", "longlong")]
     except (KeyError, ValueError):
         raise Held("an NRRD header that does not say how large its image is") from None

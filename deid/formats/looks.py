@@ -162,9 +162,9 @@ def is_label(value: str) -> bool:
 
 def _is_dates(name: str, values: Sequence[str]) -> bool:
     """Whether a column of whole numbers is one of compact dates: a number alone may be anything."""
-    told = [value for value in values if value.casefold() not in _NOTHING]
-    compact = [value for value in told if re.fullmatch(_COMPACT + r"(?:\d{6})?", value)]
-    return bool(told) and (len(compact) == len(told) or (bool(compact) and meaning(name) is Meaning.DATE))
+    given = [value for value in values if value.casefold() not in _NOTHING]
+    compact = [value for value in given if re.fullmatch(_COMPACT + r"(?:\d{6})?", value)]
+    return bool(given) and (len(compact) == len(given) or (bool(compact) and meaning(name) is Meaning.DATE))
 
 
 def delimiter_of(lines: Sequence[str]) -> str | None:
@@ -180,11 +180,11 @@ def delimiter_of(lines: Sequence[str]) -> str | None:
 
 
 def _rows(lines: Sequence[str], delimiter: str) -> list[Row]:
-    told = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    filled = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     try:
-        return [(number, next(csv.reader([line], delimiter=delimiter), [])) for number, line in told]
+        return [(number, next(csv.reader([line], delimiter=delimiter), [])) for number, line in filled]
     except csv.Error:
-        return [(number, line.split(delimiter)) for number, line in told]
+        return [(number, line.split(delimiter)) for number, line in filled]
 
 
 def _blocks(rows: Sequence[Row]) -> Iterator[tuple[Row, Sequence[Row]]]:
@@ -201,8 +201,8 @@ def _blocks(rows: Sequence[Row]) -> Iterator[tuple[Row, Sequence[Row]]]:
 def _is_pair(cells: Sequence[str]) -> bool:
     """Whether a value's name stands before it in its row, as where a table lies on its side."""
     name = cells[0].strip()
-    told = any(cell.strip().casefold() not in _NOTHING for cell in cells[1:])
-    return told and len(name) < _LONGEST_CELL and fold(name) not in ("patient", "patients") and meaning(name).identifies
+    has_value = any(cell.strip().casefold() not in _NOTHING for cell in cells[1:])
+    return has_value and len(name) < _LONGEST_CELL and fold(name) not in ("patient", "patients") and meaning(name).identifies
 
 
 def _is_number(cell: str) -> bool:

@@ -1,6 +1,6 @@
 """MAT-files of MATLAB, version 5 (up to 7.2; 7.3 is `hdf5`): the header's text is made anew; a file with text in it is held.
 
-Numbers tell nothing of a person; strings, tables, objects and function handles may. So those need the profile's word, as
+Numbers say nothing of a person; strings, tables, objects and function handles may. So those need the profile's word, as
 do names of variables and fields that are not plain terms. All else is passed byte for byte.
 """
 

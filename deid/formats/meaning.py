@@ -98,8 +98,8 @@ def _by_words(name: str) -> Meaning:
     known = _listed()
     safe = not known["safe"].isdisjoint(words)
     for each in (Meaning.BIRTH, Meaning.PERSON, Meaning.CODE):
-        telling = known[each.value].intersection(words)
-        if telling and not (safe and telling <= {"name", "names", "id", "site", "station", "user", "author", "contact"}):
+        clear = known[each.value].intersection(words)
+        if clear and not (safe and clear <= {"name", "names", "id", "site", "station", "user", "author", "contact"}):
             return each
     if not known["date"].isdisjoint(words):
         return Meaning.DATE

@@ -142,10 +142,10 @@ class _Package:
         if tree is None:
             return frozenset()
         codes = {each.get("numFmtId", ""): each.get("formatCode", "") for each in tree.iter() if local(each.tag) == "numFmt"}
-        telling = {key for key, code in codes.items() if re.search(r"[dy]", _DATE_CODE.sub("", code), re.IGNORECASE)}
-        telling |= {str(number) for number in _BUILT_IN_DATES}
+        dated = {key for key, code in codes.items() if re.search(r"[dy]", _DATE_CODE.sub("", code), re.IGNORECASE)}
+        dated |= {str(number) for number in _BUILT_IN_DATES}
         formats: Iterable[ET.Element] = next((each for each in tree if local(each.tag) == "cellXfs"), ())
-        return frozenset(str(at) for at, each in enumerate(formats) if each.get("numFmtId", "0") in telling)
+        return frozenset(str(at) for at, each in enumerate(formats) if each.get("numFmtId", "0") in dated)
 
 
 def _parsed(body: bytes) -> ET.Element:

@@ -25,7 +25,7 @@ _LARGEST = 1 << 30
 class Gzip:
     """Cleans what is packed. Asked last: formats that are packed as a rule have handlers of their own.
 
-    `handler_of` tells the handler of what was unpacked.
+    `handler_of` gives the handler of what was unpacked.
     """
 
     def __init__(self, handler_of: Callable[[Path], Handler | None]) -> None:

@@ -76,17 +76,17 @@ def _rows(text: str) -> list[list[str]]:
 
 
 def _image(source: Path, data: memoryview, target: BinaryIO, work: Work) -> Report:
-    """A REC: as many bytes as its PAR tells."""
+    """A REC: as many bytes as its PAR says."""
     beside = _beside(source)
     if beside is None:
         raise Unreadable("the PAR of this image is gone")
     text = _text(mapped(beside))
     if re.search(r"export tool\s+V3", text):
-        raise Held("a REC of version 3, which does not tell the size of its images line by line")
+        raise Held("a REC of version 3, which does not say the size of its images line by line")
     size = 0
     for row in _rows(text):
         if len(row) <= _SIZES[-1]:
-            raise Unreadable("a PAR that does not tell the size of its images")
+            raise Unreadable("a PAR that does not say the size of its images")
         bits, x, y = (int(row[column]) for column in _SIZES)
         size += bits * x * y // 8
     if size <= 0 or len(data) < size:

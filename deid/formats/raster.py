@@ -158,7 +158,7 @@ _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 
 def _size_of(header: bytes) -> int:
-    """How many bytes the rows of a picture have, each with the byte that tells its filter."""
+    """How many bytes the rows of a picture have, each with the byte that names its filter."""
     width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", header)
     if colour not in _SAMPLES:
         raise Unreadable("a PNG with colours that cannot be")

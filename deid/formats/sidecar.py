@@ -37,7 +37,7 @@ class _Repeated(Exception):
 def clean(text: str, raw: bytes, work: Work, *, unknown: Unknown | None = None) -> bytes:
     """The clean bytes of a JSON text; `raw` itself if nothing in it had to change.
 
-    `unknown`: what becomes of texts under keys that say nothing, where their words are not known; without it the profile tells.
+    `unknown`: what becomes of texts under keys that say nothing, where their words are not known; else the profile decides.
     """
     plain = text.lstrip("\ufeff")
     try:

@@ -56,13 +56,13 @@ class Spar:
     def clean(self, source: Path, target: BinaryIO, context: Context) -> Report:
         """Clean either."""
         data, work = mapped(source), Work(context)
-        told: dict[str, str | int | float] = {"FileType": "SPECTRUM"}
+        facts: dict[str, str | int | float] = {"FileType": "SPECTRUM"}
         if not _SPAR.search(bytes(data[:4096])):
             work.keep(data)
-            return work.finish(target, ".sdat", told)
+            return work.finish(target, ".sdat", facts)
         lines = [line for line in bytes(data[:_LARGEST_HEADER]).decode("latin-1").splitlines() if not line.startswith("!")]
         work.write("header", ("\r\n".join(_cleaned(lines, work, joint=" : ")) + "\r\n").encode("latin-1", "replace"))
-        return work.finish(target, ".spar", told)
+        return work.finish(target, ".spar", facts)
 
 
 def _cleaned(lines: list[str], work: Work, *, joint: str = ": ") -> list[str]:

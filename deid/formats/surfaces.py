@@ -54,14 +54,14 @@ class Mgh:
         work.write("header", head)
         work.keep(plain[_HEADER : _HEADER + size])
         work.write("footer", foot)
-        told: dict[str, str | int | float] = {"FileType": "MGH"}
+        facts: dict[str, str | int | float] = {"FileType": "MGH"}
         if not packed:
-            return work.finish(target, ".mgh", told)
+            return work.finish(target, ".mgh", facts)
         work.check()
         again = Work(context)
         again.keep(memoryview(zlib.compress(b"".join(work.pieces()), 6, wbits=31)))
-        again.finish(target, ".mgz", told)
-        return work.report(".mgz", told)
+        again.finish(target, ".mgz", facts)
+        return work.report(".mgz", facts)
 
 
 def _begun(head: bytes) -> bytes:
@@ -118,18 +118,18 @@ class Mesh:
         """Clean one mesh."""
         data, work = mapped(source), Work(context)
         head = bytes(data[:4096])
-        told: dict[str, str | int | float] = {"FileType": "MESH"}
+        facts: dict[str, str | int | float] = {"FileType": "MESH"}
         if _is_binary_stl(head, len(data)):
             work.note("header", "X", "header text", data[:80])
             work.write("header", bytes(80))
             work.keep(data[80:])
-            return work.finish(target, ".stl", told)
+            return work.finish(target, ".stl", facts)
         lines = bytes(data).splitlines()
         if _is_text_stl(head):
             work.write("mesh", b"".join(_stl_line(line) for line in lines))
-            return work.finish(target, ".stl", told)
+            return work.finish(target, ".stl", facts)
         work.write("mesh", b"".join(_obj_line(line, work) for line in lines))
-        return work.finish(target, ".obj", told)
+        return work.finish(target, ".obj", facts)
 
 
 def _is_binary_stl(head: bytes, size: int) -> bool:

@@ -1,7 +1,7 @@
 """Siemens twix (`meas_*.dat`), the software lines VB and VD/VE/XA: raw data of one or many measurements.
 
 Readers find everything by length, so nothing may grow or shrink: what identifies is written over at equal length, in the
-list of measurements and in the protocol buffers of each measurement's header. Which quoted values identify is told by their
+list of measurements and in the protocol buffers of each measurement's header. Which quoted values identify is known by their
 keys (data/twix.txt); each such value is written over wherever it turns up again in the headers, as are UIDs and dates. The
 samples stay, gaps between measurements are zeroed.
 """

@@ -50,7 +50,7 @@ class Trimmer:
         """The value of a pixel data element with nothing but the picture in it, or None if it stays as it is.
 
         Raises:
-            NotFast: that cannot be told of this element alone.
+            NotFast: that cannot be known of this element alone.
         """
         try:
             found = self.cut(element)
@@ -157,7 +157,7 @@ def _luts(nodes: list[Node], syntax: Syntax, done: Trimmer) -> None:
         if size:
             done.shorten(nodes, node, size)
         else:
-            done.drop(nodes, node, "of no size that it tells")
+            done.drop(nodes, node, "of no size that it says")
 
 
 def _waveform(nodes: list[Node], syntax: Syntax, done: Trimmer) -> None:
@@ -186,7 +186,7 @@ def _repeating(nodes: list[Node], syntax: Syntax, done: Trimmer) -> None:
             axes, points, width = (_number(nodes, base | element, syntax) for element in (0x05, 0x10, 0x103))
             size = axes * points * _CURVE_WIDTHS.get(width, 0)
         if not size or len(node.value) < size:
-            done.drop(nodes, node, "of no size that it tells")
+            done.drop(nodes, node, "of no size that it says")
         else:
             done.shorten(nodes, node, size)
 

@@ -280,8 +280,8 @@ def _fit(tables: tuple[bytes, ...], starts: list[int], lengths: list[int]) -> bo
     """Whether an Extended Offset Table is right; a frame's byte of padding may count or not."""
     if len(tables) != 2 or len(tables[1]) != 8 * len(lengths) or tables[0] != _tables(starts, lengths)[0]:
         return False
-    told = [int.from_bytes(tables[1][8 * n : 8 * n + 8], "little") for n in range(len(lengths))]
-    return all(length - 1 <= said <= length for said, length in zip(told, lengths, strict=True))
+    lengths_said = [int.from_bytes(tables[1][8 * n : 8 * n + 8], "little") for n in range(len(lengths))]
+    return all(length - 1 <= said <= length for said, length in zip(lengths_said, lengths, strict=True))
 
 
 def _tables(starts: list[int], lengths: list[int]) -> tuple[bytes, bytes]:

@@ -98,7 +98,7 @@ def masked(
 def covered(
     own: Sequence[MaskRule], nodes: list[Node], headers: Mapping[str, str], syntax: Syntax, decode: Callable[[bytes], str]
 ) -> bool:
-    """Whether a mask rule is for a picture, told from its headers alone.
+    """Whether a mask rule is for a picture, seen from its headers alone.
 
     Raises:
         Unfit: one is, but cannot be followed, or asks for a human.

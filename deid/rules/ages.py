@@ -15,7 +15,6 @@ _UNITS |= {"mo": 12.0, "mo_j": 12.0, "month": 12.0, "months": 12.0, "258706009":
 _UNITS |= {"wk": 52.18, "week": 52.18, "weeks": 52.18, "258705008": 52.18}
 _UNITS |= {"d": 365.25, "day": 365.25, "days": 365.25, "258703001": 365.25}
 _UNITS |= {"h": 8766.0, "hour": 8766.0, "hours": 8766.0, "min": 525960.0, "s": 31557600.0}
-OLDEST = 89
 _CAP = 90
 
 
@@ -27,7 +26,7 @@ def capped(value: bytes) -> bytes:
     count, unit = int(found[1]), {"A": "Y", "J": "Y", "": "Y"}.get(letter := found[2].decode().upper(), letter)
     if count / _PER_YEAR[unit] >= _CAP:
         return b"090Y"
-    while count > 999:  # does not fit its three digits: told in the next unit
+    while count > 999:  # does not fit its three digits: said in the next unit
         count, unit = int(count / {"D": 7, "W": 4.35, "M": 12}[unit]), {"D": "W", "W": "M", "M": "Y"}[unit]
     plain = b"%03d%s" % (count, unit.encode())
     return value if value.rstrip(b" \0") == plain else plain

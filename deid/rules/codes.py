@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 VALUE, SCHEME, VERSION, MEANING = 0x00080100, 0x00080102, 0x00080103, 0x00080104
 LAST = LONG_VALUE = 0x00080119
-TOLD = frozenset({VALUE, SCHEME, MEANING, LONG_VALUE})
+ELEMENTS = frozenset({VALUE, SCHEME, MEANING, LONG_VALUE})
 _ANY = re.compile(r"(?=.*\d)(?!.*[A-Za-z]{6})(?!.*\d{9})[A-Za-z0-9][A-Za-z0-9.\-/:_ ]{0,23}|[A-Za-z]{1,4}")
 _UNIT = re.compile(r"(?!.*[A-Za-z]{9})(?!.*\d{5})[A-Za-z0-9.%/()\[\]{}'*^+\-\"_]{1,64}")
 # The public schemes of PS3.16 table 8-1, but those that number people and places (NPI, UPIN, USPS).

@@ -1,7 +1,7 @@
 """Content items follow the attribute of the same meaning (PS3.3 C.17.3, PS3.16 TID 1001 to 1011).
 
 A birth date may stand in (0010,0030), or in a content item whose concept name is (121031, DCM): the rule is the same. Pure;
-the table is ``data/concepts.txt``, and a name in words tells where the scheme is somebody's own.
+the table is ``data/concepts.txt``, and a name in words decides where the scheme is somebody's own.
 """
 
 from __future__ import annotations

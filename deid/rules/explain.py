@@ -1,4 +1,4 @@
-"""What stays, what goes and why, told by the compiled rules themselves: the table in ``docs/deidentification-table.md``.
+"""What stays, what goes and why, as the compiled rules say themselves: the table in ``docs/deidentification-table.md``.
 
 Only telling may live here: whatever is said comes from `rules.policy` and the data files. ``python -m deid.rules.explain``
 prints the page for the default profile, or for the profile in a file.

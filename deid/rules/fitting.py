@@ -1,6 +1,6 @@
 """Does a value fit its VR (PS3.5 6.2)? Text where numbers should be is text, whatever the element's header says. Pure.
 
-Readers skip what they cannot use, so a name in the eight bytes of an FD passes every viewer unseen. Numbers are told from
+Readers skip what they cannot use, so a name in the eight bytes of an FD passes every viewer unseen. Numbers are known from
 text by their bytes: text is printable to the end and has words in it, and as numbers it would be absurd.
 """
 
@@ -41,7 +41,7 @@ def is_written(vr: str, value: bytes) -> bool:
 
 
 def are_numbers(value: bytes) -> bool:
-    """Whether a whole value of DS or IS is numbers already. The common case, told by one look."""
+    """Whether a whole value of DS or IS is numbers already. The common case, seen at one look."""
     return _NUMBERS.fullmatch(value) is not None
 
 

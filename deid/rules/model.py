@@ -98,7 +98,7 @@ class Profile:
     subject: str = ""
 
     def subject_of(self, exam: str) -> str:
-        """The subject an exam code tells: the group of the pattern `subject`; without one, or a match, the code itself."""
+        """The subject an exam code stands for: the group of the pattern `subject`; without one, or a match, the code itself."""
         found = re.fullmatch(self.subject, exam) if self.subject else None
         return exam if found is None else found[1] or exam
 

@@ -1,4 +1,4 @@
-"""Profiles from TOML: read, checked whole, every problem told at once with its line and the nearest known word.
+"""Profiles from TOML: read, checked whole, every problem listed at once with its line and the nearest known word.
 
 Only the checking of profile text may live here. What a profile means is in `rules.policy`.
 """
@@ -120,10 +120,10 @@ class _Reader:
 
     def _mode(self, options: frozenset[str]) -> DateMode:
         section = self._table("dates", ("mode",))
-        told = {mode for mode, option in _MODE_OPTION.items() if option in options}
-        if len(told) > 1:
+        modes = {mode for mode, option in _MODE_OPTION.items() if option in options}
+        if len(modes) > 1:
             self._wrong("", "options", "full_dates and modified_dates exclude each other", containing="full_dates")
-        default: DateMode = next(iter(told)) if len(told) == 1 else "remove"
+        default: DateMode = next(iter(modes)) if len(modes) == 1 else "remove"
         mode: DateMode = self._choice("dates", "mode", section.get("mode"), _MODES, default)
         for option_mode, option in _MODE_OPTION.items():
             if option in options and mode != option_mode:

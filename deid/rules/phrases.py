@@ -1,4 +1,4 @@
-"""Phrases of a free text that tell a birth or an age: they go as a whole, number and all. Pure functions on text.
+"""Phrases of a free text that name a birth or an age: they go as a whole, number and all. Pure functions on text.
 
 What is left of ``born 10.04.1931`` when only the date goes is no secret any more where the year stands nearby, and ``95 year
 old`` without its words is still ninety-five: so the phrase is the unit. The words are those of the languages that scanners

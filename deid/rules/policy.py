@@ -46,7 +46,7 @@ _OPTION_ORDER = {"K": 0, "C": 1}
 class Verdict:
     """What to do with an attribute, and the rule that says so.
 
-    `kind`: a way of cleaning that the VR does not tell: ``class`` (UIDs of kinds of things), ``age``,
+    `kind`: a way of cleaning that the VR does not say: ``class`` (UIDs of kinds of things), ``age``,
     ``machine`` (text that no human types), ``label`` (names of structures). `means`: the attribute of
     the same meaning, for the value of a content item. `needed`: never left empty. `code`: what stands for a coded value.
     """

@@ -58,7 +58,7 @@ class Signature:
 
 
 def parse(entry: Mapping[str, Any], known: Sequence[str], wrong: Callable[[str, str], None]) -> Signature | None:
-    """The signature of a TOML table. `known` are keys that are no headers; `wrong(key, what)` is told each problem."""
+    """The signature of a TOML table. `known` are keys that are no headers; `wrong(key, what)` is called with each problem."""
     wanted = []
     for key, value in entry.items():
         if key in known:

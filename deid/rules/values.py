@@ -158,7 +158,7 @@ class Values:
     def _cleaned(self, verdict: Verdict, tag: int, value: bytes) -> bytes | None:
         vr = verdict.vr
         if verdict.kind == "age":
-            return self._told_age(verdict, value)
+            return self._coded_age(verdict, value)
         if vr in DATE_VRS:
             return self._dates(vr, value)
         if vr in TEXT_VRS:
@@ -239,7 +239,7 @@ class Values:
         new = ages.capped(value)
         return value if new == value.rstrip(b" \0") else new
 
-    def _told_age(self, verdict: Verdict, value: bytes) -> bytes:
+    def _coded_age(self, verdict: Verdict, value: bytes) -> bytes:
         """The age of a content item: a text, or a number in a coded unit."""
         if verdict.vr in TEXT_VRS:
             return self._age(value)

@@ -116,22 +116,22 @@ def clean_machine(text: str, extra: frozenset[str] = frozenset(), known: frozens
 
 def _cleaned(text: str, may_stay: Callable[[str], bool], known: frozenset[str], *, numbers: bool) -> str:
     dates = _WHOLE_DATE if numbers else _DATE
-    told = dates.sub(phrases.GONE, phrases.without(_ADDRESS.sub(phrases.GONE, _UID.sub(phrases.GONE, text))))
-    words = list(_WORD.finditer(told))
+    searched = dates.sub(phrases.GONE, phrases.without(_ADDRESS.sub(phrases.GONE, _UID.sub(phrases.GONE, text))))
+    words = list(_WORD.finditer(searched))
     kept = [_stays(found[0], may_stay, known) for found in words]
-    _drop_joined_numbers(told, words, kept)
+    _drop_joined_numbers(searched, words, kept)
     runs: list[list[str]] = [[]]  # kept words with the separator before each; a dropped word starts a new run
     end = 0
     for found, stays in zip(words, kept, strict=True):
         if not stays:
             runs.append([])
             continue
-        separator = _SEPARATORS.match(told, end, found.start())
+        separator = _SEPARATORS.match(searched, end, found.start())
         joint = "" if end == found.start() else separator[0][:2] if separator else " "
         runs[-1].append((joint if runs[-1] else " ") + (found[0] if found[0].isascii() else fold(found[0])))
         end = found.end()
     parts = [part for run in runs for part in (run if numbers else _without_numbers(run))]
-    if told == text and len(parts) == len(words) and words and text.isascii() and text.isprintable():
+    if searched == text and len(parts) == len(words) and words and text.isascii() and text.isprintable():
         return text.strip(" ")  # nothing went: as it stands
     joined = "".join(parts).strip(" ")
     return "*" + joined if joined and text.startswith("*") else joined

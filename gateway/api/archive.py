@@ -92,7 +92,7 @@ def list_studies(call: Call, query: StudiesQuery) -> Listing[StudyRecord]:
 
 @OPERATIONS.add("GET", "/studies/{study}", Scope.READ)
 def show_study(call: Call, study: str) -> StudyDetailsRecord:
-    """Show a study; who sees it is told to administrators alone."""
+    """Show a study; only administrators see who may see it."""
     found = records.study_details(administration.show_study(call.database, study, call.principal.user_id))
     if not call.principal.may(Action.ADMINISTER):
         found["users"] = []
@@ -180,7 +180,7 @@ def show_metadata(call: Call, path: str) -> dict[str, Value]:
     node = view.resolve(path)
     if node.id.kind not in {Kind.SERIES, Kind.FILE}:
         raise NotFound("only series and files have metadata")
-    return {name: records.value(told) for name, told in view.metadata(node.id).items()}
+    return {name: records.value(one) for name, one in view.metadata(node.id).items()}
 
 
 @OPERATIONS.add("GET", "/files/{path}", Scope.READ, media="*/*")
@@ -193,7 +193,7 @@ def read_file(call: Call, path: str) -> Answer:
     view, request, files = call.view, call.request, call.services.files
     node = view.resolve(path)
     if node.is_folder:
-        view.open(node.id)  # raises what a folder is told
+        view.open(node.id)  # raises what a folder gets
 
     def may_go_on() -> bool:
         try:
@@ -257,7 +257,7 @@ def query_files(call: Call, query: QuestionQuery) -> Listing[FileRecord]:
 
 @OPERATIONS.add("GET", "/query/fields", Scope.READ)
 def list_fields(call: Call, query: Page) -> Listing[FieldRecord]:
-    """List the fields that can be asked for: kind, unit, and in how many of your series at least one file tells them."""
+    """List the fields that can be asked for: kind, unit, and in how many of your series at least one file has them."""
     found = sorted(coverage(call.database, call.principal.user_id), key=lambda each: each.field.name)
     wanted = behind(found, query.after, lambda each: each.field.name, str)
     return listing(map(records.field, wanted), query.limit, lambda each: each["name"])
@@ -275,8 +275,8 @@ def _children(view: View, path: str, page: Page, kind: Kind | None = None) -> Li
     if not node.is_folder:
         return Listing([records.stat(above, node)], None)
     found = view.children(node.id, page.after, page.limit + 1)
-    told = (records.stat(f"{above}/{each.name}", each) for each in found)
-    return listing(told, page.limit, lambda each: each["name"])
+    shown = (records.stat(f"{above}/{each.name}", each) for each in found)
+    return listing(shown, page.limit, lambda each: each["name"])
 
 
 def _find(view: View, path: str, kind: Kind) -> Node:

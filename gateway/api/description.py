@@ -75,9 +75,9 @@ class _Schemas:
             wanted += [(model, "validation", TypeAdapter(model)) for model in models]
             if operation.query is not None:
                 self._queries.add(operation.query.__name__)
-        found, told = TypeAdapter.json_schemas(wanted, ref_template=_REF)
+        found, schema = TypeAdapter.json_schemas(wanted, ref_template=_REF)
         self._found: dict[Any, Any] = {key: schema for (key, _), schema in found.items()}
-        self._all: dict[str, Any] = told["$defs"]
+        self._all: dict[str, Any] = schema["$defs"]
         self.shared = {name: schema for name, schema in self._all.items() if name not in self._queries}
 
     def of_result(self, operation: Operation) -> Mapping[str, Any]:
@@ -96,15 +96,15 @@ class _Schemas:
 
 def _operation(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
     summary, _, more = (inspect.getdoc(operation.call) or "").partition("\n\n")
-    told: dict[str, Any] = {
+    about: dict[str, Any] = {
         "operationId": operation.name, "tags": [operation.group], "summary": summary.rstrip("."),
         "description": f"{more}\n\nNeeds a token with the scope `{operation.scope}`.".strip(),
         "parameters": [*_in_path(operation), *_in_query(operation, schemas)],
         "responses": {**_done(operation, schemas), "default": {"$ref": "#/components/responses/problem"}},
     }  # fmt: skip
     if operation.body is not None:
-        told["requestBody"] = {"required": True, "content": {JSON: {"schema": schemas.pointer(operation.body)}}}
-    return told
+        about["requestBody"] = {"required": True, "content": {JSON: {"schema": schemas.pointer(operation.body)}}}
+    return about
 
 
 def _in_path(operation: Operation) -> Iterable[dict[str, Any]]:
@@ -127,8 +127,8 @@ def _in_query(operation: Operation, schemas: _Schemas) -> Iterable[dict[str, Any
     schema = schemas.of(operation.query)
     for name, each in schema.get("properties", {}).items():
         kept = {key: value for key, value in each.items() if key not in {"title", "description"}}
-        told = {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": kept}
-        yield told | ({"description": each["description"]} if "description" in each else {})
+        about = {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": kept}
+        yield about | ({"description": each["description"]} if "description" in each else {})
 
 
 def _done(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
@@ -144,11 +144,11 @@ def _done(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
             "304": {"description": "The client has it."},
             **partial,
         }
-    told: dict[str, Any] = {"description": "Done.", "content": {JSON: {"schema": schemas.of_result(operation)}}}
+    about: dict[str, Any] = {"description": "Done.", "content": {JSON: {"schema": schemas.of_result(operation)}}}
     if get_origin(operation.result) is Listing:
-        told["headers"] = {"Link": {"description": "The next page, rel=next.", "schema": {"type": "string"}}}
+        about["headers"] = {"Link": {"description": "The next page, rel=next.", "schema": {"type": "string"}}}
     kept = {"304": {"description": "The client has it."}} if operation.method == "GET" else {}
-    return {str(operation.status): told, **kept}
+    return {str(operation.status): about, **kept}
 
 
 def _shape(result: Any) -> Any:

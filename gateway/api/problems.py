@@ -35,10 +35,10 @@ def problem(status: int, detail: str, faults: Sequence[Fault] = (), **headers: s
         title = HTTPStatus(status).phrase
     except ValueError:  # such as 460, tus' own
         title = "Refused"
-    told = Problem(type="about:blank", title=title, status=status, detail=detail)
+    about = Problem(type="about:blank", title=title, status=status, detail=detail)
     if faults:
-        told["errors"] = list(faults)
-    answer = Response(json.dumps(told, ensure_ascii=False) + "\n", status, content_type=MEDIA)
+        about["errors"] = list(faults)
+    answer = Response(json.dumps(about, ensure_ascii=False) + "\n", status, content_type=MEDIA)
     answer.headers["Cache-Control"] = "no-store"
     for name, value in headers.items():
         answer.headers[name.replace("_", "-")] = value

@@ -62,7 +62,7 @@ def put(paths: tuple[str, ...], batch: int | None, reason: str, acting_as: str, 
     with _bin(acting_as) as (database, bin_):
         asked = bin_.put(paths, reason) if batch is None else bin_.put_batch(batch, reason)
         done = [_wait(database, bin_, entry) for entry in asked]
-    _tell(done, "is in the bin", as_json=as_json)
+    _show(done, "is in the bin", as_json=as_json)
 
 
 @bin_.command("list")
@@ -95,7 +95,7 @@ def restore(number: int, acting_as: str, as_json: bool) -> None:
         done = [_wait(database, bin_, bin_.restore(number))]
     if done[0].state is not State.RESTORED:
         raise Refused(f"bin {number} was not restored: {done[0].problem}")
-    _tell(done, "was restored", as_json=as_json)
+    _show(done, "was restored", as_json=as_json)
 
 
 @bin_.command()
@@ -121,7 +121,7 @@ def purge(numbers: tuple[int, ...], reason: str, override: bool, yes: bool, acti
         if not yes:
             click.confirm("Delete this for good?", abort=True, err=True)
         done = [_wait(database, bin_, bin_.purge(entry.id, reason, override=override)) for entry in entries]
-    _tell(done, "was purged", as_json=as_json)
+    _show(done, "was purged", as_json=as_json)
 
 
 def _wait(database: Database, bin_: Bin, entry: Entry) -> Entry:
@@ -135,7 +135,7 @@ def _wait(database: Database, bin_: Bin, entry: Entry) -> Entry:
     return wait(open_worker(configuration(), database), lambda: bin_.info(entry.id), is_under_way, bin_id=entry.id)
 
 
-def _tell(done: list[Entry], what: str, *, as_json: bool) -> None:
+def _show(done: list[Entry], what: str, *, as_json: bool) -> None:
     refused = [f"{entry.path}: {entry.problem}" for entry in done if entry.state is State.REFUSED]
     if as_json:
         print_json([work.bin_entry(entry) for entry in done])

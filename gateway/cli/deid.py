@@ -43,7 +43,7 @@ _WORTH_PROCESSES = 200  # starting one takes as long as cleaning that many small
 @click.option("--pixels-approved", is_flag=True, help="You looked at the images and listened to sound: they identify nobody.")
 @click.option("--attest", default="", metavar="REASON", help="Why DICOM files that a heuristic holds identify nobody.")
 @click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Processes that clean; else as many as there are cores.")
-@click.option("--rules", "with_rules", is_flag=True, help="Tell by which rules, and how many attributes each changed.")
+@click.option("--rules", "with_rules", is_flag=True, help="Show by which rules, and how many attributes each changed.")
 @click.option("--diff", "with_diff", is_flag=True, help="Show before and after, with what identifies: for your eyes only.")
 @json_option
 @click.pass_context

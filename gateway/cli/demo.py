@@ -48,7 +48,7 @@ def demo(folder: Path, once: bool) -> None:
         if once:
             tour.prove(place.mountpoint if is_mounted else None, addresses["http"])
         else:
-            _tell(console, place, addresses, tour.tokens, is_mounted=is_mounted)
+            _show(console, place, addresses, tour.tokens, is_mounted=is_mounted)
             _stay(server, place)
         # What is begun is ended, however often somebody presses Ctrl-C.
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -65,7 +65,7 @@ def _mount(stack: ExitStack, place: DemoFolder, console: Console) -> bool:
     return True
 
 
-def _tell(console: Console, place: DemoFolder, addresses: dict[str, str], tokens: dict[str, str], *, is_mounted: bool) -> None:
+def _show(console: Console, place: DemoFolder, addresses: dict[str, str], tokens: dict[str, str], *, is_mounted: bool) -> None:
     lines = ["", "Look around:"]
     if is_mounted:
         lines += ["", f"  as {RESEARCHER}, in a folder:", f"    ls -R {place.mountpoint}/{STUDY}"]

@@ -38,7 +38,7 @@ def query(
     """Find series of which at least one file answers a question.
 
     Numbers are in the field's own unit, as DICOM has it (EchoTime: ms), or in the one you write: 0.08 s. Text goes between
-    quotes. A field that no study keeps is refused; what some of them do not keep is told on stderr. docs/query.md says the
+    quotes. A field that no study keeps is refused; what some of them do not keep is said on stderr. docs/query.md says the
     rest.
 
     \b

@@ -22,7 +22,7 @@ from gateway.cli.waiting import wait
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--to", "name", required=True, metavar="NODE", help="The node, as `archimed node list` names it.")
 @click.option("--as", "login", metavar="LOGIN", help="Whose files; your own Unix login without.")
-@click.option("--no-wait", "no_wait", is_flag=True, help="Only queue it; `archimed job show` tells what became of it.")
+@click.option("--no-wait", "no_wait", is_flag=True, help="Only queue it; `archimed job show` shows what became of it.")
 @json_option
 def send(paths: tuple[str, ...], name: str, login: str | None, no_wait: bool, as_json: bool) -> None:
     """Send DICOM files of the archive to a node, by C-STORE.
@@ -49,7 +49,7 @@ def send(paths: tuple[str, ...], name: str, login: str | None, no_wait: bool, as
             asked_by = actor(login or "").name
             number, job = queue_files(connection, target.id, target.name, user.user_id, asked_by, files)
         if no_wait:
-            _tell(find_delivery(database, number), show_job(database, job), {}, as_json=as_json)
+            _show(find_delivery(database, number), show_job(database, job), {}, as_json=as_json)
             return
         deliverer = open_deliverer(configuration(), database, archive, open_caller(configuration()))
         with bar(f"Sending to {target.name}", len(files)) as show:
@@ -61,7 +61,7 @@ def send(paths: tuple[str, ...], name: str, login: str | None, no_wait: bool, as
 
             found, info = wait(deliverer, look, _is_under_way, delivery_id=number)
         missing = dict(receipt(database, number))
-    _tell(found, info, missing, as_json=as_json)
+    _show(found, info, missing, as_json=as_json)
     if info.state is not JobState.DONE:
         raise Refused(_why(found, info, missing))
 
@@ -85,10 +85,10 @@ def _why(found: Delivery, info: JobInfo, missing: dict[str, str]) -> str:
     return f"{len(missing)} files were not sent" if missing else info.error
 
 
-def _tell(found: Delivery, info: JobInfo, missing: dict[str, str], *, as_json: bool) -> None:
+def _show(found: Delivery, info: JobInfo, missing: dict[str, str], *, as_json: bool) -> None:
     if as_json:
-        told = {"node": found.peer, "job": info.id, "state": str(info.state), "sent": found.sent, "failed": missing}
-        print_record(told, as_json=True)
+        record = {"node": found.peer, "job": info.id, "state": str(info.state), "sent": found.sent, "failed": missing}
+        print_record(record, as_json=True)
         return
     if info.state in UNFINISHED and not found.tries:
         click.echo(f"job {info.id}: {found.total} files wait to be sent to {found.peer}")

@@ -36,7 +36,7 @@ def print_details(details: BatchDetails, preview: Sequence[Mapping[str, Any]], *
     info = details.batch
     if info.receipt:
         print_record({"batch": info.id, "state": info.state, "files": info.files}, as_json=False)
-        click.echo("You brought it, and this is all that you are told of it: it is for a study that is not granted to you.")
+        click.echo("You brought it, and this is all that you may see of it: it is for a study that is not granted to you.")
         return
     print_record(
         {

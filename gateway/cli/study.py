@@ -118,8 +118,8 @@ def list_(may_go: bool, as_json: bool) -> None:
     if may_go:
         with catalogue() as database:
             rows = [asdict(one) for one in retention.report(database, configuration().retention.years) if one.may_go]
-        told = [{**row, "closed": moment(row["closed"])} for row in rows]
-        print_records(told, ("study", "end_date", "closed", "until", "files", "bytes"), as_json=as_json)
+        shown = [{**row, "closed": moment(row["closed"])} for row in rows]
+        print_records(shown, ("study", "end_date", "closed", "until", "files", "bytes"), as_json=as_json)
         return
     with catalogue() as database:
         found = [archive.study(each) for each in administration.list_studies(database)]

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from catalog.jobs import Worker
 
-_Told = TypeVar("_Told")
+_Seen = TypeVar("_Seen")
 
 _GRACE_SECONDS = 2.0
 _POLL_SECONDS = 0.1
@@ -15,14 +15,14 @@ _POLL_SECONDS = 0.1
 
 def wait(
     worker: Worker,
-    look: Callable[[], _Told],
-    is_under_way: Callable[[_Told], bool],
+    look: Callable[[], _Seen],
+    is_under_way: Callable[[_Seen], bool],
     *,
     batch_id: int | None = None,
     correction_id: int | None = None,
     bin_id: int | None = None,
     delivery_id: int | None = None,
-) -> _Told:
+) -> _Seen:
     """Return what `look` says once it is under way no more.
 
     The command line runs where the configuration and the secrets are, so where no worker takes the job of that batch,

@@ -309,7 +309,7 @@ class _Moving(_Retrieving):
             try:
                 return association.store(kind, head.sop_instance, data, self._all.peer.title, self.command.message)
             except (OSError, PeerError):
-                gone = True  # the destination's fault: the one that asked is told of it
+                gone = True  # the destination's fault: the one that asked gets it
                 return None
 
         return send

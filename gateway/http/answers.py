@@ -67,7 +67,7 @@ def status_of(error: ArchimedError) -> int:
 
 
 def failure(error: ArchimedError, tell: Callable[..., Response] = text) -> Response:
-    """Return what an error of the archive is over HTTP, told as `text` does or in another form."""
+    """Return what an error of the archive is over HTTP, written as `text` does or in another form."""
     status = status_of(error)
     if status == 401:
         return tell(status, str(error), WWW_Authenticate=CHALLENGE)

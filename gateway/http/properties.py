@@ -60,7 +60,7 @@ def _folder_etag(node: Node) -> str:
 
 
 def checksums(said: str) -> str:
-    """Return the element that tells a file's digests, `SHA1:<hex> MD5:<hex>`, as ownCloud does and rclone reads it."""
+    """Return the element with a file's digests, `SHA1:<hex> MD5:<hex>`, as ownCloud does and rclone reads it."""
     return f'<oc:checksums xmlns:oc="{OWNCLOUD}"><oc:checksum>{escape(said)}</oc:checksum></oc:checksums>'
 
 

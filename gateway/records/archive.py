@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # asking is not what `archimed ls` waits for
 
 
 class StudyRecord(TypedDict):
-    """A study. `end_date` is YYYY-MM-DD; `own_profile` tells a de-identification profile other than the default."""
+    """A study. `end_date` is YYYY-MM-DD; `own_profile`: it has a de-identification profile other than the default."""
 
     id: int
     code: str
@@ -94,7 +94,7 @@ class SeriesRecord(TypedDict):
 
 
 class ResultRecord(SeriesRecord):
-    """A result: a series with where it comes from, as `stat` tells it."""
+    """A result: a series with where it comes from, as `stat` shows it."""
 
     made_of: str
     program: str
@@ -188,7 +188,7 @@ def series(found: "FoundSeries") -> SeriesRecord:
         path=f"{found.study}/{found.exam}/{found.name}", study=found.study, exam=found.exam, series=found.name,
         file_type=found.file_type, number=found.number, description=found.description, files=found.files,
         acquired=moment(found.acquired), added=moment(found.added),
-        metadata={name: value(told) for name, told in found.metadata.items()},
+        metadata={name: value(found_value) for name, found_value in found.metadata.items()},
     )  # fmt: skip
 
 
@@ -230,10 +230,10 @@ def _file(one: "FoundSeries", file: "FoundFile") -> FileRecord:
     )  # fmt: skip
 
 
-def value(told: object) -> Value:
+def value(found_value: object) -> Value:
     """Return a value of the metadata, or the range in which the files of a series differ."""
     from catalog.metadata.searching import Range  # late: as above
 
-    if isinstance(told, Range):
-        return RangeRecord(min=told.low, max=told.high)  # type: ignore[typeddict-item] # only numbers have a range
-    return told  # type: ignore[return-value] # `Typed` names the same types
+    if isinstance(found_value, Range):
+        return RangeRecord(min=found_value.low, max=found_value.high)  # type: ignore[typeddict-item] # only numbers have a range
+    return found_value  # type: ignore[return-value] # `Typed` names the same types

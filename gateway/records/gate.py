@@ -16,7 +16,7 @@ SERIOUS = (Severity.ERROR, Severity.BLOCKING)
 class BatchRecord(TypedDict):
     """A batch. `problems` counts the findings that stand in the way.
 
-    A `receipt` is all that is told to who brought a batch and may not see it: `id`, `state` and `files`.
+    A `receipt` is all that is shown to who brought a batch and may not see it: `id`, `state` and `files`.
     """
 
     id: int
@@ -71,14 +71,14 @@ class BatchDetailsRecord(BatchRecord):
 
 def batch(info: BatchInfo) -> BatchRecord:
     """Return a batch's object."""
-    told = not info.receipt
+    is_seen = not info.receipt
     return BatchRecord(
         id=info.id, state=info.state, source=info.source, study=info.study, exam=info.exam, files=info.files, bytes=info.bytes,
         findings=info.findings, summary=info.summary, follows=info.follows, reason=info.reason,
-        opened=moment(info.opened) if told else None, last_write=moment(info.last_write) if told else None,
+        opened=moment(info.opened) if is_seen else None, last_write=moment(info.last_write) if is_seen else None,
         decided_by=info.decided_by, decided=moment(info.decided), uploader=info.uploader, dropped=info.dropped,
         receipt=info.receipt, centre=info.centre,
-        problems=sum(finding["severity"] in SERIOUS for finding in info.findings) if told else None,
+        problems=sum(finding["severity"] in SERIOUS for finding in info.findings) if is_seen else None,
     )  # fmt: skip
 
 

@@ -34,7 +34,7 @@ class ArchiveLookup:
         self._database = database
         self._study_id = study_id
         self._cleaner = cleaner
-        self._told = exams_of(centre)
+        self._shown = exams_of(centre)
 
     def archived(self, seen: Iterable[Examined]) -> dict[int, str]:
         """Return the exam that has each file's instance, in whatever series, by the staged file's number; others are left out.
@@ -51,7 +51,7 @@ class ArchiveLookup:
             sa.select(files.c.identity, exams.c.code)
             .join(series, series.c.id == files.c.series_id)
             .join(exams, exams.c.id == series.c.exam_id)
-            .where(files.c.identity.in_(by_identity), series.c.study_id == self._study_id, self._told)
+            .where(files.c.identity.in_(by_identity), series.c.study_id == self._study_id, self._shown)
         )
         return {number: row.code for row in self._database.rows(there) for number in by_identity[row.identity]}
 
@@ -65,7 +65,7 @@ class ArchiveLookup:
             .join(series, series.c.id == files.c.series_id)
             .join(exams, exams.c.id == series.c.exam_id)
             .where(
-                exams.c.study_id == self._study_id, exams.c.code_key == folded(exam), series.c.identity == identity, self._told
+                exams.c.study_id == self._study_id, exams.c.code_key == folded(exam), series.c.identity == identity, self._shown
             )
         )
         stems = (row.name_key.partition(".")[0] for row in self._database.rows(there))
@@ -80,7 +80,7 @@ class ArchiveLookup:
                 exams.c.study_id == self._study_id,
                 exams.c.code_key == folded(exam),
                 series.c.file_type != FILE_TYPE,
-                self._told,
+                self._shown,
             )
             .distinct()
         )
@@ -92,7 +92,7 @@ class ArchiveLookup:
             sa.select(series.c.id, series.c.exam_id)
             .join(exams, exams.c.id == series.c.exam_id)
             .where(series.c.study_id == self._study_id, series.c.file_type == file_type, series.c.description == description)
-            .where(exams.c.code_key != folded(exam), self._told)
+            .where(exams.c.code_key != folded(exam), self._shown)
             .order_by(series.c.id.desc())
             .limit(_MOST_EXAMS)
         )

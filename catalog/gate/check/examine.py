@@ -141,8 +141,8 @@ class Examiner:
         )  # fmt: skip
         series.uid = facts.series
         self._people.add(facts, self._digest("study", facts.study))
-        if told := facts.patient_id.strip() or f"{facts.patient_name}{facts.birth_date}".strip():
-            self._subjects.setdefault(series.label, set()).add(self._staging.digest(f"subject {told}"))
+        if person := facts.patient_id.strip() or f"{facts.patient_name}{facts.birth_date}".strip():
+            self._subjects.setdefault(series.label, set()).add(self._staging.digest(f"subject {person}"))
         return Examined(file, facts, series=series, identity=self._staging.digest(f"instance {facts.sop_instance}"))
 
     def foreign(self, file: StagedFile) -> Examined:

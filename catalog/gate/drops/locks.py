@@ -1,7 +1,7 @@
 """Locks on staged files and folders, kept in the catalogue: every process and every machine sees the same.
 
 The names of staged files are identities and stay out of the catalogue, so a lock's root is a chain of keyed digests, one a
-name: enough to tell what is the same, above or below. Whoever asks knows the names already.
+name: enough to see what is the same, above or below. Whoever asks knows the names already.
 
 A lock belongs to a user and a study: it goes with the grant, and so with the user. May live here: keeping and finding. Which
 lock stands in the way of what is `catalog.pure.locks`.

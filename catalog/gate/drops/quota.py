@@ -19,9 +19,9 @@ from catalog.pure.errors import ArchimedError, OutOfSpace
 
 _log = logging.getLogger(__name__)
 
-_TELL_SECONDS = 1.0
+_WRITE_SECONDS = 1.0
 
-_TOLD = (
+_ADD = (
     batches.update()
     .where(batches.c.id == sa.bindparam("batch"), batches.c.state == State.OPEN)
     .values(
@@ -75,9 +75,9 @@ class Quota:
                     "are decided"
                 )
         with self._changed:
-            untold = self._unwritten.setdefault(batch, _Unwritten(user))
-            untold.files += files
-            untold.bytes += size
+            unwritten = self._unwritten.setdefault(batch, _Unwritten(user))
+            unwritten.files += files
+            unwritten.bytes += size
             if self._writer is None and not self._is_closed:
                 self._writer = threading.Thread(target=self._write, name="staging-sums", daemon=True)
                 self._writer.start()
@@ -109,17 +109,17 @@ class Quota:
             Unavailable, OutOfSpace: the catalogue does not take it; they are written another time.
         """
         with self._changed:
-            untold, self._unwritten = self._unwritten, {}
-        if not untold:
+            unwritten, self._unwritten = self._unwritten, {}
+        if not unwritten:
             return
         now = clock.now()
         try:
             with self._database.write() as connection:
-                for batch, sums in sorted(untold.items()):
-                    connection.execute(_TOLD, {"batch": batch, "count": sums.files, "size": sums.bytes, "now": now})
+                for batch, sums in sorted(unwritten.items()):
+                    connection.execute(_ADD, {"batch": batch, "count": sums.files, "size": sums.bytes, "now": now})
         except ArchimedError:
             with self._changed:
-                for batch, sums in untold.items():
+                for batch, sums in unwritten.items():
                     kept = self._unwritten.setdefault(batch, _Unwritten(sums.user))
                     kept.files += sums.files
                     kept.bytes += sums.bytes
@@ -141,7 +141,7 @@ class Quota:
 
     def _sum(self, user: int | None) -> int:
         at, written = self._known.get(user, (0.0, 0))
-        if time.monotonic() - at > _TELL_SECONDS:
+        if time.monotonic() - at > _WRITE_SECONDS:
             row = self._database.row(_SUM) if user is None else self._database.row(_SUM_OF_USER, {"user": user})
             written = int(row[0]) if row else 0
             self._known[user] = (time.monotonic(), written)
@@ -151,7 +151,7 @@ class Quota:
     def _write(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._is_closed, timeout=_TELL_SECONDS)
+                self._changed.wait_for(lambda: self._is_closed, timeout=_WRITE_SECONDS)
                 if self._is_closed:
                     break
             try:

@@ -342,7 +342,7 @@ class BatchQueries:
         return statement if user is None else statement.where(sa.or_(visible(user), has_receipt(user)))
 
     def _infos(self, rows: Sequence[Row]) -> Sequence[BatchInfo]:
-        """Return rows as they may be told: of other batches, they name only those that may be seen too."""
+        """Return rows as they may be shown: of other batches, they name only those that may be seen too."""
         found = [_info(row) if row.is_seen else _receipt(row) for row in rows]
         if self._principal is None:
             return found
@@ -355,7 +355,7 @@ class BatchQueries:
 
 
 def _named(info: BatchInfo) -> set[int]:
-    """Return the other batches that are named in what is told of a batch."""
+    """Return the other batches that are named in what is shown of a batch."""
     return {number for number in (info.follows, *(finding.get("batch") for finding in info.findings)) if number is not None}
 
 

@@ -85,7 +85,7 @@ def create(
         folder.complete(about)
         folder.forget_catalogues(keep)
     except BaseException:
-        with suppress(Exception):  # what went wrong first is to be told
+        with suppress(Exception):  # what went wrong first is to be raised
             running.break_off()
         raise
     running.finish(actor, copier.counted)

@@ -1,6 +1,6 @@
-"""The bin's job: does what was asked for, in one transaction each, audits it and tells the faces.
+"""The bin's job: does what was asked for, in one transaction each, audits it and announces it to the faces.
 
-Before it, the study's folder in the store is told. Killed between the two, the job comes again and tells the same.
+Before it, it is written into the study's folder in the store. Killed between the two, the job comes again and writes the same.
 """
 
 import dataclasses
@@ -64,7 +64,7 @@ class BinJob:
             if done is None:
                 steps.remove_removal(self._store, entry.code, _record_name(entry, job))
             else:
-                steps.write_removal(self._store, entry.code, _record_name(entry, job), done, _told(entry))
+                steps.write_removal(self._store, entry.code, _record_name(entry, job), done, _about(entry))
             try:
                 self._commit(job, done)
             except _ChangedMeanwhileError:
@@ -80,7 +80,7 @@ class BinJob:
         _close(connection, entry, Event.FAIL, problem=reason)
 
     def _rehearsed(self, job: Job) -> tuple[BinEntry, Sequence[Step] | None]:
-        """Return what the store is to be told, None if it cannot be done: all is done and rolled back.
+        """Return what is to be written to the store, None if it cannot be done: all is done and rolled back.
 
         So the store has its record before the commit, and nothing is written to it in a transaction.
         """
@@ -166,8 +166,8 @@ def _record_name(entry: BinEntry, job: Job) -> str:
     return f"{entry.follows:08d}-{entry.asked:010d}.r{job.id:010d}-{entry.id:08d}-{step}"
 
 
-def _told(entry: BinEntry) -> dict[str, str | int | None] | None:
-    """Return what the store is told of an entry besides its steps, when it is put into the bin."""
+def _about(entry: BinEntry) -> dict[str, str | int | None] | None:
+    """Return what is written to the store of an entry besides its steps, when it is put into the bin."""
     if entry.state != State.PUTTING:
         return None
     return {

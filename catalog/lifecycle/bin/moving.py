@@ -43,7 +43,7 @@ _bin_series, _bin_exams = TWINS[series], TWINS[exams]
 
 @dataclass(slots=True)
 class Done:
-    """What a move did: what the store is told, and which names are gone from which folders."""
+    """What a move did: what is written to the store, and which names are gone from which folders."""
 
     steps: list[Step] = field(default_factory=list)
     gone: list[tuple[NodeId, str]] = field(default_factory=list)
@@ -100,7 +100,7 @@ def put(connection: sa.Connection, entry: BinEntry) -> Done:
     done = Done()
     rows = connection.execute(sa.select(series).where(series.c.id.in_(chosen.series)).order_by(series.c.id)).all()
     for row in rows:
-        _tell_put(connection, entry, exam, row, chosen, done)
+        _note_put(connection, entry, exam, row, chosen, done)
     if take(connection, entry.id, exam.id, chosen):
         done.gone.append((NodeId(NodeKind.STUDY, exam.study_id), exam.code))
     touch(connection, (folder for folder, _ in done.gone), clock.now())
@@ -161,8 +161,8 @@ def _with_results(connection: sa.Connection, exam: int, chosen: Chosen) -> Chose
     )
 
 
-def _tell_put(connection: sa.Connection, entry: BinEntry, exam: Row, row: Row, chosen: Chosen, done: Done) -> None:
-    """Note for a series what the store and the faces are to be told."""
+def _note_put(connection: sa.Connection, entry: BinEntry, exam: Row, row: Row, chosen: Chosen, done: Done) -> None:
+    """Note for a series what is written to the store and announced to the faces."""
     here = sa.and_(files.c.series_id == row.id, chosen.condition)
     brought = imports_of(connection, here)
     place = Place(exam.code, row.name)
@@ -196,7 +196,7 @@ def restore(connection: sa.Connection, entry: BinEntry) -> Done:
         _restore_beside(connection, copy)
     for number in copies:
         renamed = _restore_files(connection, entry, number)
-        _tell_restored(connection, entry, number, renamed, done)
+        _note_restored(connection, entry, number, renamed, done)
     for exam in {_live_exam(connection, number) for number in copies}:
         orphans = sa.select(series.c.id).where(series.c.exam_id == exam, series.c.file_type == FILE_TYPE)
         link_results(connection, sa.and_(results.c.source_id.is_(None), results.c.series_id.in_(orphans)))
@@ -288,7 +288,7 @@ def _restore_files(connection: sa.Connection, entry: BinEntry, number: int) -> d
     return renamed
 
 
-def _tell_restored(connection: sa.Connection, entry: BinEntry, number: int, renamed: dict[str, str], done: Done) -> None:
+def _note_restored(connection: sa.Connection, entry: BinEntry, number: int, renamed: dict[str, str], done: Done) -> None:
     was = connection.execute(
         sa.select(_bin_exams.c.code, _bin_series.c.name)
         .join(_bin_exams, sa.and_(_bin_exams.c.bin_id == _bin_series.c.bin_id, _bin_exams.c.row_id == _bin_series.c.exam_id))

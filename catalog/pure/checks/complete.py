@@ -1,4 +1,4 @@
-"""Rules on what is missing within a series, as far as its own files tell."""
+"""Rules on what is missing within a series, as far as its own files show."""
 
 from array import array
 from collections import Counter

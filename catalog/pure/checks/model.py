@@ -19,7 +19,7 @@ class Severity(StrEnum):
 class Finding:
     """What a check found. `file` is the staged file's number, None for the batch; `series` a series' label, '' for none.
 
-    `batch` is another batch that it speaks of: only who sees that one too may be told. `of_study`: it speaks of what the study
+    `batch` is another batch that it speaks of: only who sees that one too is shown it. `of_study`: it speaks of what the study
     has or expects, and is void when the batch is meant for another study.
     """
 

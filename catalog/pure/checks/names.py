@@ -13,7 +13,7 @@ _BETWEEN = re.compile(r"[\W_]+")
 
 
 def words_of(identities: Iterable[str]) -> frozenset[str]:
-    """Return the words of names and numbers that would tell in a file's name."""
+    """Return the words of names and numbers that would identify in a file's name."""
     found = (word for identity in identities for word in _BETWEEN.split(_plain(identity)))
     return frozenset(word for word in found if len(word) >= _SHORTEST_WORD)
 

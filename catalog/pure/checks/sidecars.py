@@ -26,7 +26,7 @@ def identifying_keys(text: bytes, exam: str) -> list[str]:
     A name or number that is the exam's code identifies nobody.
 
     Args:
-        text: of a file; anything that is no JSON, or too much of it, tells nothing here.
+        text: of a file; anything that is no JSON, or too much of it, says nothing here.
     """
     if len(text) > LARGEST:
         return []

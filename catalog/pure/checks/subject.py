@@ -46,6 +46,6 @@ def of_exam(
             NAME,
             Severity.WARNING,
             f"files of this patient are archived in another exam of the study than {exam}: is this another visit? A pattern "
-            "`subject` in the profile tells which codes are one subject's",
+            "`subject` in the profile says which codes are one subject's",
             of_study=True,
         )

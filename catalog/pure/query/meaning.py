@@ -1,6 +1,6 @@
 """What a question means, on the values of one file. However a database answers it, this is what must come out.
 
-A comparison with what a file does not tell, or of a number with text, is false, also `!=`.
+A comparison with what a file does not have, or of a number with text, is false, also `!=`.
 So `not` always turns an answer round.
 
 Where a file has several values, one value in a question is compared with each, and one that fits is enough, as in C-FIND

@@ -39,7 +39,7 @@ class In:
 
 @dataclass(frozen=True, slots=True)
 class Like:
-    """`field like "pattern"`: % stands for anything, _ for one character; capitals of A to Z do not tell."""
+    """`field like "pattern"`: % stands for anything, _ for one character; capitals of A to Z count as small letters."""
 
     field: QueryField
     pattern: str
@@ -51,7 +51,7 @@ class Like:
 
 @dataclass(frozen=True, slots=True)
 class Has:
-    """`has field`: the file tells it at all."""
+    """`has field`: the file has it at all."""
 
     field: QueryField
 

@@ -27,7 +27,7 @@ def parts(field: QueryField, value: float | str | None) -> list[float | str | No
 def typed(field: QueryField, value: float | str | None) -> Typed:
     """Return a value as programs want it: whole numbers as integers, several values as a list.
 
-    Numbers of private elements, whose type nobody tells, are integers where they are whole.
+    Numbers of private elements, whose type nobody knows, are integers where they are whole.
     """
     found = parts(field, value)
     return [_single(field, each) for each in found] if found is not None else _single(field, value)

@@ -55,8 +55,8 @@ class Hdf5:
             work.keep(result)
             work.check()
             deliver(target, [result])
-        told = {"ISMRMRD": (".h5", "MR_RAW"), "MAT": (".mat", "MAT"), "HDF5": (".h5", "RAW")}
-        ending, file_type = told[kind] if kind in told else named.told(kind)
+        known = {"ISMRMRD": (".h5", "MR_RAW"), "MAT": (".mat", "MAT"), "HDF5": (".h5", "RAW")}
+        ending, file_type = known[kind] if kind in known else named.type_of(kind)
         return work.report(ending, {"FileType": file_type})
 
 

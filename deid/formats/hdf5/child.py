@@ -28,10 +28,10 @@ def main() -> None:
         (resource.RLIMIT_FSIZE, limits.output_bytes(size)),
     ):
         resource.setrlimit(what, (most, most))
-    send(sys.stdout.buffer, _told(path, descriptor))
+    send(sys.stdout.buffer, _description(path, descriptor))
 
 
-def _told(path: str, descriptor: int) -> dict[str, Any]:
+def _description(path: str, descriptor: int) -> dict[str, Any]:
     """Do the work, and say how it ended without a value of the file."""
     from deid.formats.hdf5.refusal import Damaged, Leak, Refused
 

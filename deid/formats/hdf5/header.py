@@ -143,14 +143,14 @@ def _is_kept_parameter(element: Element, work: Work) -> bool:
     """Whether a parameter's name tells that it is no person's, and its value can stay."""
     said = {_local(child): _said(child) for child in element}
     name, value = said.get("name", ""), said.get("value", "")
-    kept = is_told(name) and (_local(element) == "userParameterString" or bool(_NUMBER.fullmatch(value)))
+    kept = is_technical(name) and (_local(element) == "userParameterString" or bool(_NUMBER.fullmatch(value)))
     if not kept or not _value("value", value, work):
         work.note("parameter", "X", "parameter not known", value.encode())
         return False
     return True
 
 
-def is_told(name: str) -> bool:
+def is_technical(name: str) -> bool:
     """Whether a parameter is called by plain terms, none of which speaks of a person, a place or a day."""
     parts = {fold(part) for part in _PARTS.findall(name)}
     return bool(name) and is_plain(name, listed("names")) and parts.isdisjoint(listed("never"))
@@ -211,7 +211,7 @@ def _of_image(text: str, work: Work) -> str:
     for meta in root:
         name = next((_said(child) for child in meta if _local(child) == "name"), "")
         values = [_said(child) for child in meta if _local(child) == "value"]
-        kept = [clean for value in values if is_told(name) and (clean := _value("value", value, work))]
+        kept = [clean for value in values if is_technical(name) and (clean := _value("value", value, work))]
         if len(kept) == len(values) and kept:
             made = ET.SubElement(new, "meta")
             ET.SubElement(made, "name").text = name

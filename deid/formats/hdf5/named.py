@@ -43,7 +43,7 @@ def kind_of(nodes: Sequence[Node]) -> str:
     return "NWB" if any(a.name == "nwb_version" for node in nodes if node.path == "/" for a in node.attributes) else ""
 
 
-def told(kind: str) -> tuple[str, str]:
+def type_of(kind: str) -> tuple[str, str]:
     """The ending and the file type of a kind."""
     return _KINDS[kind]
 

@@ -50,24 +50,27 @@ class Orders:
     gone: list[str] = field(default_factory=list)
 
 
-def node_from(told: dict[str, Any]) -> Node:
+def node_from(message: dict[str, Any]) -> Node:
     """A node as it came through the pipe."""
     attributes = tuple(
-        Attribute(a["name"], tuple(a["names"]), None if a["texts"] is None else tuple(a["texts"])) for a in told["attributes"]
+        Attribute(a["name"], tuple(a["names"]), None if a["texts"] is None else tuple(a["texts"]))
+        for a in message["attributes"]
     )
-    texts = None if told["texts"] is None else tuple(told["texts"])
-    return Node(told["path"], bool(told["is_group"]), attributes, tuple(told["names"]), texts, bool(told["editable"]))
+    texts = None if message["texts"] is None else tuple(message["texts"])
+    return Node(
+        message["path"], bool(message["is_group"]), attributes, tuple(message["names"]), texts, bool(message["editable"])
+    )
 
 
-def orders_from(told: dict[str, Any]) -> Orders:
+def orders_from(message: dict[str, Any]) -> Orders:
     """Orders as they came through the pipe."""
     return Orders(
-        told["texts"],
-        [(p, n) for p, n in told["drop"]],
-        [(t, k) for t, k in told["needles"]],
-        told["userblock"],
-        told["attributes"],
-        told["gone"],
+        message["texts"],
+        [(p, n) for p, n in message["drop"]],
+        [(t, k) for t, k in message["needles"]],
+        message["userblock"],
+        message["attributes"],
+        message["gone"],
     )
 
 

@@ -34,10 +34,10 @@ class Conversation:
 
     def nodes(self) -> tuple[list[Node], int]:
         """What the file holds, and the size of its user block."""
-        told = self._answer()
-        if not isinstance(told.get("nodes"), list):
+        answer = self._answer()
+        if not isinstance(answer.get("nodes"), list):
             raise Unreadable("an HDF5 file that cannot be read")
-        return [node_from(each) for each in told["nodes"]], int(told["userblock"])
+        return [node_from(each) for each in answer["nodes"]], int(answer["userblock"])
 
     def write(self, orders: Orders) -> None:
         """Have the copy written."""
@@ -49,18 +49,18 @@ class Conversation:
             raise Unreadable("an HDF5 file that cannot be read")
 
     def _answer(self) -> dict[str, Any]:
-        told = receive(self._says)
-        if told is None:
+        answer = receive(self._says)
+        if answer is None:
             raise Unreadable("an HDF5 file on which its reader fails")
-        if "refused" in told:
-            raise Held(f"an HDF5 file with {told['refused']}")
-        if "leak" in told:
-            raise Held("a removed value is still in the file", f"object {told['leak']}")
-        if "target" in told:
-            raise TargetError(told["target"])
-        if "damaged" in told:
-            raise Unreadable(f"an HDF5 file: {told['damaged']}")
-        return told
+        if "refused" in answer:
+            raise Held(f"an HDF5 file with {answer['refused']}")
+        if "leak" in answer:
+            raise Held("a removed value is still in the file", f"object {answer['leak']}")
+        if "target" in answer:
+            raise TargetError(answer["target"])
+        if "damaged" in answer:
+            raise Unreadable(f"an HDF5 file: {answer['damaged']}")
+        return answer
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from catalog.pure.nodes import NodeId
 from catalog.pure.query import Kind, QueryField, Typed, typed
 
 
-def told(database: Database, node: NodeId) -> Mapping[str, Typed | Range]:
+def metadata_of(database: Database, node: NodeId) -> Mapping[str, Typed | Range]:
     """Return what is kept of a series or a file, by field; nothing of all else. The caller has asked for the grant."""
     if node.kind is NodeKind.SERIES:
         return _of_series(database, node.row)
