@@ -2,7 +2,13 @@
 
 import signal
 
+from hypothesis import HealthCheck, settings
+
 pytest_plugins = ["tests.fixtures.postgresql", "tests.fixtures.catalogue"]
+
+# How long an example takes says how busy the machine is, not whether it is right.
+settings.register_profile("archimed", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("archimed")
 
 # A shell starts what it puts into the background with SIGINT ignored, and programs that the tests start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
