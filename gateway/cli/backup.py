@@ -7,9 +7,11 @@ from pathlib import Path
 import click
 
 from catalog import clock, marks
+from catalog.lifecycle import backup as backups
 from catalog.lifecycle.backup import check as checking
 from catalog.lifecycle.backup import create as creating
 from catalog.lifecycle.backup.folder import BackupFolder
+from catalog.pure.errors import Refused
 from gateway.cli.administering import actor, catalogue
 from gateway.cli.common import configuration, json_option
 from gateway.cli.frame import FAILED
@@ -33,14 +35,20 @@ def backup() -> None:
 
 
 @backup.command()
-@click.argument("folder", type=_DIR, metavar="DIR")
+@click.argument("folder", type=_DIR, metavar="DIR", required=False)
 @click.option(
     "--with-staging", is_flag=True, help="Copy what waits at the gate, too: it holds names, so keep DIR as safe as staging."
 )
-@click.option("--keep", type=click.IntRange(1), default=7, show_default=True, help="How many older catalogues stay in DIR.")
+@click.option("--staging-to", type=_DIR, metavar="DIR2", help="Copy it to a folder of its own, on an encrypted disk, say.")
+@click.option("--keep", type=click.IntRange(1), help="How many older catalogues stay in DIR.  [default: 7]")
+@click.option("--scheduled", is_flag=True, help="As the timer runs it: without [backup] path, do nothing.")
 @json_option
-def create(folder: Path, with_staging: bool, keep: int, as_json: bool) -> None:
+def create(
+    folder: Path | None, with_staging: bool, staging_to: Path | None, keep: int | None, scheduled: bool, as_json: bool
+) -> None:
     """Make a backup in DIR, or bring the one in it up to date: what is new is copied, and nothing else is read.
+
+    Where options and DIR are not given, those of [backup] in the configuration count.
 
     Each object is compared with its digest on the way; what is damaged in the store is named, does not stop the rest, and ends
     it with status 1. Broken off, run it again. Purging waits meanwhile. Keys are never copied: keep them apart.
@@ -50,19 +58,37 @@ def create(folder: Path, with_staging: bool, keep: int, as_json: bool) -> None:
       archimed backup create /mnt/backup/archimed
     """
     config = configuration()
+    folder = folder or config.backup.path
+    if folder is None and scheduled:
+        click.echo("[backup] path is not set: no backup is made")
+        return
+    if folder is None:
+        raise click.UsageError("name DIR, or set [backup] path in the configuration")
+    staging_to = staging_to or config.backup.staging_path
+    with_staging = with_staging or config.backup.with_staging or staging_to is not None
+    keep = keep or config.backup.keep_catalogues
     marks.require(config.store.path, "the store")
     if with_staging:
         marks.require(config.staging.path, "the staging folder")
     target = BackupFolder(folder)
     with catalogue() as database:
+        if scheduled and backups.newest(database) is not None and not target.is_marked():
+            raise Refused(
+                f"{folder} has no backup, though one was made before: is its disk mounted? (by hand, one can be begun)"
+            )
         mark = open_generations(config, database).mark()
-        target.prepare(mark.archive, [config.store.path, config.staging.path])
+        own = [config.store.path, config.staging.path]
+        target.prepare(mark.archive, own)
+        if staging_to is not None:
+            apart = BackupFolder(staging_to)
+            apart.claim(mark.archive, own)
         with target.locked(), bar("copying", creating.left(database, target)) as advance:
             copy = open_copy(folder)
             copy.prepare()
             made = creating.create(
                 database, open_store(config), target, copy, mark, actor(""),
-                staging=config.staging.path if with_staging else None, keep=keep, progress=_summed(advance),
+                staging=(config.staging.path, apart.staging if staging_to else target.staging) if with_staging else None,
+                keep=keep, progress=_summed(advance),
             )  # fmt: skip
     not_copied = [{"study": study, "sha256": digest, "size": size} for study, digest, size in made.about.not_copied]
     if as_json:
@@ -70,7 +96,8 @@ def create(folder: Path, with_staging: bool, keep: int, as_json: bool) -> None:
             {
                 "folder": str(folder), "catalogue": made.about.catalogue, "generation": mark.generation,
                 "began": moment(made.about.began), "objects": made.copied.objects, "bytes": made.copied.bytes,
-                "records": made.records, "with_staging": with_staging, "not_copied": not_copied,
+                "records": made.records, "with_staging": with_staging, "staging_to": str(staging_to) if staging_to else None,
+                "not_copied": not_copied,
             }
         )  # fmt: skip
     else:
@@ -78,7 +105,7 @@ def create(folder: Path, with_staging: bool, keep: int, as_json: bool) -> None:
             f"{made.copied.objects} objects ({made.copied.bytes} bytes), {made.records} records and the catalogue"
             f" {made.about.catalogue} copied to {folder}"
         )
-        click.echo(_of_staging(with_staging))
+        click.echo(_of_staging(with_staging, apart=staging_to))
         click.echo(_of_keys(config))
     if not_copied:
         for one in not_copied:
@@ -142,7 +169,9 @@ def _summed(advance: Callable[[int], None]) -> Callable[[int], None]:
     return add
 
 
-def _of_staging(with_staging: bool) -> str:
+def _of_staging(with_staging: bool, *, apart: Path | None) -> str:
+    if apart is not None:
+        return f"what waits at the gate was copied to {apart}: that holds names and needs the same care as the staging folder"
     if with_staging:
         return "what waits at the gate was copied: the backup holds names and needs the same care as the staging folder"
     return "what waits at the gate was not copied (--with-staging does that)"

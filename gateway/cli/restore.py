@@ -1,8 +1,10 @@
 """`archimed restore`: an archive back from a backup, into an empty machine or beside a store that is newer."""
 
+import itertools
+import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,9 +32,15 @@ _AT_MOST = 20
 
 @click.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
+@click.option(
+    "--staging-from",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR2",
+    help="Where `archimed backup create --staging-to` put what waited at the gate.",
+)
 @click.option("--replace", is_flag=True, help="Move a catalogue that is there aside, and put the backup's in its place.")
 @json_option
-def restore(folder: Path, replace: bool, as_json: bool) -> None:
+def restore(folder: Path, staging_from: Path | None, replace: bool, as_json: bool) -> None:
     """Bring an archive back from a backup that `archimed backup create` made. Stop the archive first.
 
     The catalogue of the backup is put in place; objects and records that the store lacks are copied; imports that the store has
@@ -46,6 +54,7 @@ def restore(folder: Path, replace: bool, as_json: bool) -> None:
     """
     config = configuration()
     source = BackupFolder(folder)
+    source.require()
     with source.locked():
         about = source.require()
         _require_same_archive(config, about)
@@ -55,9 +64,12 @@ def restore(folder: Path, replace: bool, as_json: bool) -> None:
             migrate.upgrade(database)
             store, staging = open_store(config), open_staging(config)
             store.prepare()
-            with_staging = source.staging.is_dir() and not _has_content(config.staging.path)
+            gate = BackupFolder(staging_from or config.backup.staging_path or folder).staging
+            if staging_from is not None and not gate.is_dir():
+                raise Refused(f"{staging_from} does not hold what waited at the gate; its disk may not be mounted")
+            with_staging = gate.is_dir() and not _has_content(config.staging.path)
             if with_staging:
-                mirror(source.staging, config.staging.path)
+                mirror(gate, config.staging.path)
             staging.prepare()
             with bar("restoring", size(database)) as advance:
                 done = 0
@@ -106,6 +118,7 @@ def _working(config: Config, *, replace: bool) -> Iterator[Database]:
     target = Path(database.url.database or "")
     if target.exists() and not replace:
         raise Refused(f"there is a catalogue already: {target}; --replace moves it aside and goes on")
+    _require_unused(target)
     temporary = target.with_name(f".{target.name}.restored")
     with durable.translated("the catalogue cannot be written"):
         durable.make_folder(target.parent)
@@ -125,9 +138,32 @@ def _closed(database: Database) -> Iterator[Database]:
         database.close()
 
 
+def _require_unused(target: Path) -> None:
+    """Check that no process has a catalogue open: it would go on writing into the file that is moved aside.
+
+    Raises:
+        Refused: one has.
+    """
+    if not target.exists():
+        return
+    try:
+        with closing(sqlite3.connect(f"{target.resolve().as_uri()}?mode=rw", uri=True, timeout=1)) as connection:
+            # Leaving WAL mode takes the file alone. A damaged catalogue is moved aside as it is.
+            connection.execute("PRAGMA journal_mode = DELETE").fetchall()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            raise Refused(
+                f"the archive is running: {target} is open in another process. Stop it first (systemctl stop archimed.target)"
+            ) from None
+    except sqlite3.DatabaseError:
+        return
+
+
 def _move_aside(target: Path) -> None:
     """Rename a catalogue with what lies beside it: its WAL holds committed rows, and must not be taken for the new one's."""
-    name = f"{target.name}.replaced-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    names = (f"{target.name}.replaced-{moment}{'' if again == 0 else f'-{again}'}" for again in itertools.count())
+    name = next(name for name in names if not target.with_name(name).exists())
     for ending in ("-wal", "-shm", ""):
         beside = target.with_name(target.name + ending)
         if beside.exists():

@@ -67,6 +67,21 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Backup:
+    """`[backup]`: the folder that `archimed backup create` brings up to date where none is named, and what goes into it.
+
+    `with_staging`: also what waits at the gate, which holds names; `staging_path`: that goes to a folder of its own, on an
+    encrypted disk, say. `keep_catalogues` older catalogues stay. Doctor warns when the newest is older than `max_age_days`.
+    """
+
+    path: Annotated[Path | None, values.path] = None
+    with_staging: Annotated[bool, values.truth] = False
+    staging_path: Annotated[Path | None, values.path] = None
+    keep_catalogues: Annotated[int, values.whole(1, 1000)] = 7
+    max_age_days: Annotated[int, values.whole(1, 365)] = 7
+
+
+@dataclass(frozen=True, slots=True)
 class Http:
     """`[http]`: where WebDAV and the desk listen, and with how many processes and threads in each.
 
@@ -208,6 +223,7 @@ class Config:
     staging: Staging = field(default_factory=Staging)
     bin: Bin = field(default_factory=Bin)
     retention: Retention = field(default_factory=Retention)
+    backup: Backup = field(default_factory=Backup)
     http: Http = field(default_factory=Http)
     dicom: Dicom = field(default_factory=Dicom)
     tls: DicomTLS = field(default_factory=DicomTLS)
@@ -221,7 +237,8 @@ class Config:
 
 # By the name in the file; the last part of it is the name of the field in `Config`.
 SECTIONS: dict[str, type] = {
-    "catalog": Catalog, "store": Store, "staging": Staging, "bin": Bin, "retention": Retention, "http": Http,
+    "catalog": Catalog, "store": Store, "staging": Staging, "bin": Bin, "retention": Retention,
+    "backup": Backup, "http": Http,
     "dicom": Dicom, "dicom.tls": DicomTLS, "auth": Auth, "auth.pam": Pam, "auth.ldap": Ldap,
     "deid": Deid, "mounts": Mounts, "log": Log,
 }  # fmt: skip

@@ -24,7 +24,6 @@ from gateway.wiring import database_url, open_generations
 
 _PATIENCE_SECONDS = 3.0
 _PROOF_DAYS = 90
-_BACKUP_DAYS = 7
 _PAM = Path("/etc/pam.d")
 
 
@@ -112,7 +111,7 @@ def backup(config: Config) -> Iterator[Finding]:
         yield doubtful("backup", "`archimed backup create` was never run here", mend)
         return
     days = max(0, clock.now() - newest) // 86400
-    if days > _BACKUP_DAYS:
+    if days > config.backup.max_age_days:
         yield doubtful("backup", f"the last backup is {days} days old", mend)
     else:
         yield good("backup", f"the last backup is {days} days old")

@@ -32,8 +32,10 @@ def test_a_folder_elsewhere_is_as_open_to_each_unit_as_the_usual_one(unit: Path)
         "site.conf.j2", item=unit.name, __archimed_folders=[], __archimed_known_secrets=[], __archimed_directory_secret="",
         __archimed_settings={"store": {"path": "/data/store"}, "staging": {"path": "/data/staging"}},
         __archimed_var="/var/lib/archimed", __archimed_door="/run/archimed-http", __archimed_catalogue_is_away=False,
-        __archimed_sftp_folders={},
+        __archimed_sftp_folders={}, __archimed_backup_folders=["/mnt/backup"],
     )  # fmt: skip
+    is_backup = unit.stem == "archimed-backup"
+    assert ("ReadWritePaths=-/mnt/backup" in said, "RequiresMountsFor=/mnt/backup" in said) == (is_backup, is_backup)
     for folder in ("store", "staging"):
         own = re.findall(rf"^(\w+Paths)=-/var/lib/archimed/{folder}$", unit.read_text(), re.MULTILINE)
         assert re.findall(rf"^(\w+Paths)=-/data/{folder}$", said, re.MULTILINE) == (own or ["ReadWritePaths"]), folder

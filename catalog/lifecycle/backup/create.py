@@ -48,7 +48,7 @@ def create(
     mark: Mark,
     actor: Actor,
     *,
-    staging: Path | None = None,
+    staging: tuple[Path, Path] | None = None,
     keep: int = 7,
     progress: Progress = lambda _: None,
 ) -> Created:
@@ -61,7 +61,7 @@ def create(
         target: the store in it.
         mark: which archive it is, and how old.
         actor: who does it.
-        staging: the staging folder, to be copied too; None: it is not.
+        staging: the staging folder, to be copied too, and where to; None: it is not.
         keep: how many snapshots of the catalogue stay.
         progress: called with the number of bytes of each piece that was copied or found there.
 
@@ -80,7 +80,7 @@ def create(
         since = max(1, before.began - _MARGIN_SECONDS) if before else 0
         written = copy_records(store, target, since)
         if staging is not None:
-            staged.mirror(staging, folder.staging)
+            staged.mirror(*staging)
         about = About(mark, running.began, clock.now(), name, until, staging is not None, tuple(copier.not_copied))
         folder.complete(about)
         folder.forget_catalogues(keep)

@@ -64,8 +64,24 @@ class BackupFolder:
         """The folder of what waited at the gate."""
         return self.path / "staging"
 
+    def is_marked(self) -> bool:
+        """Whether a backup was ever begun here: else its disk may be away."""
+        with durable.translated(_NO_READING):
+            return self._owner() is not None
+
     def prepare(self, archive: str, inside: Sequence[Path]) -> None:
-        """Make it ready for a backup of an archive; harmless when it is one.
+        """Make it ready for a backup of an archive, as `claim` does, with its own folders.
+
+        Raises:
+            Refused, OutOfSpace, Unavailable: as `claim`.
+        """
+        self.claim(archive, inside)
+        with durable.translated(_NO_WRITING):
+            durable.make_folder(self.catalogues)
+            durable.make_folder(self.path / "store")
+
+    def claim(self, archive: str, inside: Sequence[Path]) -> None:
+        """Mark it as an archive's own for backups; harmless when it is.
 
         Args:
             archive: the archive's id.
@@ -91,8 +107,6 @@ class BackupFolder:
             elif owner != archive:
                 raise Refused(f"{self.path} has the backup of another archive; name another folder")
             self.path.chmod(0o700)
-            durable.make_folder(self.catalogues)
-            durable.make_folder(self.path / "store")
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -190,7 +190,7 @@ def test_what_waits_at_the_gate_is_mirrored_only_if_that_is_asked_for(kept_on_sq
     (staging / "drops/k/files/1").hardlink_to(staging / "drops/k/a")
     kept.create()
     assert not kept.folder.staging.exists()
-    kept.create(staging=staging)
+    kept.create(staging=(staging, kept.folder.staging))
     copy = kept.folder.staging
     assert (copy / "drops/k/files/1").samefile(copy / "drops/k/a")
     assert (copy / "drops/k/a").read_text() == "bytes"
@@ -198,7 +198,7 @@ def test_what_waits_at_the_gate_is_mirrored_only_if_that_is_asked_for(kept_on_sq
     assert copy.stat().st_mode & 0o777 == 0o700
     (staging / "drops/k/a").unlink()
     (staging / "drops/k/files/1").unlink()
-    kept.create(staging=staging)
+    kept.create(staging=(staging, kept.folder.staging))
     assert [path for path in copy.rglob("*") if path.is_file()] == []
 
 

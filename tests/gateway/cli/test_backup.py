@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from tests.builders import BuiltArchive
 from tests.gateway.cli.conftest import Run, command, done, environment, refused
@@ -145,3 +146,42 @@ def test_another_archives_store_is_not_filled(filled: BuiltArchive, archimed: Ru
     changed["mark"]["archive"] = "ef" * 16
     about.write_text(json.dumps(changed))
     assert "another archive" in refused(archimed("restore", tmp_path / "b", "--replace"))
+
+
+def test_what_an_operator_may_get_wrong_is_refused_in_words(filled: BuiltArchive, archimed: Run, tmp_path: Path) -> None:
+    done(archimed("backup", "create", tmp_path / "b"))
+    (tmp_path / "half").mkdir()
+    for wrong in (tmp_path / "none", tmp_path / "half", tmp_path / "b/store"):
+        assert "no complete backup" in refused(archimed("restore", wrong, "--replace"))
+    filled.database.rows(sa.text("select 1 from studies"))  # an archive that runs
+    assert "running" in refused(archimed("restore", tmp_path / "b", "--replace"))
+    filled.database.close()
+    assert "not hold" in refused(archimed("restore", tmp_path / "b", "--replace", "--staging-from", tmp_path / "half"))
+    for _ in range(2):
+        done(archimed("restore", tmp_path / "b", "--replace"))
+    assert len(list((filled.folder / "var").glob("catalog.db.replaced-*"))) == 2, "each is kept"
+    assert not list((filled.folder / "var").glob(".catalog.db.*"))
+    next((tmp_path / "b/catalog").iterdir()).unlink()
+    assert "missing from the backup" in refused(archimed("restore", tmp_path / "b", "--replace"))
+
+
+def test_the_configuration_says_where_and_what(filled: BuiltArchive, archimed: Run, tmp_path: Path) -> None:
+    assert "no backup is made" in done(archimed("backup", "create", "--scheduled"))
+    assert archimed("backup", "create").returncode == 2
+    with filled.config.open("a") as config:
+        config.write(f'[backup]\npath = "{tmp_path}/b"\nstaging_path = "{tmp_path}/gate"\n')
+    waits = filled.folder / "var/staging/received/session"
+    waits.mkdir(parents=True)
+    (waits / "1").write_bytes(b"names")
+    done(archimed("backup", "create", "--scheduled"))
+    assert not (tmp_path / "b/staging").exists()
+    assert (tmp_path / "gate/staging/received/session/1").read_bytes() == b"names"
+    assert (tmp_path / "gate").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "b").rename(tmp_path / "unmounted")
+    assert "disk mounted" in refused(archimed("backup", "create", "--scheduled"))
+    assert not (tmp_path / "b").exists()
+    (tmp_path / "unmounted").rename(tmp_path / "b")
+    filled.database.close()
+    (filled.folder / "var").rename(filled.folder / "gone")
+    done(archimed("restore", tmp_path / "b"))
+    assert (filled.folder / "var/staging/received/session/1").read_bytes() == b"names"
