@@ -1,5 +1,6 @@
 """The publish job's de-identification by the `deid` package: the one place where the two meet."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from io import BufferedRandom
@@ -112,6 +113,9 @@ class _Cleaner:
             raise Unreadable(str(error)) from None
         except deid.Held as error:
             raise Held(str(error)) from None
+
+    def look(self, source: Path, name: str) -> Sequence[deid.formats.Seen]:
+        return self._cleaner.look(source, name)
 
     def known_words(self, text: str) -> str:
         return self._cleaner.known_words(text)

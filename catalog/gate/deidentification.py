@@ -1,6 +1,6 @@
 """What the gate needs of de-identification, as Protocols: whoever wires the archive together hands it in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BufferedRandom
 from pathlib import Path
@@ -17,6 +17,18 @@ class FirstImport:
     exam: str
     engine: str
     profile: str | None
+
+
+class Seen(Protocol):
+    """Something in a file that may identify somebody."""
+
+    @property
+    def what(self) -> str:
+        """What kind of thing it is."""
+
+    @property
+    def is_date(self) -> bool:
+        """Whether it is a date, which may be one that was moved."""
 
 
 class Cleaned(Protocol):
@@ -60,6 +72,13 @@ class Cleaner(Protocol):
         Raises:
             Unreadable: the file is not what it should be.
             Held: it may not be published as it is.
+        """
+
+    def look(self, source: Path, name: str) -> Sequence[Seen]:
+        """Return what in a file that is kept as it is, called `name`, may identify somebody. Never its values.
+
+        Raises:
+            OSError: it cannot be read.
         """
 
     def known_words(self, text: str) -> str:

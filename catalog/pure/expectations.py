@@ -3,6 +3,8 @@
     [expect]
     exam = "E[0-9]{3}"              # a regular expression; the whole exam code must match
 
+    results = "hold"                # results that may say who it is are held, whoever vouches for many at once
+
     [[expect.series]]
     name = "T1"                     # what messages call it
     match = "*mprage*"              # the series description, with * and ?; case does not count
@@ -20,7 +22,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-_KEYS = ("exam", "series")
+_KEYS = ("exam", "results", "series")
+_HOLD = "hold"
 _SERIES_KEYS = ("name", "match", "modality", "files", "optional")
 
 
@@ -43,11 +46,15 @@ class ExpectedSeries:
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
-    """What a study expects. `exam` '' takes every exam code; `subject` is the profile's pattern of that name, '' for none."""
+    """What a study expects. `exam` '' takes every exam code; `subject` is the profile's pattern of that name, '' for none.
+
+    `holds_results`: a result in which something may identify somebody is held, also when somebody vouches for the batch.
+    """
 
     exam: str = ""
     series: tuple[ExpectedSeries, ...] = ()
     subject: str = ""
+    holds_results: bool = False
 
     def takes(self, exam: str) -> bool:
         """Whether an exam code looks like one of this study's."""
@@ -91,7 +98,10 @@ def _read(text: str) -> tuple[Expectations, list[tuple[str, str]]]:
         wrong.append(("series", "the expected series must be written as [[expect.series]]"))
         entries = []
     series = tuple(_series(entry, wrong) for entry in entries)
-    return Expectations(_pattern(section.get("exam", ""), wrong), series, subject), wrong
+    results = section.get("results", "warn")
+    if results not in {"warn", _HOLD}:
+        wrong.append(("results", 'results must be "warn" or "hold"'))
+    return Expectations(_pattern(section.get("exam", ""), wrong), series, subject, results == _HOLD), wrong
 
 
 def _one_group(value: Any) -> str:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from deid.cleaner import Cleaner
 from deid.errors import DeidError, Held, Unreadable
 from deid.formats import opaque
-from deid.formats.base import Context, Handler, TargetError, Work
+from deid.formats.base import Context, Handler, Seen, TargetError, Work
+from deid.formats.look import look
 from deid.formats.registry import looks_like_dicom, recognised
 from deid.mapping import BY_SUBJECT, Mapping
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from deid.report import Report
     from deid.rules.model import Profile
 
-__all__ = ["Context", "FileCleaner", "Handler", "Work", "recognised"]
+__all__ = ["Context", "FileCleaner", "Handler", "Seen", "Work", "recognised"]
 
 
 class FileCleaner:
@@ -64,6 +65,18 @@ class FileCleaner:
     def known_words(self, text: str) -> str:
         """`text` with only words that the profile lets pass; without any where it keeps no descriptions."""
         return Work(self._context).text("name", text.encode("utf-8", "replace")).decode("ascii")
+
+    def look(self, source: Path, name: str = "") -> list[Seen]:
+        """What in a file that is kept as it is may identify somebody, without its values; `name` is what it is called.
+
+        Raises an `OSError` if it cannot be read.
+        """
+        try:
+            return look(source, self._context, name)
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001  as in `clean`
+            return [Seen(f"something that cannot be looked through ({type(error).__name__})")]
 
     def _document(self, document: bytes) -> bytes:
         """A document that lies in a DICOM file, cleaned as a file of its kind is. It is written to no disk."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from deid import dates, leak
 from deid.errors import Held, Unreadable
@@ -49,6 +49,28 @@ class TargetError(Exception):
         super().__init__(number)
 
 
+class Look:
+    """What a look at a file finds, for files that are kept as they are: `Context.look`. Holds no value of the file."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, bool], None] = {}
+
+    def add(self, what: str) -> None:
+        """Note something that may identify somebody."""
+        self._seen[what, "date" in what and "birth" not in what] = None
+
+    def seen(self) -> list[Seen]:
+        """Return each kind of thing once."""
+        return [Seen(*each) for each in self._seen]
+
+
+class Seen(NamedTuple):
+    """Something that may identify somebody. `is_date`: it is a date, which may be one that was moved."""
+
+    what: str
+    is_date: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """One exam of one study. `pixels_approved`: a named human has looked at the images.
@@ -56,6 +78,7 @@ class Context:
     `overruled`: a named human has recorded why what a heuristic finds identifies nobody; what is certain is held all the same.
     `renamed`: in a BIDS dataset, the subject's label and the one that stands for it.
     `stem`: what the file, and those that belong to it, will be called but for their endings: headers name their images by it.
+    `look`: nothing is published, and what identifies somebody is noted there.
     """
 
     profile: Profile
@@ -66,6 +89,7 @@ class Context:
     overruled: bool = False
     stem: str = "00001"
     renamed: tuple[str, str] | None = None
+    look: Look | None = None
 
     def attests(self, *file_types: str) -> bool:
         """Whether the profile's author vouches that files of one of these types identify nobody."""
@@ -94,6 +118,9 @@ class Work:
         if old.strip(b" \0"):
             self.know(kind, old)
             self.note(path, "X", rule, old)
+            told = self.decode(old).strip(" \0").casefold()
+            if self.context.look is not None and told not in {self.context.exam.casefold(), "x", *leak.PLACEHOLDERS}:
+                self.context.look.add("a birth date" if kind == "date" else f"a value that names somebody ({rule})")
 
     def know(self, kind: str, old: bytes) -> None:
         """Learn a value that identifies, wherever it will be met."""
@@ -112,6 +139,8 @@ class Work:
         """Hold the file for what a heuristic found; where a named human overruled it, the report says what passed."""
         if certain or not self.context.overruled:
             raise Held(reason, place, certain=certain)
+        if self.context.look is not None:
+            self.context.look.add(reason)
         self.note(place or "file", "K", f"overruled: {reason}")
 
     def text(self, path: str, old: bytes, rule: str = "text") -> bytes:

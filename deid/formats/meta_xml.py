@@ -29,6 +29,7 @@ _CODED = frozenset({"Encoding", "Endian", "Intent", "DataType", "ArrayIndexingOr
                     "SurfaceNumberOfVertices", "IndicesMapToDataType", "SeriesUnit", "Version", "ni_type", "atr_name",
                     "DataSpace", "TransformedSpace"})  # fmt: skip
 _TERMS, _TEXTS, _PAIR, _DATA, _SPACES = "Label", "MapName", "MD", "Data", ("DataSpace", "TransformedSpace")
+_TITLE = "Title"  # what GIfTI calls the name of an array
 _ATTRIBUTE_OF_AFNI = "AFNI_atr"
 
 
@@ -95,7 +96,7 @@ class _Cleaner:
         kept = (
             value
             if _NUMBERS.fullmatch(value) and len(value) < 6
-            else self._values.value(name, value, self._values.meaning(name))
+            else self._values.value(name, value, self._values.meaning(_TITLE if name == "Name" else name))
         )
         if kept is GONE or list(in_line(name)) or not self._work.is_known(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)):
             self._work.note("named value", "X", "named value", value.encode())

@@ -15,9 +15,10 @@ from catalog.filetypes.dicom import DicomFacts, Index, read_facts
 from catalog.filetypes.part10 import NotDicom
 from catalog.gate.batches import StagedFile
 from catalog.gate.deidentification import NO_EXAM_YET, Cleaner
+from catalog.gate.result_look import NOTHING_SEEN, ResultLook, look
 from catalog.gate.staged.area import Staging
 from catalog.gate.staged.companions import Companions
-from catalog.pure.checks import CheckedFile, sidecars
+from catalog.pure.checks import CheckedFile
 from catalog.pure.checks.complete import position_of
 from catalog.pure.checks.names import identifies, words_of
 from catalog.pure.checks.series import Series, SeriesTable
@@ -41,7 +42,7 @@ class Examined:
 
     `problem` says why it cannot be read, `held` why it could not be published, `waits` why somebody must vouch for it. `facts`
     is None if it is no DICOM, which `is_foreign` says, or cannot be read. `is_aside`: it is taken for what it holds or names,
-    and is not checked itself. `identifies` names what in the text of a result may identify somebody, `lacks` the endings of
+    and is not checked itself. `tells` is what in a result may identify somebody, `lacks` the endings of
     files that belong beside it and are missing.
     """
 
@@ -54,7 +55,7 @@ class Examined:
     identity: bytes | None = None
     is_foreign: bool = False
     is_aside: bool = False
-    identifies: str = ""
+    tells: ResultLook = NOTHING_SEEN
     lacks: str = ""
 
     @property
@@ -120,7 +121,7 @@ class Examiner:
     def examine(self, file: StagedFile) -> Examined:
         """Read a staged file."""
         if made := result_path(self._staging.name_of(file.file)):
-            return Examined(file, series=self._result(file, made), identifies=self._identifying(file))
+            return Examined(file, series=self._result(file, made), tells=self._seen_in(file, made))
         try:
             facts = read_facts(self._staging.path(file.file))
         except NotDicom:
@@ -200,13 +201,11 @@ class Examiner:
         self._named.append((file.id, file.file, series.label))
         return series
 
-    def _identifying(self, file: StagedFile) -> str:
-        if file.size > sidecars.LARGEST or not self._staging.name_of(file.file).lower().endswith(".json"):
-            return ""
+    def _seen_in(self, file: StagedFile, made: ResultPath) -> ResultLook:
         try:
-            return ", ".join(sidecars.identifying_keys(self._staging.path(file.file).read_bytes(), self._exam))
+            return look(self._staging.path(file.file), made.parts[-1], self._exam, self._cleaner)
         except OSError:
-            return ""  # publishing reads it again, and says so
+            return NOTHING_SEEN  # publishing reads it again, and says so
 
     def checked(self, seen: Examined, elsewhere: Sequence[int], archived: str) -> CheckedFile:
         """Return what the rules see of a file.
@@ -222,7 +221,8 @@ class Examiner:
         if facts is None or seen.identity is None:
             return CheckedFile(
                 seen.file.id, waits=seen.waits, series=seen.series.label, file_type=seen.series.file_type,
-                is_unfinished=unfinished, text_identifies=seen.identifies, lacks=seen.lacks,
+                is_unfinished=unfinished, tells_people=", ".join(seen.tells.people), tells_dates=", ".join(seen.tells.dates),
+                lacks=seen.lacks,
             )  # fmt: skip
         return CheckedFile(
             file=seen.file.id,

@@ -33,6 +33,7 @@ from catalog.gate.staged.companions import Companions
 from catalog.jobs import Job, Queue, Stop
 from catalog.pure.batches import Approval, Event, transition
 from catalog.pure.errors import Held, Unreadable
+from catalog.pure.expectations import expectations
 from catalog.pure.results import result_path
 from catalog.pure.staged_files import FileState
 from catalog.store import Deposit, Store, records
@@ -54,6 +55,13 @@ class _Import:
     def vouched_alone(self) -> bool:
         """Whether somebody vouches for this one file: for many at once nobody has looked at what was found in each."""
         return self.batch.files == 1 and Approval.CONTENT in self.batch.approval
+
+    @property
+    def vouches_for_results(self) -> bool:
+        """Whether somebody vouches for its results: for all of them, or where the study wants it so for this one alone."""
+        if expectations(self.profile).holds_results:
+            return self.vouched_alone
+        return Approval.CONTENT in self.batch.approval
 
 
 class Publisher:
@@ -200,7 +208,7 @@ class Publisher:
             Held, Unreadable: it may not or cannot be published.
         """
         if made := result_path(self._staging.name_of(file.file)):
-            results.take(source, target, made, this.batch.exam_code)
+            results.take(source, target, made, this.batch.exam_code, cleaner, vouched=this.vouches_for_results)
             return partial(Stored, is_result=True)
         with this.tree.readable(file.file) as readable:
             naming = this.tree.naming(file.file, this.batch.exam_code)

@@ -1,8 +1,8 @@
 """Results at publish: taken as they are, and put beside the series they were made of. Used by the publish job alone.
 
 A result was made from what the archive shows, so it is not de-identified: cleaning would map its references to archived
-images a second time. That nobody's identity is in it is what the reviewer says who accepts it; DICOM among it must be of that
-exam by its own patient ID.
+images a second time. It is looked through all the same: what may say who it is needs the word of the reviewer who accepts it,
+and DICOM among it must be of that exam by its own patient ID.
 """
 
 import hashlib
@@ -21,6 +21,8 @@ from catalog.database.tables import results as results_table
 from catalog.filetypes.dicom import read_facts
 from catalog.filetypes.part10 import NotDicom
 from catalog.gate.batches import Batch
+from catalog.gate.deidentification import Cleaner
+from catalog.gate.result_look import look
 from catalog.pure.errors import Held, Invalid
 from catalog.pure.names import folded, nested_folder, nested_key, series_name, unique_name
 from catalog.pure.nodes import Kind, NodeId
@@ -72,11 +74,19 @@ class PlannedResults:
         return sum(len(result.placed) for result in self.results)
 
 
-def take(source: Path, target: BufferedRandom, made: ResultPath, exam: str) -> None:
+def take(source: Path, target: BufferedRandom, made: ResultPath, exam: str, cleaner: Cleaner, *, vouched: bool) -> None:
     """Copy a staged file of a result into the store's private file.
 
+    Args:
+        source: the staged file.
+        target: the store's.
+        made: what it is.
+        exam: code of its exam.
+        cleaner: looks through it.
+        vouched: a named human said why what looks like an identity in it is none.
+
     Raises:
-        Held: it is DICOM that is not of this exam, or a lineage that cannot be used.
+        Held: it is DICOM that is not of this exam, a lineage that cannot be used, or it may say who it is.
         Unreadable: it is broken DICOM.
     """
     if made.is_lineage:
@@ -85,6 +95,11 @@ def take(source: Path, target: BufferedRandom, made: ResultPath, exam: str) -> N
         raise Held(
             "it is DICOM whose patient ID is not this exam's code, so it may be of somebody else or not be de-identified: "
             "make results from archived images, or bring it as images"
+        )
+    elif not vouched and (people := look(source, made.parts[-1], exam, cleaner).people):
+        raise Held(
+            f"it is a result, archived as it is, and may say who it is: it holds {', '.join(people)}; somebody who knows that "
+            "it identifies nobody must vouch for it with --attest REASON, where the study holds such results for it alone"
         )
     with source.open("rb") as file:
         shutil.copyfileobj(file, target, 1 << 20)

@@ -52,7 +52,7 @@ class CheckedFile:
     instance; `archived` the exam of the study that has it already, '' if none. `held` says why it could not be published,
     whoever vouched for it, `waits` why it is held unless a reviewer vouches,
     `burned_in` why its pixels may show an identity. `name_identifies`: its original name looks as if it held one;
-    `text_identifies` names what in the text of a result may; `lacks` the endings of files that are missing beside it.
+    `tells_people` and `tells_dates` say what in a result may; `lacks` the endings of files that are missing beside it.
     `is_unfinished`: whoever wrote it ended before closing it.
     """
 
@@ -73,7 +73,8 @@ class CheckedFile:
     waits: str = ""
     burned_in: str = ""
     name_identifies: bool = False
-    text_identifies: str = ""
+    tells_people: str = ""
+    tells_dates: str = ""
     lacks: str = ""
     is_unfinished: bool = False
 

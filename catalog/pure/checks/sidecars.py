@@ -20,6 +20,11 @@ _KNOWN = {name.casefold(): name for name in (*_PEOPLE, *_DATES)}
 _OTHERS = "dates elsewhere"
 
 
+def is_of_person(key: str) -> bool:
+    """Whether something that `identifying_keys` returned tells a person, not a day."""
+    return key in _PEOPLE
+
+
 def identifying_keys(text: bytes, exam: str) -> list[str]:
     """Return which values of a JSON text may identify somebody: names of DICOM keys, and whether there are dates elsewhere.
 

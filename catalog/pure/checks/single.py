@@ -133,16 +133,22 @@ class NameTells(FileRule):
 
 
 class ResultTells(FileRule):
-    """Results are archived as they are, so what their text says of people and days is archived too."""
+    """Results are archived as they are, so what they say of people and days is archived too."""
 
     name = "result_tells"
     severity = Severity.WARNING
 
     def message(self, file: CheckedFile) -> str:
-        """Made from archived images it tells shifted dates and codes; made from others it tells whose it is."""
-        if not file.text_identifies:
-            return ""
-        return (
-            f"it is archived as it is and holds {file.text_identifies}: harmless if it was made from archived images, whose "
-            "dates are shifted; otherwise have it made again from those, or without these values (dcm2niix -ba y)"
-        )
+        """Made from archived images it tells moved dates and codes; made from others it tells whose it is."""
+        if file.tells_people:
+            return (
+                f"it is a result, archived as it is, and may say who it is: it holds {file.tells_people}. Have it made again "
+                "from archived images, or accept it with --attest REASON if you know that it identifies nobody; without, it is "
+                "held"
+            )
+        if file.tells_dates:
+            return (
+                f"it is archived as it is and holds {file.tells_dates}: harmless if it was made from archived images, whose "
+                "dates are shifted; otherwise have it made again from those, or without these values (dcm2niix -ba y)"
+            )
+        return ""
