@@ -1,11 +1,13 @@
 """The README is true: its commands run, in order, against a demo; its picture is what the demo shows.
 
 Blocks by their tag: `console` lines that begin with `$ ` and `python` are run, `toml` is read as a configuration, the names in
-`text` are looked for in the archive. `matlab`, `java` (ImageJ) and `powershell` need programs that are not here.
+`text` are looked for in the archive, the last of `matlab` runs in GNU Octave. `java` (ImageJ) and `powershell` need programs
+that are not here.
 """
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -104,10 +106,34 @@ def test_the_python_runs(place: tuple[Path, dict[str, str]]) -> None:
     if not CAN_MOUNT:
         pytest.skip("this machine lets nobody mount")
     folder, _ = place
-    (program,) = blocks("python")
+    program = blocks("python")[0]
     answer = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, timeout=100)
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.splitlines() == ["E001 32 (160, 160)", "(160, 160, 32) (1.5, 1.5, 4.5)"]
+
+
+def test_the_programs_of_researchers_run(place: tuple[Path, dict[str, str]]) -> None:
+    folder, ports = place
+    if not folder.joinpath("lea.token").exists():
+        archimed = folder / ".venv/bin/archimed"
+        with folder.joinpath("lea.token").open("w") as file:
+            command = [archimed, "--config", folder / "demo/archimed.toml", "token", "create", "lea"]
+            subprocess.run(command, check=True, stdout=file)
+    (_, python), (_, matlab) = blocks("python"), blocks("matlab")
+    for written, real in ports.items():
+        python, matlab = python.replace(written, real), matlab.replace(written, real)
+    shown = 'print(len(table), table["EchoTime"][0], len(files))'
+    run = {"cwd": folder, "capture_output": True, "text": True, "timeout": 100}
+    answer = subprocess.run(
+        [sys.executable, "-W", "ignore::ResourceWarning", "-c", f"{python}\n{shown}"],
+        env=os.environ | {"PYTHONPATH": str(TOP / "clients/python")}, **run,
+    )  # fmt: skip
+    assert answer.stdout.split() == ["1", "2.98", "32"], answer.stderr
+    if shutil.which("octave-cli") is None:
+        pytest.skip("GNU Octave is not installed")
+    shown = "printf ('%d %g %d', numel (t1), t1(1).metadata.EchoTime, numel (files));"
+    answer = subprocess.run(["octave-cli", "--norc", "--eval", f"addpath ('{TOP}/clients/matlab'); {matlab}\n{shown}"], **run)
+    assert answer.stdout.split() == ["1", "2.98", "32"], answer.stderr
 
 
 def test_the_configuration_is_one(tmp_path: Path) -> None:

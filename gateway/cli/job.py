@@ -12,7 +12,7 @@ from gateway.cli.output import print_record, print_records
 from gateway.records import work
 from gateway.wiring import open_worker
 
-_COLUMNS = ("id", "kind", "state", "batch", "delivery", "study", "attempts", "done", "created", "error")
+JOBS = ("id", "kind", "state", "batch", "delivery", "study", "attempts", "done", "created", "error")
 
 
 @click.group()
@@ -42,7 +42,7 @@ def list_(states: tuple[JobState, ...], everything: bool, limit: int | None, as_
     wanted = states or (() if everything else (*UNFINISHED, JobState.FAILED))
     with catalogue() as database:
         found = list_jobs(database, [JobState(state) for state in wanted], limit)
-    print_records([work.job(info) for info in found], _COLUMNS, as_json=as_json)
+    print_records([work.job(info) for info in found], JOBS, as_json=as_json)
 
 
 @job.command()

@@ -73,6 +73,11 @@ def _answer(
         click.echo(f"archimed: {note}", err=True)
     found = view.search(question, with_files=with_files)
     records = itertools.islice(archive.files(found) if with_files else map(archive.series, found), limit)
+    print_found(records, question, with_files=with_files, paths=paths, as_json=as_json)
+
+
+def print_found(records: Iterable[Record], question: str, *, with_files: bool, paths: bool, as_json: bool) -> None:
+    """Print the series or files that answer a question."""
     if as_json:
         print_json_stream(records)
     elif paths:

@@ -5,55 +5,51 @@ from typing import Any
 
 import click
 
-from catalog.gate.review.queries import BatchDetails, BatchInfo
 from catalog.pure.batches import State
 from catalog.pure.checks import Severity
 from gateway.cli.output import print_json, print_record, print_records
-from gateway.records import gate
-from gateway.records.moments import moment
+from gateway.records.gate import BatchDetailsRecord, BatchRecord
 
 _SEVERITIES = list(Severity)
+BATCHES = ("id", "state", "source", "study", "exam", "files", "problems", "last_write")
+"""What a list of batches shows of each."""
 
 
-def print_state(info: BatchInfo, *, as_json: bool) -> None:
+def print_state(batch: BatchRecord, *, as_json: bool) -> None:
     """Print what became of a batch."""
     if as_json:
-        print_json(gate.batch(info))
+        print_json(batch)
         return
-    where = f" into {info.study}/{info.exam}" if info.study and info.exam else ""
-    click.echo(f"batch {info.id} {info.state}{where}: {info.files} files, {gate.batch(info)['problems']} problems")
+    where = f" into {batch['study']}/{batch['exam']}" if batch["study"] and batch["exam"] else ""
+    click.echo(f"batch {batch['id']} {batch['state']}{where}: {batch['files']} files, {batch['problems']} problems")
 
 
-def print_details(details: BatchDetails, preview: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
-    """Print all a reviewer needs.
-
-    Args:
-        preview: what de-identification would do, series by series; empty if nobody knows the study yet.
-    """
+def print_details(batch: BatchDetailsRecord, *, as_json: bool) -> None:
+    """Print all a reviewer needs."""
     if as_json:
-        print_json(gate.batch_details(details, preview))
+        print_json(batch)
         return
-    info = details.batch
-    if info.receipt:
-        print_record({"batch": info.id, "state": info.state, "files": info.files}, as_json=False)
+    if batch["receipt"]:
+        print_record({"batch": batch["id"], "state": batch["state"], "files": batch["files"]}, as_json=False)
         click.echo("You brought it, and this is all that you may see of it: it is for a study that is not granted to you.")
         return
     print_record(
         {
-            "batch": info.id, "state": info.state, "source": info.source, "study": info.study, "exam": info.exam,
-            "files": info.files, "bytes": info.bytes, "last file": moment(info.last_write), "follows": info.follows,
-            "decided by": info.decided_by, "reason": info.reason, "job": details.job_error,
+            "batch": batch["id"], "state": batch["state"], "source": batch["source"], "study": batch["study"],
+            "exam": batch["exam"], "files": batch["files"], "bytes": batch["bytes"], "last file": batch["last_write"],
+            "follows": batch["follows"], "decided by": batch["decided_by"], "reason": batch["reason"],
+            "job": batch["job"]["error"],
         },
         as_json=False,
     )  # fmt: skip
-    _print_table("patients", details.about.get("patients", ()))
-    _print_table("series", [_series(one) for one in details.about.get("series") or info.summary])
-    _print_table("findings", _findings(info.findings))
-    _print_table("de-identification, by the first file of each series", [_previewed(one) for one in preview])
-    done = [one for one in info.summary if one.get("done")]
+    _print_table("patients", batch["patients"])
+    _print_table("series", [_series(one) for one in batch["series"] or batch["summary"]])
+    _print_table("findings", _findings(batch["findings"]))
+    _print_table("de-identification, by the first file of each series", [_previewed(one) for one in batch["preview"]])
+    done = [one for one in batch["summary"] if one.get("done")]
     _print_table("what was done", [{"series": one["label"], "done": _counts(one["done"])} for one in done])
     _print_table("by which rules", [row for one in done for row in _by_rule(one)])
-    _print_advice(info, preview)
+    _print_advice(batch)
 
 
 def _findings(findings: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -94,13 +90,13 @@ def _print_table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
         print_records(rows, list(rows[0]), as_json=False)
 
 
-def _print_advice(info: BatchInfo, preview: Sequence[Mapping[str, Any]]) -> None:
-    if info.state not in {State.CHECKED, State.FAILED}:
+def _print_advice(batch: BatchDetailsRecord) -> None:
+    if batch["state"] not in {State.CHECKED, State.FAILED}:
         return
-    if any(finding["check"] in {"publish", "burned_in"} for finding in info.findings):
+    if any(finding["check"] in {"publish", "burned_in"} for finding in batch["findings"]):
         click.echo(
             "\nWhat is held for its pixels or its sound can be accepted with --pixels-approved by who has looked and listened, "
             "what a heuristic holds with --attest REASON by who knows that it identifies nobody; what is certain is rejected."
         )
-    if not preview:
+    if not batch["preview"]:
         click.echo("\nWhat de-identification would do: add --study CODE.")

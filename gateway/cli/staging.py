@@ -24,13 +24,13 @@ from gateway.cli.common import as_option, configuration, json_option
 from gateway.cli.orphans import adopt, erase, orphans
 from gateway.cli.output import print_records
 from gateway.cli.progress import bar
-from gateway.cli.showing import print_details, print_state
+from gateway.cli.showing import BATCHES, print_details, print_state
 from gateway.cli.times import Since
 from gateway.cli.waiting import wait
 from gateway.records.gate import batch as batch_record
+from gateway.records.gate import batch_details
 from gateway.wiring import open_database, open_staging, open_worker
 
-_COLUMNS = ("id", "state", "source", "study", "exam", "files", "problems", "last_write")
 _FIRST = 0
 
 
@@ -94,7 +94,7 @@ def list_(states: tuple[str, ...], study: str, since: int | None, limit: int | N
     """
     with _gate(acting_as) as gate:
         found = gate.review.list([State(state) for state in states], most=limit, study=study, since=since)
-        print_records([batch_record(info) for info in found], _COLUMNS, as_json=as_json)
+        print_records([batch_record(info) for info in found], BATCHES, as_json=as_json)
 
 
 @staging.command()
@@ -127,7 +127,7 @@ def show(batch: int, study: str, file: int | None, acting_as: str, as_json: bool
             _print_difference(gate, details.batch, study, None if file == _FIRST else file)
             return
         preview = _preview(gate, details, study)
-    print_details(details, preview, as_json=as_json)
+    print_details(batch_details(details, preview), as_json=as_json)
 
 
 @staging.command()
@@ -146,7 +146,7 @@ def seal(batch: int, no_wait: bool, acting_as: str, as_json: bool) -> None:
         info = gate.review.seal(batch)
         if not no_wait:
             info = _wait(gate, batch, {State.SEALED}, "checking")
-        print_state(info, as_json=as_json)
+        print_state(batch_record(info), as_json=as_json)
 
 
 @staging.command()
@@ -201,7 +201,7 @@ def accept(
             info = _wait(gate, batch, {State.ACCEPTED}, "publishing")
             if info.state is State.FAILED:
                 raise Refused(f"batch {batch} could not be published: {info.reason}")
-        print_state(info, as_json=as_json)
+        print_state(batch_record(info), as_json=as_json)
 
 
 @staging.command()
@@ -217,7 +217,7 @@ def reject(batch: int, reason: str, acting_as: str, as_json: bool) -> None:
       archimed staging reject 3 --reason "wrong patient" --as ada
     """
     with _gate(acting_as) as gate:
-        print_state(gate.review.reject(batch, reason), as_json=as_json)
+        print_state(batch_record(gate.review.reject(batch, reason)), as_json=as_json)
 
 
 @staging.command()
@@ -236,7 +236,7 @@ def restore(batch: int, no_wait: bool, acting_as: str, as_json: bool) -> None:
         info = gate.review.restore(batch)
         if not no_wait:
             info = _wait(gate, batch, {State.SEALED}, "checking")
-        print_state(info, as_json=as_json)
+        print_state(batch_record(info), as_json=as_json)
 
 
 @staging.command()
@@ -258,7 +258,7 @@ def recheck(batch: int, study: str, exam: str, no_wait: bool, acting_as: str, as
         info = gate.review.recheck(batch, study, exam)
         if not no_wait:
             info = _wait(gate, batch, {State.SEALED}, "checking")
-        print_state(info, as_json=as_json)
+        print_state(batch_record(info), as_json=as_json)
 
 
 @staging.command()
@@ -273,7 +273,7 @@ def reopen(batch: int, acting_as: str, as_json: bool) -> None:
       archimed staging reopen 3 --as ada
     """
     with _gate(acting_as) as gate:
-        print_state(gate.review.reopen(batch), as_json=as_json)
+        print_state(batch_record(gate.review.reopen(batch)), as_json=as_json)
 
 
 @staging.command()
@@ -298,7 +298,7 @@ def add(files: tuple[Path, ...], study: str, exam: str, acting_as: str, as_json:
         code = visible_study(gate.database, study, user.user_id).code
         with LocalFiles(files, own_names=True) as local:
             number = bring_as(gate.database, user, acting_as, (code, exam), local)
-        print_state(gate.review.info(number), as_json=as_json)
+        print_state(batch_record(gate.review.info(number)), as_json=as_json)
 
 
 def _preview(gate: _Gate, details: BatchDetails, study: str) -> list[dict[str, Any]]:

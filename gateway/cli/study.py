@@ -16,6 +16,9 @@ from gateway.records import archive
 from gateway.records.moments import moment
 from gateway.wiring import open_store
 
+STUDIES = ("code", "end_date", "closed", "own_profile", "created", "description")
+"""What a list of studies shows of each."""
+
 
 @click.group()
 def study() -> None:
@@ -123,7 +126,7 @@ def list_(may_go: bool, as_json: bool) -> None:
         return
     with catalogue() as database:
         found = [archive.study(each) for each in administration.list_studies(database)]
-    print_records(found, ("code", "end_date", "closed", "own_profile", "created", "description"), as_json=as_json)
+    print_records(found, STUDIES, as_json=as_json)
 
 
 @study.command()

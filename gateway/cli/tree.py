@@ -4,7 +4,7 @@ PATH begins at the user's root: `2008-0003/E001`.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -14,13 +14,12 @@ from catalog.administration import principal
 from catalog.audit import Face, Keeper
 from catalog.database import Database
 from catalog.pure.access import Principal
-from catalog.pure.nodes import Node
 from catalog.view import Archive, View
 from gateway.cli.administering import catalogue
 from gateway.cli.common import configuration, json_option, unix_login
 from gateway.cli.output import print_json_stream, print_record
 from gateway.records import archive
-from gateway.records.moments import moment
+from gateway.records.archive import NodeRecord
 from gateway.wiring import open_archive
 
 _CHUNK = 1 << 20
@@ -45,11 +44,16 @@ def ls(path: str, login: str | None, long: bool, as_json: bool) -> None:
     with _view(login) as view:
         node = view.resolve(path)
         nodes = view.walk(node.id) if node.is_folder else iter([node])
-        if as_json:
-            print_json_stream(archive.node(each) for each in nodes)
-        else:
-            for each in nodes:
-                print(_line(each) if long else _shown(each))  # not echo, which flushes each line
+        print_nodes(map(archive.node, nodes), long=long, as_json=as_json)
+
+
+def print_nodes(nodes: Iterable[NodeRecord], *, long: bool, as_json: bool) -> None:
+    """Print what lies in a folder."""
+    if as_json:
+        print_json_stream(nodes)
+        return
+    for each in nodes:
+        print(_line(each) if long else _shown(each))  # not echo, which flushes each line
 
 
 @click.command()
@@ -122,9 +126,9 @@ def view_as(login: str | None) -> Iterator[Seen]:
             keeper.stop()
 
 
-def _shown(node: Node) -> str:
-    return f"{node.name}/" if node.is_folder else node.name
+def _shown(node: NodeRecord) -> str:
+    return node["name"] if node["kind"] == "file" else f"{node['name']}/"
 
 
-def _line(node: Node) -> str:
-    return f"{'' if node.is_folder else node.size:>14}  {moment(node.mtime)}  {_shown(node)}"
+def _line(node: NodeRecord) -> str:
+    return f"{node.get('size', ''):>14}  {node['mtime']}  {_shown(node)}"

@@ -38,7 +38,7 @@ def open(  # noqa: A001 - `archimed.open`, as `gzip.open`
     Raises:
         ValueError: the address cannot be used.
     """
-    return Archive(Connection(url, token, login, verify=verify, timeout=timeout, insecure=insecure))
+    return Archive(Connection(url, token.strip(), login, verify=verify, timeout=timeout, insecure=insecure))
 
 
 class Archive:
