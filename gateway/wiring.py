@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from gateway.api import ApiServices
     from gateway.dicom import Caller, TLSFiles
     from gateway.dicom.services import Service
+    from gateway.dicomweb import DicomwebServices
     from gateway.http.app import Part
     from gateway.http.desk import DeskServices
     from gateway.http.metrics import Metrics
@@ -219,6 +220,7 @@ def open_http_parts(
         look: looks whether all that requests need is there.
     """
     from gateway.api import ApiPart
+    from gateway.dicomweb import DicomwebPart
     from gateway.http import readonly, service  # late: only who serves HTTP needs it
     from gateway.http.desk import DESK_PAGES, DeskPart
     from gateway.http.staging import STAGING
@@ -230,6 +232,7 @@ def open_http_parts(
         open_staging_part(config, database).registration(),
         DeskPart(open_desk_services(config, database)).registration(),
         *ApiPart(open_api_services(config, database, archive)).registrations(),
+        DicomwebPart(open_dicomweb_services(config, database, archive)).registration(),
     ]
 
 
@@ -260,6 +263,16 @@ def open_api_services(config: Config, database: Database, archive: Archive) -> "
         lambda principal: Bin(database, Actor(principal.login, principal.login), principal, keep),
         partial(open_worker, config, database), Files(),
     )  # fmt: skip
+
+
+def open_dicomweb_services(config: Config, database: Database, archive: Archive) -> "DicomwebServices":
+    """Open what DICOMweb works on, in this process."""
+    from gateway.dicomweb import DicomwebServices
+    from gateway.dicomweb.storing import Storing
+    from gateway.drawing.processes import Drawing
+
+    storing = Storing(open_inboxes(config, database), open_staging(config), max(1, config.http.threads // 2))
+    return DicomwebServices(database, archive, storing, Drawing(_DRAWERS, waiting=config.http.threads // 2))
 
 
 def open_desk_services(config: Config, database: Database) -> "DeskServices":

@@ -25,6 +25,7 @@ class Face(StrEnum):
     MOUNT = "mount"
     WEBDAV = "webdav"
     DICOM = "dicom"
+    DICOMWEB = "dicomweb"
     API = "api"
     CLI = "cli"
     PYTHON = "python"  # the library, used by a program of its own

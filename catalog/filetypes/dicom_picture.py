@@ -1,5 +1,6 @@
 """One frame of a DICOM file as somebody looks at it: decoded, with the values it stands for, in grey or colour."""
 
+import io
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import FileDataset
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.pixels.utils import pixel_array
+from pydicom.uid import ExplicitVRLittleEndian
 
 from catalog.filetypes import dicom_content
 from catalog.filetypes.model import Look, Preview
@@ -42,6 +44,37 @@ def preview(file: BinaryIO, look: Look) -> Preview:
     except (NotImplementedError, RuntimeError, ValueError, AttributeError):
         raise Unreadable("its pixels are cut off, damaged, or compressed in a way that cannot be undone here") from None
     return _shown(plane, dataset, look, frame, frames)
+
+
+def frame_bytes(file: BinaryIO, frame: int) -> bytes:
+    """Return the decoded pixels of a frame, from 0, little endian, as a native Pixel Data element would hold them.
+
+    Raises:
+        Unreadable: they cannot be decoded.
+    """
+    try:
+        plane = pixel_array(file, index=frame, force=True, raw=True)
+    except (NotImplementedError, RuntimeError, ValueError, AttributeError, IndexError):
+        raise Unreadable("its pixels are cut off, damaged, or compressed in a way that cannot be undone here") from None
+    return np.ascontiguousarray(plane).astype(plane.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def uncompressed(file: BinaryIO) -> bytes:
+    """Return a whole file anew, with decoded pixels, in Explicit VR Little Endian.
+
+    Raises:
+        Unreadable: it cannot be decoded.
+    """
+    dataset = pydicom.dcmread(file)
+    try:
+        if dataset.file_meta.TransferSyntaxUID.is_compressed:
+            dataset.decompress(as_rgb=False, generate_instance_uid=False)
+        dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        written = io.BytesIO()
+        dataset.save_as(written, implicit_vr=False, little_endian=True, enforce_file_format=True)
+    except (NotImplementedError, RuntimeError, ValueError, AttributeError, TypeError, KeyError):
+        raise Unreadable("it cannot be written without compression") from None
+    return written.getvalue()
 
 
 def _shown(plane: NDArray[Any], dataset: FileDataset, look: Look, frame: int, frames: int) -> Preview:

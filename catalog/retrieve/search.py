@@ -35,10 +35,12 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A stored DICOM file: its row, its size in bytes, what its series says of SOP class and syntax ('' where files differ)."""
+    """A stored DICOM file: its row, its size in bytes, the SHA-256 of its bytes, what its series says of SOP class and syntax
+    ('' where files differ)."""
 
     row: int
     size: int
+    digest: bytes
     sop_class: str
     transfer_syntax: str
 
@@ -107,9 +109,14 @@ def _exam_pages(database: Database, scope: Scope, query: Query) -> Iterator[Sequ
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID"):
         if wanted := query.wanted(keyword):
             statement = statement.where(exams.c.id.in_(_exams_with(database, keyword, wanted)))
-    found = [_Exam(*row) for row in database.rows(statement.order_by(studies.c.code_key, exams.c.code_key))]
-    for start in range(0, len(found), _PAGE):
-        yield found[start : start + _PAGE]
+    order = (studies.c.code_key, exams.c.code_key)
+    # Page by page, by the last one's key: who wants the first few of ten thousand exams waits for these alone.
+    statement = statement.add_columns(*order).order_by(*order).limit(_PAGE)
+    page = database.rows(statement)
+    while page:
+        yield [_Exam(*row[:-2]) for row in page]
+        after = sa.tuple_(*order) > sa.tuple_(*map(sa.literal, page[-1][-2:]))
+        page = database.rows(statement.where(after)) if len(page) == _PAGE else []
 
 
 def _exams_with(database: Database, keyword: str, wanted: Sequence[str]) -> sa.Select[Any]:
@@ -220,12 +227,12 @@ def _images(database: Database, scope: Scope, query: Query, exam: _Exam, found: 
             values = {keyword: value for keyword, value in _series(study, one).items() if keyword in _ABOVE_IMAGE}
             if not above.matches(values):
                 continue
-            statement = visible_files(scope.user, files.c.id, files.c.size).where(files.c.series_id == one.row)
+            statement = visible_files(scope.user, files.c.id, files.c.size, files.c.sha256).where(files.c.series_id == one.row)
             if wanted:
                 statement = statement.where(files.c.identity.in_([published_instance(uid) for uid in wanted]))
             for row in database.rows(statement.order_by(files.c.name_key)):
                 kinds = (one.values.get("SOPClassUID", ""), one.values.get("TransferSyntaxUID", ""))
-                yield Answer(values, Instance(row.id, row.size, *kinds))
+                yield Answer(values, Instance(row.id, row.size, bytes(row.sha256), *kinds))
 
 
 _ABOVE_IMAGE = frozenset({

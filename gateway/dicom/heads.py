@@ -44,7 +44,12 @@ def opened(view: View, instance: Instance, program: str) -> OpenFile:
         NotFound: it is not granted any more.
         Damaged, Unavailable: its bytes are not there, or not now.
     """
-    return view.open(NodeId(Kind.FILE, instance.row), program)
+    return view.open(node_of(instance), program)
+
+
+def node_of(instance: Instance) -> NodeId:
+    """Return the node of a file of a search."""
+    return NodeId(Kind.FILE, instance.row)
 
 
 def stored(file: OpenFile) -> Stored:
@@ -111,7 +116,7 @@ def converted(file: OpenFile, head: Stored, syntax: str) -> Iterator[bytes]:
     yield data
 
 
-class _Reading(io.RawIOBase):
+class Reading(io.RawIOBase):
     """An open file as pydicom reads it: sequentially, in few pieces."""
 
     name = ""  # pydicom asks for it
@@ -121,19 +126,24 @@ class _Reading(io.RawIOBase):
         self._at = 0
 
     def readable(self) -> bool:
+        """It is."""
         return True
 
     def seekable(self) -> bool:
+        """It is."""
         return True
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to another place."""
         self._at = offset + (self._at if whence == 1 else self._file.node.size if whence == 2 else 0)
         return self._at
 
     def tell(self) -> int:
+        """Return where it is."""
         return self._at
 
     def readinto(self, buffer: object, /) -> int:
+        """Read what fits."""
         room = memoryview(cast("bytearray", buffer)).cast("B")
         got = self._file.read_at(self._at, len(room))
         room[: len(got)] = got
@@ -146,7 +156,7 @@ def header_of(view: View, instance: Instance, keywords: Sequence[str], program: 
     tags = [tag for keyword in keywords if (tag := tag_for_keyword(keyword)) is not None]
     try:
         with closing(opened(view, instance, program)) as file, quietly():
-            dataset = pydicom.dcmread(io.BufferedReader(_Reading(file), 65536), stop_before_pixels=True, specific_tags=tags)
+            dataset = pydicom.dcmread(io.BufferedReader(Reading(file), 65536), stop_before_pixels=True, specific_tags=tags)
             found: dict[str, tuple[str, ...]] = {keyword: () for keyword in keywords if keyword in _IN_EVERY_FILE}
             for element in dataset:
                 if element.keyword:

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 import numpy.ma  # noqa: F401 - which numpy loads when it is first used
 
-from catalog.filetypes import Sample, dicom_picture, recognise, registry  # noqa: F401 - loaded before anything is forked
+from catalog.filetypes import Sample, dicom_picture, recognise, registry
 from catalog.filetypes.model import Look
 from catalog.filetypes.plain_text import bytes_preview
 from catalog.pure.errors import ArchimedError, Unreadable
@@ -24,6 +24,9 @@ from gateway.drawing import limits
 
 _READ = 1 << 20
 _DICOM = "DCM"
+_BYTES = "application/octet-stream"
+_PICTURE, FRAME = "picture", "frame"
+_NO_PICTURE: dict[str, Any] = {"frame": 0, "frames": 1, "columns": 0, "rows": 0, "window": None}
 _WHY: dict[int, str] = {
     signal.SIGALRM: "it takes too long to draw it",
     signal.SIGXCPU: "it takes too long to draw it",
@@ -90,6 +93,8 @@ def _drawn(order: dict[str, Any]) -> bytes:
     path, look = Path(order["path"]), Look(**order["look"])
     try:
         path.stat()  # before a type is asked: what is gone is not damaged
+        if order.get("want", _PICTURE) != _PICTURE:
+            return _packed({"media_type": _BYTES, **_NO_PICTURE}, _decoded(path, order["want"], look))
         label = order["type"]
         kind = registry.named(_DICOM) if label.startswith(_DICOM) else recognise(Sample(path))
         found = registry.preview_of(kind, path, look) if kind is not None else None
@@ -109,6 +114,11 @@ def _drawn(order: dict[str, Any]) -> bytes:
         "rows": found.rows, "window": found.window,
     }  # fmt: skip
     return _packed(answer, found.data)
+
+
+def _decoded(path: Path, want: str, look: Look) -> bytes:
+    with path.open("rb") as file:
+        return dicom_picture.frame_bytes(file, look.frame or 0) if want == FRAME else dicom_picture.uncompressed(file)
 
 
 def _packed(answer: dict[str, Any], data: bytes = b"") -> bytes:

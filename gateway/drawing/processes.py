@@ -24,7 +24,7 @@ _TEXT = "text/plain"
 
 
 class Drawing:
-    """Draws staged files. One a process, shared by its threads.
+    """Draws files. One a process, shared by its threads.
 
     Args:
         processes: how many files are drawn at a time.
@@ -38,20 +38,22 @@ class Drawing:
             self._idle.put(None)
         self._closed = False
 
-    def draw(self, path: Path, file_type: str, look: Look) -> Preview:
-        """Return a look into a staged file.
+    def draw(self, path: Path, file_type: str, look: Look, want: str = "picture") -> Preview:
+        """Return a look into a file.
 
         Args:
             path: where its bytes are.
             file_type: the type of its series, which says that it is DICOM; of all else the content says.
             look: how somebody wants it.
+            want: `picture`; of a DICOM file also `frame`, the decoded pixels of one, or `explicit`, the whole file without
+                compression.
 
         Raises:
             Unreadable: it cannot be shown, and why.
             Unavailable: too many pictures are being drawn.
         """
         with self._drawer() as drawer:
-            order = {"path": str(path.absolute()), "type": file_type, "look": asdict(look)}
+            order = {"path": str(path.absolute()), "type": file_type, "look": asdict(look), "want": want}
             answer, data = _ask(drawer, order)
         if "why" in answer:
             raise Unreadable(answer["why"])
