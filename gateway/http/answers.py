@@ -23,7 +23,7 @@ from catalog.pure.errors import (
     Unavailable,
 )
 from gateway.credentials import CHALLENGE, Unauthenticated
-from gateway.http.requests import Environ
+from gateway.http.requests import Environ, Exchange
 
 _STATUS: dict[type[ArchimedError], int] = {
     NotFound: 404, NotADirectory: 404, IsADirectory: 409, Refused: 403, Invalid: 400, Conflict: 409, OutOfSpace: 507,
@@ -33,6 +33,10 @@ _RETRY_SECONDS = "5"
 _PIECE = 64 * 1024
 _FILE_PIECE = 1024 * 1024
 _GZIP_LEVEL = 2  # a listing shrinks 20 times; higher levels cost more time than the wire saves
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 class Answer(Protocol):
@@ -104,11 +108,15 @@ def streamed(environ: Environ, status: int, content_type: str, pieces: Iterable[
 
 @dataclass(frozen=True, slots=True)
 class FileAnswer:
-    """A file's headers and, where they ask for it, its bytes: handed to the server whole, which copies them in the kernel."""
+    """A file's headers and, where they ask for it, its bytes: handed to the server whole, which copies them in the kernel.
+
+    `ended` is called when they are sent, or will not be any more.
+    """
 
     status: str
     headers: list[tuple[str, str]] = field(default_factory=list)
     file: io.RawIOBase | None = None
+    ended: Callable[[], None] = _nothing
 
     @property
     def status_code(self) -> int:
@@ -120,21 +128,51 @@ class FileAnswer:
         start_response(self.status, self.headers)
         if self.file is None:
             return ()
-        in_kernel = environ.get("wsgi.file_wrapper")
-        if in_kernel is None or not isinstance(self.file, io.FileIO):
-            return _pieces(self.file, int(dict(self.headers)["Content-Length"]))
-        pieces: Iterable[bytes] = in_kernel(self.file, _FILE_PIECE)
-        return pieces
+        size = int(dict(self.headers)["Content-Length"])
+        body = self.file if isinstance(self.file, io.FileIO) else _Pieces(self.file, size)
+        return handed_over(environ, body, size, self.ended)
 
 
-def _pieces(file: io.RawIOBase, size: int) -> Iterator[bytes]:
-    """Yield so many bytes, a piece at a time: for what the kernel cannot copy by itself."""
+def handed_over(
+    environ: Environ, body: io.FileIO | Iterator[bytes], size: int, ended: Callable[[], None] = _nothing
+) -> Iterable[bytes]:
+    """Have a long body sent behind the headers; return what a WSGI application returns then.
+
+    A server that takes no body gets its pieces.
+    """
+    hand_over = Exchange.of(environ).hand_over
+    if hand_over is None:
+        return _then(_Pieces(body, size) if isinstance(body, io.FileIO) else body, ended)
+    hand_over(body, size, ended)
+    return ()
+
+
+def _then(pieces: Iterable[bytes], ended: Callable[[], None]) -> Iterator[bytes]:
     try:
-        while size and (piece := file.read(min(size, _FILE_PIECE))):
-            size -= len(piece)
-            yield piece
+        yield from pieces
     finally:
-        file.close()
+        ended()
+
+
+class _Pieces(Iterator[bytes]):
+    """So many bytes of a file, a piece at a time: for what the kernel cannot copy by itself."""
+
+    def __init__(self, file: io.RawIOBase, size: int) -> None:
+        self._file = file
+        self._left = size
+
+    def __next__(self) -> bytes:
+        """Return what comes next."""
+        piece = self._file.read(min(self._left, _FILE_PIECE)) if self._left else b""
+        if not piece:
+            self.close()
+            raise StopIteration
+        self._left -= len(piece)
+        return piece
+
+    def close(self) -> None:
+        """Close the file, however much of it was given."""
+        self._file.close()
 
 
 def _blocks(pieces: Iterable[str]) -> Iterator[bytes]:

@@ -50,9 +50,14 @@ class Files:
         status, headers = _described(node, wanted)
         if request.method == "HEAD":
             return answers.FileAnswer(status, headers)
-        file = open_file()
-        file.seek(wanted.start if wanted else 0)
-        return answers.FileAnswer(status, headers, file)
+        give_back = request.take_share()
+        try:
+            file = open_file()
+            file.seek(wanted.start if wanted else 0)
+        except BaseException:
+            give_back()
+            raise
+        return answers.FileAnswer(status, headers, file, give_back)
 
     def watch(self, request: Request, may_go_on: Callable[[], bool]) -> Callable[[], None]:
         """Cut the answer to a request off as soon as it may not go on; what is returned ends that."""

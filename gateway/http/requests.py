@@ -7,9 +7,9 @@ line may show its path) is noted in its `Exchange`, which the server makes and r
 import ipaddress
 import re
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from catalog.administration import Scope
@@ -17,6 +17,9 @@ from catalog.pure.access import Principal
 from catalog.pure.errors import Invalid, NotFound, Refused
 from catalog.pure.names import MAX_NAME_BYTES
 from gateway.credentials import Session, Unauthenticated
+
+if TYPE_CHECKING:
+    from io import FileIO
 
 Environ = dict[str, Any]
 
@@ -39,6 +42,11 @@ def _no_connection() -> None:
     """Close nothing: a server that shows no connection closes it by itself."""
 
 
+def _no_share(_login: str, _address: str) -> Callable[[], None]:
+    """Count nothing."""
+    return _no_connection
+
+
 def _nobody(_header: str | None) -> Session:
     """Know nobody."""
     raise Unauthenticated
@@ -51,6 +59,9 @@ class Exchange:
     Args:
         connection: where it came from; None if the server does not show it.
         close: have the connection closed behind the answer.
+        hand_over: have so many bytes of a file, or of pieces, sent behind the headers, whoever reads them how slowly; the last
+            argument is called when that has ended. None if the server cannot.
+        take_share: take one of the long answers that a login and an address may be sent at a time; returns what gives it back.
         part: the part that answers, for figures and log lines.
         shown_path: its path, once it is known to hold codes and published names only: it may stand in a log line.
         body_is_read: nothing of the body is left on the connection.
@@ -58,6 +69,8 @@ class Exchange:
 
     connection: socket.socket | None = None
     close: Callable[[], None] = _no_connection
+    hand_over: "Callable[[FileIO | Iterator[bytes], int, Callable[[], None]], None] | None" = None
+    take_share: Callable[[str, str], Callable[[], None]] = _no_share
     part: str = ""
     shown_path: str = ""
     body_is_read: bool = False
@@ -108,6 +121,15 @@ class Request:
         if self.session is None:
             raise Unauthenticated
         return self.session.principal
+
+    def take_share(self) -> Callable[[], None]:
+        """Take one of the long answers that who asks may be sent at a time; what is returned gives it back.
+
+        Raises:
+            Unavailable: they are all taken.
+        """
+        login = self.session.principal.login if self.session is not None else ""
+        return self.exchange.take_share(login, self.address)
 
     def require(self, scope: Scope) -> None:
         """Check that the credentials are good for something.

@@ -4,8 +4,8 @@ Knows no archive: it is handed a function that makes the application, and calls 
 that no database connection is carried over one. TLS is the proxy's: gunicorn stays on loopback or a private network behind it.
 
 A thread is taken by a connection only while there is something to do for it: the kernel keeps connections back that send
-nothing, and a client that stalls in its headers, its body or its reading is cut off. One that sends a byte now and then is the
-proxy's to stop.
+nothing, what a client does not read at once is sent by a thread that sends for all (`outgoing`), and one that stalls in its
+headers, its body or its reading is cut off. One that sends a byte now and then is the proxy's to stop.
 """
 
 import logging
@@ -20,7 +20,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
@@ -31,6 +31,10 @@ from catalog.faults import place_of
 from catalog.pure.errors import Unavailable
 from gateway.credentials.addresses import OVER_SOCKET
 from gateway.http.requests import Exchange, method_of
+from gateway.http.worker import shares
+
+if TYPE_CHECKING:
+    from gateway.http.outgoing import Outgoing
 
 _WSGIApplication: TypeAlias = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -140,7 +144,7 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn has no typ
             "forwarded_allow_ips": ",".join(proxies),
             "workers": workers,
             "threads": threads,
-            "worker_class": "gthread",
+            "worker_class": "gateway.http.worker.Worker",
             "worker_connections": max(_CONNECTIONS_PER_WORKER, 2 * threads),
             "worker_tmp_dir": folder,
             "graceful_timeout": GRACEFUL_SECONDS,
@@ -166,11 +170,11 @@ class _Application(BaseApplication):  # type: ignore[misc] # gunicorn has no typ
         self._at_end = getattr(app, "at_end", self._at_end)
 
         def served(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-            connection: socket.socket = environ["gunicorn.socket"]
+            connection: Outgoing = environ["gunicorn.socket"]
             connection.settimeout(STALLED_SECONDS)
             if connection.family == socket.AF_UNIX:
                 environ["REMOTE_ADDR"] = OVER_SOCKET
-            Exchange(connection, _current.request.force_close).join(environ)
+            Exchange(connection, _current.request.force_close, connection.hand_over, shares.take).join(environ)
             return app(environ, start_response)
 
         return served

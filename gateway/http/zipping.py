@@ -19,7 +19,7 @@ from zipstream import ZipStream
 from catalog.pure.errors import ArchimedError, Invalid, NotFound
 from catalog.pure.nodes import Node
 from catalog.view import Tree
-from gateway.http import conditions
+from gateway.http import answers, conditions
 from gateway.http.answers import Answer
 from gateway.http.files import Files
 from gateway.http.requests import Environ, Request, client_of
@@ -97,11 +97,15 @@ class _Sent:
         for member in chosen:
             self._zip.add(self._bytes(member.node), member.path, size=member.node.size)
         self._headers = {**headers, "Content-Length": str(len(self._zip))}
+        if request.method != "HEAD":
+            self._give_back = request.take_share()
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         """Send it."""
         start_response("200 OK", list(self._headers.items()))
-        return () if environ["REQUEST_METHOD"] == "HEAD" else self._pieces()
+        if environ["REQUEST_METHOD"] == "HEAD":
+            return ()
+        return answers.handed_over(environ, self._pieces(), len(self._zip), self._give_back)
 
     def _pieces(self) -> Iterator[bytes]:
         end = self._files.watch(self._request, self._may_go_on)
