@@ -4,9 +4,11 @@ import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import sqlalchemy as sa
 
+from catalog.audit.closing import closed_links
 from catalog.audit.read_log import CLOSING, closed_sum
 from catalog.database import Database
 from catalog.database.tables import audit, reads
@@ -32,15 +34,18 @@ class Verdict:
     expected: int | None = None
 
 
-def verify(database: Database, expect: bytes | None = None) -> Verdict:
+def verify(database: Database, expect: bytes | None = None, closed: Path | None = None) -> Verdict:
     """Check every entry of the audit, and the closed reads of every day.
 
     Args:
         database: the catalogue.
         expect: the hash of an entry that was noted elsewhere, usually of a former head.
+        closed: the folder of closed years.
     """
-    seen = _Seen(expect)
-    everything = itertools.chain(faults(seen.through(_links(database))), _faults_of_reads(database))
+    seen, of_files = _Seen(expect), list[Fault]()
+    links = itertools.chain(closed_links(database, closed, of_files), _links(database))
+    # The list is filled while the chain is followed, and read behind it.
+    everything = itertools.chain(faults(seen.through(links)), of_files, _faults_of_reads(database))
     found = tuple(itertools.islice(everything, MOST_FAULTS))
     if len(found) < MOST_FAULTS:
         return Verdict(seen.count, seen.last.number, seen.last.hash, found, seen.expected)

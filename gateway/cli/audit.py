@@ -5,9 +5,9 @@ from dataclasses import asdict
 
 import click
 
-from catalog.audit import Wanted, entries, list_exams_read, list_reads, verify
-from gateway.cli.administering import catalogue
-from gateway.cli.common import json_option
+from catalog.audit import Wanted, close_year, entries, list_exams_read, list_reads, verify
+from gateway.cli.administering import actor, catalogue
+from gateway.cli.common import configuration, json_option
 from gateway.cli.frame import FAILED
 from gateway.cli.output import Record, print_csv, print_json, print_record, print_records
 from gateway.cli.times import Since
@@ -94,6 +94,24 @@ def exams(study: str, as_csv: bool, as_json: bool) -> None:
     _print(found, ("study", "exam", "last_read"), as_csv=as_csv, as_json=as_json)
 
 
+@audit.command()
+@click.argument("year", type=click.IntRange(1970, 9999))
+@json_option
+def close(year: int, as_json: bool) -> None:
+    """Move a year that is over, and all before it, from the catalogue into files below [audit] path.
+
+    `archimed audit verify` follows the chain through them, and `archimed backup create` copies them: keep them.
+    `archimed audit` lists what is still in the catalogue; the files are text, a line an entry.
+
+    \b
+    Example:
+      archimed audit close 2024
+    """
+    with catalogue() as database:
+        closed = close_year(database, configuration().audit.path, actor(""), year)
+    print_record(asdict(closed), as_json=as_json)
+
+
 @audit.command("verify")
 @click.option(
     "--expect", type=Hash(), metavar="HASH",
@@ -112,7 +130,7 @@ def verify_(expect: bytes | None, as_json: bool) -> None:
       archimed audit verify --expect 5f2c1f0d7a31c9a1b7a2b4f4e3bb4f3cf5a1b1a6c3b0f8f35c7de0f4a1b2c3d4
     """
     with catalogue() as database:
-        verdict = verify(database, expect)
+        verdict = verify(database, expect, configuration().audit.path)
     lost = expect is not None and verdict.expected is None
     record = {
         "intact": not verdict.faults and not lost,

@@ -88,7 +88,7 @@ def create(
             made = creating.create(
                 database, open_store(config), target, copy, mark, actor(""),
                 staging=(config.staging.path, apart.staging if staging_to else target.staging) if with_staging else None,
-                keep=keep, progress=_summed(advance),
+                closed=config.audit.path, keep=keep, progress=_summed(advance),
             )  # fmt: skip
     not_copied = [{"study": study, "sha256": digest, "size": size} for study, digest, size in made.about.not_copied]
     if as_json:

@@ -16,7 +16,7 @@ from catalog.database import Database, migrate, shape
 from catalog.lifecycle.backup import snapshot
 from catalog.lifecycle.backup.folder import About, BackupFolder
 from catalog.lifecycle.backup.listed import size
-from catalog.lifecycle.backup.staged import mirror
+from catalog.lifecycle.backup.staged import add_files, mirror
 from catalog.lifecycle.restore import Restore, Restored
 from catalog.pure.errors import Refused
 from gateway.cli.administering import actor
@@ -71,6 +71,7 @@ def restore(folder: Path, staging_from: Path | None, replace: bool, as_json: boo
             if with_staging:
                 mirror(gate, config.staging.path)
             staging.prepare()
+            add_files(source.audit, config.audit.path)
             with bar("restoring", size(database)) as advance:
                 done = 0
 

@@ -67,6 +67,13 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Audit:
+    """`[audit]`: the folder of years that were closed into files."""
+
+    path: Annotated[Path, values.path] = STATE / "audit"
+
+
+@dataclass(frozen=True, slots=True)
 class Backup:
     """`[backup]`: the folder that `archimed backup create` brings up to date where none is named, and what goes into it.
 
@@ -223,6 +230,7 @@ class Config:
     staging: Staging = field(default_factory=Staging)
     bin: Bin = field(default_factory=Bin)
     retention: Retention = field(default_factory=Retention)
+    audit: Audit = field(default_factory=Audit)
     backup: Backup = field(default_factory=Backup)
     http: Http = field(default_factory=Http)
     dicom: Dicom = field(default_factory=Dicom)
@@ -238,7 +246,7 @@ class Config:
 # By the name in the file; the last part of it is the name of the field in `Config`.
 SECTIONS: dict[str, type] = {
     "catalog": Catalog, "store": Store, "staging": Staging, "bin": Bin, "retention": Retention,
-    "backup": Backup, "http": Http,
+    "audit": Audit, "backup": Backup, "http": Http,
     "dicom": Dicom, "dicom.tls": DicomTLS, "auth": Auth, "auth.pam": Pam, "auth.ldap": Ldap,
     "deid": Deid, "mounts": Mounts, "log": Log,
 }  # fmt: skip

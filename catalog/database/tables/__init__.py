@@ -35,11 +35,12 @@ from catalog.database.tables.bin import TWINS, bin_entries, bin_files, clock_wat
 from catalog.database.tables.columns import metadata
 from catalog.database.tables.exchange import deliveries, delivery_files, received_instances, routes
 from catalog.database.tables.gate import batch_subjects, batches, corrections, jobs, locks, looks, staged_files
-from catalog.database.tables.happened import audit, backups, changes, generation, reads
+from catalog.database.tables.happened import audit, audit_closed, backups, changes, generation, reads
 
 __all__ = [
     "TWINS",
     "audit",
+    "audit_closed",
     "backups",
     "batch_subjects",
     "batches",

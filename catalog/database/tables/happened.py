@@ -33,6 +33,19 @@ audit = Table(
     sqlite_autoincrement=True,
 )
 
+audit_closed = Table(
+    "audit_closed",
+    metadata,
+    Column("year", Id, primary_key=True, autoincrement=False, comment="the year, as of UTC"),
+    Column("first", BigInteger, nullable=False, comment="number of its first entry"),
+    Column("last", BigInteger, nullable=False, comment="number of its last entry"),
+    Column("hash", LargeBinary(32), nullable=False, comment="hash of that one: the next entry follows it"),
+    Column("sha256", String(64), nullable=False, comment="digest of the file of its entries, hexadecimal"),
+    Column("reads_sha256", String(64), nullable=False, comment="digest of the file of its reads, hexadecimal"),
+    Column("closed", BigInteger, nullable=False, comment="time it was closed"),
+    comment="append-only by triggers: years of the audit that lie in files",
+)
+
 reads = Table(
     "reads",
     metadata,

@@ -10,9 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from catalog import clock
 from catalog.audit import Actor
 from catalog.database import Database
+from catalog.database.tables import audit_closed
 from catalog.lifecycle.backup import snapshot, staged
 from catalog.lifecycle.backup.folder import About, BackupFolder
 from catalog.lifecycle.backup.listed import Named, coming, is_named, named, size, watermark
@@ -49,6 +52,7 @@ def create(
     actor: Actor,
     *,
     staging: tuple[Path, Path] | None = None,
+    closed: Path | None = None,
     keep: int = 7,
     progress: Progress = lambda _: None,
 ) -> Created:
@@ -62,6 +66,7 @@ def create(
         mark: which archive it is, and how old.
         actor: who does it.
         staging: the staging folder, to be copied too, and where to; None: it is not.
+        closed: the folder of closed years of the audit.
         keep: how many snapshots of the catalogue stay.
         progress: called with the number of bytes of each piece that was copied or found there.
 
@@ -79,6 +84,8 @@ def create(
         until = copier.copy_since(before)
         since = max(1, before.began - _MARGIN_SECONDS) if before else 0
         written = copy_records(store, target, since)
+        if closed is not None and database.row(sa.select(audit_closed.c.year).limit(1)) is not None:
+            staged.add_files(closed, folder.audit)
         if staging is not None:
             staged.mirror(*staging)
         about = About(mark, running.began, clock.now(), name, until, staging is not None, tuple(copier.not_copied))

@@ -3,6 +3,7 @@
     archimed-backup.json   whose it is, how old, and how far it has come; written last (`About`)
     catalog/<time>.db      snapshots of the catalogue, SQLite; `<time>.dump`: PostgreSQL, made by pg_dump
     store/<study>/...      objects and records, as in a store
+    audit/...              closed years of the audit
     staging/...            what waited at the gate, only if it was asked for: it holds identities
 
 May live here: names, and what the JSON holds. Not: what is copied into it.
@@ -58,6 +59,11 @@ class BackupFolder:
     def catalogues(self) -> Path:
         """The folder of snapshots of the catalogue."""
         return self.path / "catalog"
+
+    @property
+    def audit(self) -> Path:
+        """The folder of closed years of the audit."""
+        return self.path / "audit"
 
     @property
     def staging(self) -> Path:

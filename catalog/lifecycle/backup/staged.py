@@ -1,4 +1,4 @@
-"""The staging folder in a backup: a mirror, so that what was erased at the gate does not live on in it.
+"""Folders as they lie, in a backup: of the staging folder a mirror, so that what was erased at the gate does not live on.
 
 Names, modes, times and hard links stay. Its keys and half-written files are left out. May live here: files as they lie. Not:
 what they mean.
@@ -33,6 +33,24 @@ def mirror(source: Path, target: Path) -> int:
         links: dict[tuple[int, int], Path] = {}
         for name in _FOLDERS:
             copied += _mirror(source / name, target / name, links)
+        durable.sync_filesystem(target)
+    return copied
+
+
+def add_files(source: Path, target: Path) -> int:
+    """Copy the files of a folder that another does not have, durably; return how many.
+
+    Raises:
+        OutOfSpace, Unavailable: a disk refused.
+    """
+    copied = 0
+    if not source.is_dir():
+        return copied
+    with durable.translated("closed years of the audit cannot be copied"):
+        durable.make_folder(target)
+        for entry in _entries(source):
+            if entry.is_file(follow_symlinks=False):
+                copied += _copy(Path(entry.path), target / entry.name, {})
         durable.sync_filesystem(target)
     return copied
 
