@@ -121,7 +121,7 @@ def test_what_additions_would_change_exists() -> None:
         (TOP / "ARCHITECTURE.md").read_text(encoding="utf-8").partition("## Adding something large")[2].partition("\n## ")[0]
     )
     rows = [line.split(" | ") for line in section.splitlines() if line.startswith("| ") and not line.startswith("| ---")][1:]
-    assert len(rows) == 7
+    assert len(rows) >= 7
     for addition, new, changes in rows:
         named = re.findall(r"`([a-z_]+/[\w/.]+)`", new + changes)
         assert named, addition

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 TOP = Path(__file__).parents[2]
 FIXED = {
     "archimedfs", "gateway", "catalog", "deid", "systemd", "ansible", "tests", "docs", "benchmarks", ".ci", ".github",
-    "changelog.d", ".pre-commit-config.yaml", "SECURITY.md", "CITATION.cff",
+    "changelog.d", "clients", ".pre-commit-config.yaml", "SECURITY.md", "CITATION.cff",
     "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "Makefile", ".gitignore",
 }  # fmt: skip
 # Written apart, so that this file does not find itself.
