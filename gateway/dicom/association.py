@@ -70,7 +70,7 @@ class Association:
         self.peer: Peer | None = None
         self._terms = terms
         self._connection = connection
-        self._address = address
+        self.address = address
         self._request = request
         self._turn = threading.Lock()  # guards the two flags
         self._busy = self._stopping = False
@@ -162,12 +162,12 @@ class Association:
     def _judge(self, request: Request) -> tuple[Rejection | None, Peer | None]:
         if not request.understood:
             return negotiation.NOT_UNDERSTOOD, None
-        peer = self._terms.peers.find(request.calling, self._address, self._certificate)
+        peer = self._terms.peers.find(request.calling, self.address, self._certificate)
         if peer is None and self._terms.echo_from_anyone and _only_verifies(request):
-            peer = Peer(request.calling, self._address)
+            peer = Peer(request.calling, self.address)
         if peer is None:
-            log.warning("an association from %s was refused: no source and no node; the audit has its title", self._address)
-            self._terms.peers.refuse(request.calling, self._address)
+            log.warning("an association from %s was refused: no source and no node; the audit has its title", self.address)
+            self._terms.peers.refuse(request.calling, self.address)
             return negotiation.UNKNOWN_CALLER, None
         self.peer = peer
         if not self._terms.accept_any_called and request.called != self._terms.ae_title:

@@ -40,7 +40,8 @@ class Settings:
         ae_title: our own title.
         accept_any_called: take calls for any title, as most archives do; else only for our own.
         echo_from_anyone: answer a C-ECHO of unknown peers too, as monitors send it.
-        associations: how many may be open at once; further ones are rejected as a passing condition.
+        associations: how many may be open at once; further ones are rejected as a passing condition. One address may hold three
+            quarters of them: who is silent on all that it can get keeps no other scanner out.
         waiting: how many connections may be without their association request.
         request_seconds: how long one may wait for it (the standard's ARTIM timer).
         idle_seconds: how long a peer may stay silent before its association is aborted.
@@ -57,6 +58,11 @@ class Settings:
     idle_seconds: float = 300
     touch_seconds: float = 20
     grace_seconds: float = 5
+
+    @property
+    def of_address(self) -> int:
+        """How many associations of one address may be open at once."""
+        return self.associations - self.associations // 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +268,7 @@ class Receiver:
         association = Association(self._terms, caller.connection, caller.address, bytes(caller.request))
         if self._start(association, caller.connection):
             return
-        log.warning("an association was rejected: %d are open already", len(self._open))
+        log.warning("an association of %s was rejected: %d are open already", caller.address, len(self._open))
         with contextlib.suppress(OSError):
             caller.connection.send(negotiation.reject(negotiation.TOO_MANY))
         caller.connection.close()
@@ -270,7 +276,8 @@ class Receiver:
     def _start(self, association: Association, connection: socket.socket) -> bool:
         thread = threading.Thread(target=self._hold, args=(association,), name="dicom-association", daemon=True)
         with self._turn:
-            if len(self._open) >= self._settings.associations:
+            of_address = sum(other.address == association.address for other in self._open)
+            if len(self._open) >= self._settings.associations or of_address >= self._settings.of_address:
                 return False
             connection.setblocking(True)
             try:

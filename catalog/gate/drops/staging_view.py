@@ -14,6 +14,7 @@ from catalog.gate.drops.review_folders import ReviewFolders
 from catalog.gate.staged.area import Staging
 from catalog.pure.drops import EXAM_DEPTH, REPORT, REVIEW, Entry, Place
 from catalog.pure.errors import IsADirectory, NotADirectory, NotFound
+from catalog.pure.names import folded
 
 _SECOND = 1_000_000_000
 
@@ -52,6 +53,24 @@ class StagingView:
         if place[1] == REVIEW:
             return self._reviews.stat(place)
         return self._stat_in(self._exams.exam_folder(*place[:EXAM_DEPTH]), place)
+
+    def as_there(self, place: Place) -> Place:
+        """Return a place by the names that it has here, for a client that does not know case; exact names come first.
+
+        What is not there is returned as it is.
+        """
+        if _or_none(self.stat, place) is not None:
+            return place
+        found: Place = ()
+        for depth, name in enumerate(place):
+            if _or_none(self.stat, (*found, name)) is None:
+                try:
+                    names = [entry.name for entry in self.children(found)]
+                except (NotFound, NotADirectory):
+                    return (*found, *place[depth:])
+                name = next((other for other in names if folded(other) == folded(name)), name)  # noqa: PLW2901 - as it is there
+            found = (*found, name)
+        return found
 
     def locate(self, place: Place) -> Located:
         """Return what is at a place, which may be new, for a change that is handed it.

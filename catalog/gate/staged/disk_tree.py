@@ -7,8 +7,9 @@ import ctypes
 import errno
 import os
 import stat
+import unicodedata
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from catalog import durable
@@ -234,19 +235,33 @@ class DiskTree:
     def _parent(self, names: Place) -> Iterator[tuple[int, bytes]]:
         """Give an open descriptor of the folder that holds the last name, and that name."""
         with self._opened(names[:-1]) as folder:
-            yield folder, encoded(names[-1])
+            yield folder, _as_there(folder, names[-1])
 
     @contextmanager
     def _opened(self, names: Place) -> Iterator[int]:
         folder = os.open(self._root, _FOLDER)
         try:
             for name in names:
-                inner = os.open(encoded(name), _FOLDER, dir_fd=folder)
+                inner = os.open(_as_there(folder, name), _FOLDER, dir_fd=folder)
                 os.close(folder)
                 folder = inner
             yield folder
         finally:
             os.close(folder)
+
+
+def _as_there(folder: int, name: str) -> bytes:
+    """Return a name as a folder has it: macOS sends characters decomposed that others send composed. Exact names come first.
+
+    What has no such name in any form is returned as it is.
+    """
+    if name.isascii():
+        return encoded(name)
+    for form in dict.fromkeys((name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name))):
+        with suppress(OSError, TooLong):  # decomposed, a name may be too long to be there
+            os.stat(encoded(form), dir_fd=folder, follow_symlinks=False)
+            return encoded(form)
+    return encoded(name)
 
 
 def keep_digests(fd: int, digests: str) -> None:

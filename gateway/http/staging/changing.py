@@ -14,7 +14,7 @@ from catalog.pure.errors import ArchimedError, Elsewhere, NotFound, Refused
 from gateway.http import answers, properties
 from gateway.http.requests import has_body
 from gateway.http.staging import preconditions
-from gateway.http.staging.request import Declined, StagingRequest, destination, plain
+from gateway.http.staging.request import Declined, StagingRequest, plain
 
 _PIECE = 1 << 20
 _REPORT_DEPTH = 3
@@ -50,7 +50,7 @@ def copy(request: StagingRequest) -> Response:
     depth = request.environ.get("HTTP_DEPTH", "infinity").strip().lower()
     if depth not in {"0", "infinity"}:
         raise Declined(400, "a COPY takes a Depth of 0 or infinity")
-    target = destination(request.environ)
+    target = request.destination()
     preconditions.check(request, entry)
     former = _prepare_target(request, target)
     failures = _clear(request, target, former, entry)
@@ -64,7 +64,7 @@ def move(request: StagingRequest) -> Response:
     entry = request.entry()
     if entry.is_folder and request.environ.get("HTTP_DEPTH", "infinity").strip().lower() != "infinity":
         raise Declined(400, "a folder is moved with all that is in it: Depth infinity")
-    target = destination(request.environ)
+    target = request.destination()
     _prepare_removal(request, entry)
     former = _prepare_target(request, target)
     failures = _clear(request, target, former, entry)

@@ -33,7 +33,7 @@ from gateway.http.requests import Request, has_body, href, read_xml
 from gateway.http.sending import WatchedFile
 from gateway.http.staging import changing, described, junk, locking, resumable
 from gateway.http.staging.receiving import Receiving, drop
-from gateway.http.staging.request import STAGING, Declined, StagingRequest, as_node, names_in
+from gateway.http.staging.request import STAGING, Declined, StagingRequest, as_node, is_windows, names_in
 
 METHODS = "OPTIONS, GET, HEAD, PROPFIND, PROPPATCH, PUT, POST, MKCOL, DELETE, COPY, MOVE, LOCK, UNLOCK"
 CAPABILITIES = {"DAV": "1, 2, 3", "Allow": METHODS, "MS-Author-Via": "DAV"} | resumable.ABILITIES
@@ -83,7 +83,8 @@ class StagingPart:
         """
         method, principal = self._methods.get(http.method), http.principal
         inbox = self._inboxes.of(principal)
-        request = StagingRequest(http, inbox, self._locks(principal), http.path)
+        place = inbox.as_there(http.path) if is_windows(http.environ) else http.path
+        request = StagingRequest(http, inbox, self._locks(principal), place)
         try:
             if resumable.is_upload(request):
                 return resumable.answer(request, self._partials(principal, inbox), self._receiving)

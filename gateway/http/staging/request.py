@@ -66,6 +66,16 @@ class StagingRequest:
         path = "/".join(["", STAGING, *(quote(name, errors="surrogateescape") for name in names)])
         return path + "/" if folder else path
 
+    def destination(self) -> Place:
+        """Return the place that the Destination header names: for Windows by the names that are there, in whatever case.
+
+        Raises:
+            Declined, NotFound: as the function `destination`.
+        """
+        named = destination(self.environ)
+        there = self.inbox.as_there(named) if self.for_windows else named
+        return named if there == self.place else there  # its own name in another case
+
     def find(self, place: Place) -> Entry | None:
         """Return what is at a place, None if nothing: neither is there anything below a file."""
         try:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 from pydicom._uid_dict import UID_dictionary
@@ -116,6 +117,21 @@ def test_more_associations_than_allowed_are_a_passing_rejection(open_door: Calla
         with door.peer().associate(associate_rq([(VERIFICATION, [IMPLICIT])])) as third:
             third.send(p_data(pdv(1, 3, c_echo())))
             assert third.status() == 0
+
+
+def test_one_address_does_not_get_all_associations(open_door: Callable[..., Door]) -> None:
+    """Of what one address may not have there is always some left for another: here one of four."""
+    door = open_door(associations=4)
+    with ExitStack() as silent:
+        for _ in range(3):
+            silent.enter_context(door.peer().associate())
+        with door.peer() as fourth:
+            fourth.send(associate_rq())
+            assert fourth.pdu() == (3, bytes((0, 2, 3, 2)))
+        next(iter(door.receiver._open)).address = "192.0.2.7"
+        with door.peer().associate(associate_rq([(VERIFICATION, [IMPLICIT])])) as other:
+            other.send(p_data(pdv(1, 3, c_echo())))
+            assert other.status() == 0
 
 
 def test_open_associations_keep_the_batch_from_being_sealed(

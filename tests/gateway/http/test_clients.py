@@ -33,6 +33,13 @@ def test_curl_resumes_and_asks_only_for_what_changed(serving: Serving, tmp_path:
     assert curl(serving, path, "--time-cond", got, "--output", tmp_path / "new", "--write-out", "%{http_code}") == "304"
 
 
+def test_wget_copies_a_series_without_an_index(serving: Serving, tmp_path: Path) -> None:
+    login = ("--user", serving.login, "--password", serving.token, "--auth-no-challenge")
+    how = ("--quiet", "--recursive", "--no-parent", "--no-host-directories", "--cut-dirs", "1", "--reject", "index.html*")
+    run("wget", *login, *how, f"{serving.url}/archive/{SERIES}/", cwd=tmp_path)
+    assert {file.name for file in tmp_path.rglob("*") if file.is_file()} == set(SLICES)
+
+
 def test_cadaver_walks_and_gets(serving: Serving, tmp_path: Path) -> None:
     (tmp_path / ".netrc").write_text(f"machine 127.0.0.1 login {serving.login} password {serving.token}\n")
     (tmp_path / ".netrc").chmod(0o600)

@@ -52,6 +52,36 @@ def test_links_and_devices_in_a_tree_are_not_there(gate: Gate, inbox: Inbox) -> 
     assert not Path("/etc/x").exists()
 
 
+COMPOSED, DECOMPOSED = "M\u00fcller.dat", "Mu\u0308ller.dat"
+
+
+@pytest.mark.parametrize(("there", "asked"), [(COMPOSED, DECOMPOSED), (DECOMPOSED, COMPOSED)])
+def test_characters_are_the_same_composed_or_not(inbox: Inbox, there: str, asked: str) -> None:
+    put(inbox, there, b"1")
+    place = (*PLACE, asked)
+    assert inbox.stat(place).size == 1
+    inbox.open(place).close()
+    with pytest.raises(Conflict):
+        inbox.write(place, create=True, exclusive=True)
+    put(inbox, asked, b"22")
+    assert names(inbox) == [there]
+    inbox.rename(place, (*PLACE, "other"))
+    inbox.rename((*PLACE, "other"), place)
+    assert names(inbox) == [asked]
+    inbox.remove((*PLACE, there))
+    assert names(inbox) == []
+
+
+def test_names_are_found_in_any_case_for_who_asks_so(inbox: Inbox) -> None:
+    inbox.make_folder((*PLACE, "Scans"))
+    put(inbox, "Scans/IMG.dcm", b"1")
+    put(inbox, "Scans/img2.dcm", b"1")
+    assert inbox.as_there((STUDY, "e001", "SCANS", "img.DCM")) == (*PLACE, "Scans", "IMG.dcm")
+    assert inbox.as_there((*PLACE, "Scans", "img2.dcm")) == (*PLACE, "Scans", "img2.dcm")
+    assert inbox.as_there((*PLACE, "SCANS", "new", "x")) == (*PLACE, "Scans", "new", "x")
+    assert inbox.as_there(("nothing", "E001")) == ("nothing", "E001")
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\0b", "\ud800", "x" * 256, "ü" * 128])
 def test_names_that_lead_elsewhere_or_cannot_be(inbox: Inbox, name: str) -> None:
     for act in (inbox.make_folder, lambda place: inbox.write(place, create=True), inbox.upload):
