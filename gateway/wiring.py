@@ -225,24 +225,25 @@ def open_http_parts(
     from gateway.http.desk import DESK_PAGES, DeskPart
     from gateway.http.staging import STAGING
 
+    inboxes = open_inboxes(config, database)  # closed by the part at /staging/
     return [
         *service.parts(metrics, look),
         readonly.root_part([readonly.ARCHIVE, STAGING], DESK_PAGES),
         readonly.archive_part(archive),
-        open_staging_part(config, database).registration(),
+        open_staging_part(config, database, inboxes).registration(),
         DeskPart(open_desk_services(config, database)).registration(),
-        *ApiPart(open_api_services(config, database, archive)).registrations(),
+        *ApiPart(open_api_services(config, database, archive, inboxes)).registrations(),
         DicomwebPart(open_dicomweb_services(config, database, archive)).registration(),
     ]
 
 
-def open_staging_part(config: Config, database: Database) -> "StagingPart":
+def open_staging_part(config: Config, database: Database, inboxes: Inboxes) -> "StagingPart":
     """Open staging over WebDAV, in this process."""
     from gateway.http.staging import StagingPart
 
     staging = open_staging(config)
     return StagingPart(
-        open_inboxes(config, database),
+        inboxes,
         lambda principal: Locks(database, staging.digest, principal),
         lambda principal, inbox: Partials(staging, inbox, principal),
         # A quarter of the threads is never taken by bodies that come in, however slowly.
@@ -250,7 +251,7 @@ def open_staging_part(config: Config, database: Database) -> "StagingPart":
     )
 
 
-def open_api_services(config: Config, database: Database, archive: Archive) -> "ApiServices":
+def open_api_services(config: Config, database: Database, archive: Archive, inboxes: Inboxes) -> "ApiServices":
     """Open what the HTTP API works on, in this process."""
     from catalog.lifecycle.bin import Bin
     from gateway.api import ApiServices
@@ -262,6 +263,7 @@ def open_api_services(config: Config, database: Database, archive: Archive) -> "
         lambda principal: Review(database, staging, Actor(principal.login), principal),
         lambda principal: Bin(database, Actor(principal.login, principal.login), principal, keep),
         partial(open_worker, config, database), Files(),
+        inboxes.of,
     )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ Log in with HTTP Basic: a login, and a token (`archimed token create`) or what t
 or with a token alone (Bearer).
 What is not granted is not found. Errors are `application/problem+json` (RFC 9457). Lists come a page at a time: the header
 `Link` of a page names the next one; the last has none. JSON answers and files carry an `ETag`. Times are UTC, sizes are bytes.
-Uploads in pieces (tus 1.0.0) begin at `/staging/<study>/<exam>/`, where folders are made by WebDAV's MKCOL."""
+Uploads come in pieces (tus 1.0.0): `prepare_upload` says where they begin."""
 
 
 def describe(groups: Sequence[Operations], prefix: str) -> dict[str, Any]:

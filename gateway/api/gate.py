@@ -1,15 +1,21 @@
 """Operations on what waits at the gate: batches, and a human's decisions on them."""
 
 import datetime as dt
+from contextlib import suppress
 from typing import Annotated
 
 from pydantic import Field
+from typing_extensions import TypedDict
 
 from catalog.administration import Scope
 from catalog.pure.batches import State
+from catalog.pure.drops import EXAM_DEPTH
+from catalog.pure.errors import Conflict, Invalid
 from gateway.api.answering import Listing, NumberedPage, listing
 from gateway.api.operations import Body, Line, Named, Operations
 from gateway.api.services import Call
+from gateway.http.requests import href
+from gateway.http.staging import STAGING
 from gateway.records import gate as records
 from gateway.records.gate import BatchDetailsRecord, BatchRecord
 
@@ -38,6 +44,7 @@ class Acceptance(Body):
     ] = False
     attest: Annotated[Line, Field(description="Why files that a heuristic holds identify nobody.")] = ""
     series: Annotated[tuple[Line, ...], Field(description="Accept only the series with these labels.", max_length=10_000)] = ()
+    centre: Annotated[Line, Field(description="Centre of the study that a new exam belongs to.")] = ""
     labels: Annotated[
         dict[str, Line], Field(default_factory=dict, description="By label of a series, what it is called instead.")
     ]
@@ -56,11 +63,40 @@ class Recheck(Body):
     exam: Line = ""
 
 
+class UploadFolder(Body):
+    """Where files are to be brought: `study/exam`, and folders within if any."""
+
+    path: Named
+
+
+class UploadPlace(TypedDict):
+    """Where uploads in pieces (tus 1.0.0) begin: by a POST to this address."""
+
+    address: str
+
+
 def seconds(moment: dt.datetime | None) -> int | None:
     """Return a time in seconds since 1970 UTC."""
     if moment is None:
         return None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp())
+
+
+@OPERATIONS.add("POST", "/uploads", Scope.STAGING, status=201)
+def prepare_upload(call: Call, body: UploadFolder) -> UploadPlace:
+    """Make a folder of your staging tree, and those above it, and say where uploads into it begin.
+
+    Files come there in pieces by tus 1.0.0 (docs/staging-webdav.md), and wait in your open batch for that exam.
+    """
+    place = tuple(name for name in body.path.split("/") if name)
+    if len(place) < EXAM_DEPTH:
+        raise Invalid("name a study and an exam at least: 2008-0003/E001")
+    for depth in range(EXAM_DEPTH, len(place) + 1):
+        with suppress(Conflict):  # it is there
+            call.inbox.make_folder(place[:depth])
+    if not call.inbox.stat(place).is_folder:
+        raise Conflict("a file of that name is there")
+    return UploadPlace(address=href((STAGING, *place), folder=True))
 
 
 @OPERATIONS.add("GET", "/batches", Scope.STAGING)
@@ -94,7 +130,7 @@ def accept_batch(call: Call, batch: int, body: Acceptance) -> BatchRecord:
     return records.batch(
         call.review.accept(
             batch, body.study, body.exam, despite=body.despite, pixels_approved=body.pixels_approved, attest=body.attest,
-            series=body.series, labels=body.labels,
+            series=body.series, labels=body.labels, centre=body.centre,
         )
     )  # fmt: skip
 

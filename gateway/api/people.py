@@ -11,11 +11,12 @@ from catalog.administration import Scope
 from catalog.pure.access import Action, Role
 from catalog.pure.names import folded
 from gateway.api.answering import Listing, NumberedPage, Page, behind, listing
+from gateway.api.gate import seconds
 from gateway.api.operations import Body, Line, Named, Operations
 from gateway.api.services import Call
 from gateway.records import archive, people
 from gateway.records.archive import StudyRecord
-from gateway.records.people import DicomNodeRecord, GrantRecord, SourceRecord, TokenRecord, UserRecord
+from gateway.records.people import CentreRecord, DicomNodeRecord, GrantRecord, SourceRecord, TokenRecord, UserRecord
 
 OPERATIONS = Operations("administration", "Studies, users, grants, sources, tokens and nodes: for administrators.")
 _LONGEST_TOKEN = 100 * 366 * 86400
@@ -61,6 +62,15 @@ class NewGrant(Body):
 
     login: Named
     study: Named
+    centres: Annotated[tuple[Named, ...], Field(max_length=1000, description="Centres of it, instead of all.")] = ()
+    until: Annotated[dt.datetime | None, Field(description="From then on it does not count (UTC if it names no zone).")] = None
+
+
+class NewCentre(Body):
+    """A centre of a study."""
+
+    code: Named
+    description: Line = ""
 
 
 class NewSource(Body):
@@ -71,6 +81,10 @@ class NewSource(Body):
     reviewers: Annotated[tuple[Named, ...], Field(min_length=1, max_length=1000)]
     host: Annotated[Line, Field(description="IP address that it must call from; any without.")] = ""
     study: Annotated[Named | None, Field(description="Study its data belong to; decided at the gate without.")] = None
+    centre: Annotated[Named | None, Field(description="Centre of that study.")] = None
+    port: Annotated[int, Field(ge=0, le=65535, description="Where it is called back; 0: nowhere.")] = 0
+    tls: bool = False
+    certificate: Annotated[Line, Field(description="SHA-256 of the certificate that it must show; empty: any.")] = ""
 
 
 class Reviewers(Body):
@@ -102,6 +116,8 @@ class NewNode(Body):
     port: Annotated[int, Field(ge=1, le=65535)]
     studies: Annotated[tuple[Named, ...], Field(max_length=10_000)] = ()
     login: Annotated[Line, Field(description="As whom it asks; without, as a user of its own.")] = ""
+    tls: bool = False
+    certificate: Annotated[Line, Field(description="SHA-256 of the certificate that it must show; empty: any.")] = ""
 
 
 class Removal(TypedDict):
@@ -189,7 +205,7 @@ def list_grants(call: Call, query: Page) -> Listing[GrantRecord]:
 def add_grant(call: Call, body: NewGrant) -> GrantRecord:
     """Let a user see a study."""
     _administers(call)
-    administration.add_grant(call.database, call.actor, body.login, body.study)
+    administration.add_grant(call.database, call.actor, body.login, body.study, centres=body.centres, until=seconds(body.until))
     key = (folded(body.login), folded(body.study))
     found = administration.list_grants(call.database)
     return next(people.grant(each) for each in found if (folded(each.login), folded(each.study)) == key)
@@ -200,6 +216,30 @@ def remove_grant(call: Call, login: str, study: str) -> None:
     """Let a user see a study no longer; what is being sent is cut off."""
     _administers(call)
     administration.remove_grant(call.database, call.actor, login, study)
+
+
+@OPERATIONS.add("GET", "/studies/{study}/centres", Scope.ADMIN, tells=True)
+def list_centres(call: Call, study: str, query: Page) -> Listing[CentreRecord]:
+    """List the centres of a study."""
+    _administers(call)
+    wanted = behind(administration.list_centres(call.database, study), query.after, lambda each: each.code, folded)
+    return listing(map(people.centre, wanted), query.limit, lambda each: each["code"])
+
+
+@OPERATIONS.add("POST", "/studies/{study}/centres", Scope.ADMIN, status=201, tells=True)
+def add_centre(call: Call, study: str, body: NewCentre) -> CentreRecord:
+    """Name a centre of a study."""
+    _administers(call)
+    administration.add_centre(call.database, call.actor, study, body.code, body.description)
+    found = administration.list_centres(call.database, study)
+    return next(people.centre(each) for each in found if folded(each.code) == folded(body.code))
+
+
+@OPERATIONS.add("DELETE", "/studies/{study}/centres/{name}", Scope.ADMIN, status=204, tells=True)
+def remove_centre(call: Call, study: str, name: str) -> None:
+    """Take a centre away to which nothing belongs."""
+    _administers(call)
+    administration.remove_centre(call.database, call.actor, study, name)
 
 
 @OPERATIONS.add("GET", "/sources", Scope.ADMIN)
@@ -215,7 +255,17 @@ def add_source(call: Call, body: NewSource) -> SourceRecord:
     """Let a scanner or centre send."""
     _administers(call)
     administration.add_source(
-        call.database, call.actor, body.name, ae_title=body.ae_title, host=body.host, reviewers=body.reviewers, study=body.study
+        call.database,
+        call.actor,
+        body.name,
+        ae_title=body.ae_title,
+        host=body.host,
+        reviewers=body.reviewers,
+        study=body.study,
+        centre=body.centre,
+        port=body.port,
+        tls=body.tls,
+        certificate=body.certificate,
     )
     return _source(call, body.name)
 
@@ -271,7 +321,7 @@ def add_node(call: Call, body: NewNode) -> DicomNodeRecord:
     _administers(call)
     administration.add_node(
         call.database, call.actor, body.name, ae_title=body.ae_title, host=body.host, port=body.port,
-        codes=tuple(body.studies), login=body.login,
+        codes=body.studies, login=body.login, tls=body.tls, certificate=body.certificate,
     )  # fmt: skip
     found = administration.list_nodes(call.database)
     return next(people.dicom_node(each) for each in found if folded(each.name) == folded(body.name))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from catalog.audit import Actor, Face
 from catalog.database import Database
+from catalog.gate.drops.inbox import Inbox
 from catalog.gate.review.decisions import Review
 from catalog.lifecycle.bin import Bin
 from catalog.pure.access import Action, Principal
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 class ApiServices:
     """What the operations work on.
 
-    `review` and `bin` are the gate and the bin as a principal sees them; `worker` knows how each kind of job is given up.
+    `review`, `bin` and `inbox` are the gate, the bin and the staging tree as a principal sees them; `worker` knows how each
+    kind of job is given up; `files` sends bytes.
     """
 
     database: Database
@@ -33,6 +35,7 @@ class ApiServices:
     bin: Callable[[Principal], Bin]
     worker: "Callable[[], Worker]"
     files: Files
+    inbox: Callable[[Principal], Inbox]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,11 @@ class Call:
     def review(self) -> Review:
         """The gate as who asks may see it."""
         return self.services.review(self.principal)
+
+    @property
+    def inbox(self) -> Inbox:
+        """The staging tree as who asks may see and change it."""
+        return self.services.inbox(self.principal)
 
     @property
     def bin(self) -> Bin:

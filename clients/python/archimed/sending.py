@@ -1,4 +1,4 @@
-"""Uploads to the gate: folders by WebDAV, files in pieces by tus 1.0.0, each piece with its digest."""
+"""Uploads to the gate: files in pieces by tus 1.0.0, each piece with its digest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from archimed.errors import ArchimedError, Unavailable, raise_for
 from archimed.fetching import Progress, Shown
-from archimed.http import Connection, address, again
+from archimed.http import Connection, again
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -69,29 +69,19 @@ def send(connection: Connection, files: Sequence[Local], folder: Sequence[str], 
     if not files:
         raise ArchimedError("there is no file to bring")
     shown = Shown(progress, sum(each.size for each in files))
-    made: set[tuple[str, ...]] = {tuple(folder[:1])}
+    places: dict[tuple[str, ...], str] = {}
     for file in files:
         above = (*folder, *file.names[:-1])
-        for depth in range(2, len(above) + 1):
-            if above[:depth] not in made:
-                _make_folder(connection, above[:depth])
-                made.add(above[:depth])
-        _send(connection, file, above, shown)
+        if above not in places:
+            places[above] = connection.json("POST", "/uploads", body={"path": "/".join(above)})["address"]
+        _send(connection, file, places[above], shown)
     shown.end()
 
 
-def _make_folder(connection: Connection, names: Sequence[str]) -> None:
-    try:
-        connection.request("MKCOL", f"/staging/{address(*names)}")
-    except ArchimedError as error:
-        if error.status != 405:  # it is there
-            raise
-
-
-def _send(connection: Connection, file: Local, folder: Sequence[str], shown: Shown) -> None:
+def _send(connection: Connection, file: Local, place: str, shown: Shown) -> None:
     name = base64.b64encode(file.names[-1].encode()).decode()
     headers = {**_TUS, "Upload-Length": str(file.size), "Upload-Metadata": f"filename {name}"}
-    begun = connection.request("POST", f"/staging/{address(*folder)}/", headers=headers)
+    begun = connection.request("POST", place, headers=headers)
     where = urlsplit(begun.headers["Location"]).path
     offset, failed = 0, 0
     with file.open() as opened:

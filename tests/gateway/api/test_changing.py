@@ -6,6 +6,7 @@ import pytest
 
 from catalog.administration import Scope
 from catalog.audit import entries
+from tests.behaviour.dropping import staging_of
 from tests.binning import Binning
 from tests.gateway.api.door import Door
 
@@ -160,3 +161,42 @@ def test_a_page_of_another_site_changes_nothing(own_door: Door) -> None:
         reply = own_door.send("POST", "/users", *ROOT, json=body, headers={"Sec-Fetch-Site": site})
         assert reply.status_code == 400
     assert "mallory" not in own_door.get("/users", *ROOT).text
+
+
+def test_centres_and_grants_of_them(own_door: Door) -> None:
+    assert own_door.send("POST", "/studies/S1/centres", *ROOT, json={"code": "LYON"}).json["exams"] == 0
+    body = {"login": "lea", "study": "SECRET", "until": "2000-01-01"}
+    assert own_door.send("POST", "/grants", *ROOT, json=body).status_code == 400
+    body = {"login": "root", "study": "S1", "centres": ["LYON"], "until": "2099-01-01T00:00:00Z"}
+    made = own_door.send("POST", "/grants", *ROOT, json=body).json
+    assert (made["centres"], made["until"]) == (["LYON"], "2099-01-01T00:00:00Z")
+    assert [each["users"] for each in own_door.get("/studies/S1/centres", *ROOT).json] == [["root"]]
+    assert own_door.get("/studies/S1/exams", "root").json == []
+    assert own_door.send("DELETE", "/studies/S1/centres/LYON", *ROOT).status_code == 403
+
+
+def test_folders_to_bring_files_into(own_door: Door) -> None:
+    staging_of(own_door.built).prepare()
+    ask = ("rita", Scope.STAGING)
+    made = own_door.send("POST", "/uploads", *ask, json={"path": "S1/E7/größe #1/deep"})
+    assert (made.status_code, made.json) == (201, {"address": "/staging/S1/E7/gr%C3%B6%C3%9Fe%20%231/deep/"})
+    assert own_door.send("POST", "/uploads", *ask, json={"path": "/S1/E7/"}).status_code == 201
+    for path, status in (("S1", 400), ("SECRET/E1", 404), ("NOTHING/E1", 404), ("S1/../x", 400), ("S1/E7/" + "x" * 240, 201)):
+        assert own_door.send("POST", "/uploads", *ask, json={"path": path}).status_code == status, path
+    assert own_door.send("POST", "/uploads", "lea", Scope.STAGING, json={"path": "S1/E7"}).status_code == 404
+
+
+def test_a_batch_is_brought_sealed_and_rejected(own_door: Door) -> None:
+    staging_of(own_door.built).prepare()
+    ask = ("rita", Scope.STAGING)
+    own_door.send("POST", "/uploads", *ask, json={"path": "S1/E7"})
+    (batch,) = own_door.get("/batches?state=open&state=sealed&study=S1", *ask).json
+    assert (batch["exam"], batch["uploader"], batch["files"]) == ("E7", "rita", 0)
+    where = f"/batches/{batch['id']}"
+    assert own_door.send("POST", f"{where}/accept", *ask, json={"study": "S1", "exam": "E7"}).status_code == 403
+    assert own_door.get(where, *ask).json["staged"] == []
+    assert own_door.send("POST", f"{where}/reject", *ask, json={"reason": "wrong"}).json["state"] == "rejected"
+    assert own_door.send("POST", f"{where}/restore", *ask).json["state"] == "sealed"
+    assert own_door.get(where, "lea", Scope.STAGING).status_code == 404
+    assert own_door.get("/batches?since=2999-01-01", *ask).json == []
+    assert [each.actor for each in entries(own_door.built.database) if each.action == "batch.reject"] == ["rita"]
