@@ -52,7 +52,8 @@ def remote(ctx: click.Context, url: str, token_file: Path | None, authority: Pat
 
     \b
     Examples:
-      archimed remote --url https://archive.example.org --token-file token ls 2008-0003/E001
+      export ARCHIMED_URL=https://archive.example.org ARCHIMED_TOKEN_FILE=token
+      archimed remote ls 2008-0003/E001
       archimed remote query 'EchoTime >= 3 ms' --paths
       archimed remote staging accept 3 --study 2008-0003 --exam E001
     """
