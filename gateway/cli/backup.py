@@ -10,6 +10,7 @@ from catalog import clock, marks
 from catalog.lifecycle import backup as backups
 from catalog.lifecycle.backup import check as checking
 from catalog.lifecycle.backup import create as creating
+from catalog.lifecycle.backup import repository
 from catalog.lifecycle.backup.folder import BackupFolder
 from catalog.pure.errors import Refused
 from gateway.cli.administering import actor, catalogue
@@ -90,6 +91,8 @@ def create(
                 staging=(config.staging.path, apart.staging if staging_to else target.staging) if with_staging else None,
                 closed=config.audit.path, keep=keep, progress=_summed(advance),
             )  # fmt: skip
+    if config.backup.repository:
+        repository.put(config.backup.repository, config.backup.repository_password_file, folder.resolve())
     not_copied = [{"study": study, "sha256": digest, "size": size} for study, digest, size in made.about.not_copied]
     if as_json:
         print_json(

@@ -78,12 +78,16 @@ class Backup:
     """`[backup]`: the folder that `archimed backup create` brings up to date where none is named, and what goes into it.
 
     `with_staging`: also what waits at the gate, which holds names; `staging_path`: that goes to a folder of its own, on an
-    encrypted disk, say. `keep_catalogues` older catalogues stay. Doctor warns when the newest is older than `max_age_days`.
+    encrypted disk, say. `repository`: a restic or borg repository into which the folder goes then (`restic:/mnt/repository`),
+    encrypted with the password in `repository_password_file`. `keep_catalogues` older catalogues stay. Doctor warns when the
+    newest is older than `max_age_days`.
     """
 
     path: Annotated[Path | None, values.path] = None
     with_staging: Annotated[bool, values.truth] = False
     staging_path: Annotated[Path | None, values.path] = None
+    repository: Annotated[str, values.repository] = ""
+    repository_password_file: Annotated[Path | None, values.secret_path] = None
     keep_catalogues: Annotated[int, values.whole(1, 1000)] = 7
     max_age_days: Annotated[int, values.whole(1, 365)] = 7
 

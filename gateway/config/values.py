@@ -173,6 +173,15 @@ def path(value: object, folder: Path) -> Path:
     return folder / found
 
 
+def repository(value: object, _folder: Path) -> str:
+    """Read the place of a restic or borg repository, the program before it."""
+    found = _of_type(value, str)
+    kind, _, place = found.partition(":")
+    if kind not in {"restic", "borg"} or not place or place.startswith("-"):
+        raise ValueError("restic:PLACE or borg:PLACE is needed")
+    return found
+
+
 def socket_path(value: object, folder: Path) -> Path:
     """Read the path of a Unix socket, which the kernel wants short."""
     found = path(value, folder)

@@ -7,6 +7,7 @@ listed     the objects that a catalogue names
 staged     the staging folder, mirrored
 create     brings a backup up to date
 check      the drill
+repository its folder, put into a restic or borg repository
 """
 
 from catalog.lifecycle.backup.running import is_running, newest
