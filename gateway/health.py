@@ -14,10 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from archimedfs import mountpoint as mountpoints
 from catalog import clock, marks
 from catalog.database import Database
+from catalog.generation import Generations
 from catalog.jobs import waiting_jobs
 from catalog.pure.errors import ArchimedError
 from gateway.config import Config
-from gateway.wiring import open_generations
 
 LEAST_FREE = 64 * 1024 * 1024
 """Bytes below which a disk counts as full."""
@@ -41,10 +41,10 @@ class Answer:
 class Readiness:
     """Looks whether everything that a request may need is there; asked again and again."""
 
-    def __init__(self, config: Config, database: Database) -> None:
+    def __init__(self, config: Config, database: Database, generations: Generations) -> None:
         self._config = config
         self._database = database
-        self._generations = open_generations(config, database)
+        self._generations = generations
         mounts = {"archive_mount": config.mounts.archive, "staging_mount": config.mounts.staging}
         self._mounts = {name: MountProbe(path) for name, path in mounts.items() if path is not None}
 

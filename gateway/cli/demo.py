@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from catalog.pure.errors import Unavailable
+from gateway.cli.output import print_records
 from gateway.demo import processes
 from gateway.demo.folder import DemoFolder, prepare, unmount_left_over
 from gateway.demo.operator import Operator
@@ -31,8 +32,8 @@ def demo(folder: Path, once: bool) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(highlight=False, soft_wrap=True)
     place = prepare(folder)
-    operator = Operator(place.config)
-    tour = Tour(console, operator)
+    cli = click.get_current_context().find_root().command
+    tour = Tour(console, Operator(cli, place.config), lambda records: print_records(records, list(records[0]), as_json=False))
     with ExitStack() as stack:
         stack.callback(unmount_left_over, place.mountpoint)
         tour.set_up()

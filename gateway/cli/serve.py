@@ -59,7 +59,7 @@ def _http(config: Config) -> Part:
     from gateway.http import server
     from gateway.http.app import Front, WSGIApplication
     from gateway.http.metrics import Metrics
-    from gateway.wiring import open_archive, open_database, open_http_parts
+    from gateway.wiring import open_archive, open_database, open_generations, open_http_parts
 
     listener = listen(config.http.host, config.http.port, "[http] port")
     local = [listen_locally(config.http.socket, "[http] socket")] if config.http.socket else []
@@ -70,7 +70,8 @@ def _http(config: Config) -> Part:
         keeper = Keeper(database)
         keeper.start()
         metrics, archive = Metrics(partial(figures.look, database)), open_archive(config, database, keeper)
-        parts = open_http_parts(config, database, archive, metrics, Readiness(config, database).look)
+        readiness = Readiness(config, database, open_generations(config, database))
+        parts = open_http_parts(config, database, archive, metrics, readiness.look)
         return Front(parts, credentials.open(database, keeper.refusals), metrics, at_end=keeper.stop)
 
     def run(ready: Callable[[], None], alive: Callable[[], None]) -> None:

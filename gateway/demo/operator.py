@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gateway.cli.frame import cli
+import click
 
 
 class Operator:
-    """Types `archimed` commands for one configuration."""
+    """Types `archimed` commands for one configuration. `cli`: the command line."""
 
-    def __init__(self, config: Path) -> None:
+    def __init__(self, cli: click.Command, config: Path) -> None:
+        self._cli = cli
         self._config = str(config)
 
     def run(self, *arguments: str) -> str:
@@ -31,7 +32,7 @@ class Operator:
         """
         written = io.BytesIO()
         with io.TextIOWrapper(written, encoding="utf-8", write_through=True) as stream, contextlib.redirect_stdout(stream):
-            cli.main(["--config", self._config, *arguments], prog_name="archimed", standalone_mode=False)
+            self._cli.main(["--config", self._config, *arguments], prog_name="archimed", standalone_mode=False)
             stream.flush()
             return written.getvalue()
 

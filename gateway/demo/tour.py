@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.progress import track
 
 from catalog.pure.errors import Damaged, Refused, Unavailable
-from gateway.cli.output import print_records
 from gateway.demo import phantom, proof
 from gateway.demo.operator import Operator
 from gateway.demo.processes import Scanner
@@ -37,8 +36,9 @@ class _Sent:
 class Tour:
     """Leads through the appliance; each method is one stage, and they come in this order."""
 
-    def __init__(self, console: Console, operator: Operator) -> None:
+    def __init__(self, console: Console, operator: Operator, print_table: Callable[[list[dict[str, Any]]], None]) -> None:
         self._console = console
+        self._print_table = print_table
         self._operator = operator
         self._phantom: list[Path] = []
         self._sent: list[_Sent] = []
@@ -189,7 +189,7 @@ class Tour:
     def _list(self, records: list[dict[str, Any]]) -> None:
         written = io.StringIO()
         with contextlib.redirect_stdout(written):
-            print_records(records, list(records[0]), as_json=False)
+            self._print_table(records)
         self._quote(written.getvalue())
 
     def _quote(self, text: str) -> None:

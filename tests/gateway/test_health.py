@@ -17,13 +17,15 @@ from gateway.config import load
 from gateway.health import MountProbe, Readiness
 from gateway.http import service
 from gateway.http.metrics import Metrics
+from gateway.wiring import open_generations
 from tests.builders import BuiltArchive
 
 
 @pytest.fixture
 def readiness(built: BuiltArchive) -> Readiness:
     Staging(built.folder / "var" / "staging").prepare()
-    return Readiness(load(built.config), built.database)
+    config = load(built.config)
+    return Readiness(config, built.database, open_generations(config, built.database))
 
 
 def problems(readiness: Readiness) -> dict[str, str]:
