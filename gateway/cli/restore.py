@@ -9,9 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-import sqlalchemy as sa
 
-from catalog import durable, marks
+from catalog import marks
 from catalog.database import Database, migrate, shape
 from catalog.lifecycle.backup import snapshot
 from catalog.lifecycle.backup.folder import About, BackupFolder
@@ -20,6 +19,7 @@ from catalog.lifecycle.backup.staged import add_files, mirror
 from catalog.lifecycle.restore import Restore, Restored
 from catalog.pure.errors import Refused
 from gateway.cli.administering import actor
+from gateway.cli.beside import made_beside
 from gateway.cli.common import configuration, json_option
 from gateway.cli.output import print_json
 from gateway.cli.progress import bar
@@ -114,29 +114,15 @@ def _working(config: Config, *, replace: bool) -> Iterator[Database]:
                 f"the database {database.url.database} holds a catalogue: rename it (alter database ... rename to ...), create"
                 " an empty one of that name, and try again"
             )
-        yield from _closed(database)
+        with closing(database):
+            yield database
         return
     target = Path(database.url.database or "")
     if target.exists() and not replace:
         raise Refused(f"there is a catalogue already: {target}; --replace moves it aside and goes on")
     _require_unused(target)
-    temporary = target.with_name(f".{target.name}.restored")
-    with durable.translated("the catalogue cannot be written"):
-        durable.make_folder(target.parent)
-        for ending in ("", "-wal", "-shm"):
-            temporary.with_name(temporary.name + ending).unlink(missing_ok=True)
-    yield from _closed(Database(sa.URL.create("sqlite", database=str(temporary)).render_as_string()))
-    with durable.translated("the catalogue cannot be written"):
-        _move_aside(target)
-        temporary.replace(target)
-        durable.sync_folder(target.parent)
-
-
-def _closed(database: Database) -> Iterator[Database]:
-    try:
-        yield database
-    finally:
-        database.close()
+    with made_beside(target, lambda: _move_aside(target)) as made:
+        yield made
 
 
 def _require_unused(target: Path) -> None:
