@@ -16,6 +16,7 @@ from catalog.administration.nodes import (
     own_login,
     remove_node,
 )
+from catalog.administration.routes import Route, add_route, list_routes, remove_route
 from catalog.administration.sources import (
     Source,
     SourceAddress,
@@ -42,11 +43,12 @@ from catalog.administration.web_sessions import WebSession, begin_session, end_s
 from catalog.audit import Actor
 
 __all__ = [
-    "Actor", "Centre", "DicomNode", "Grant", "Scope", "Source", "SourceAddress", "Study", "StudyDetails", "Token", "User",
-    "WebSession", "add_centre", "add_grant", "add_node", "add_source", "add_user", "address_of_source", "assign",
-    "begin_session", "calling_node", "close_study", "create_own_token", "create_study", "create_token", "destination",
-    "end_sessions", "find_session", "list_centres", "list_grants", "list_nodes", "list_sessions", "list_sources",
-    "list_studies", "list_tokens", "list_users", "own_login", "principal", "remove_centre", "remove_grant", "remove_node",
-    "remove_source", "remove_user", "revoke_own_token", "revoke_token", "set_reviewers", "set_role", "set_source",
-    "set_study", "show_study", "token_digest",
+    "Actor", "Centre", "DicomNode", "Grant", "Route", "Scope", "Source", "SourceAddress", "Study", "StudyDetails",
+    "Token", "User", "WebSession", "add_centre", "add_grant", "add_node", "add_route", "add_source", "add_user",
+    "address_of_source", "assign", "begin_session", "calling_node", "close_study", "create_own_token", "create_study",
+    "create_token", "destination", "end_sessions", "find_session", "list_centres", "list_grants", "list_nodes",
+    "list_routes", "list_sessions", "list_sources", "list_studies", "list_tokens", "list_users", "own_login",
+    "principal", "remove_centre", "remove_grant", "remove_node", "remove_route", "remove_source", "remove_user",
+    "revoke_own_token", "revoke_token", "set_reviewers", "set_role", "set_source", "set_study", "show_study",
+    "token_digest",
 ]  # fmt: skip

@@ -18,8 +18,9 @@ from catalog.exchange.deliveries import (
     waiting_files,
     whose,
 )
+from catalog.exchange.routes import queue_routes
 
 __all__ = [
     "Delivery", "FileState", "Waiting", "count_try", "find_delivery", "pause_before", "queue_commitment", "queue_files",
-    "receipt", "settle", "try_failed_again", "waiting_files", "whose",
+    "queue_routes", "receipt", "settle", "try_failed_again", "waiting_files", "whose",
 ]  # fmt: skip

@@ -219,13 +219,13 @@ def _all_series(_database: Database, _scope: Scope, _query: Query, exam: _Exam, 
 
 
 def _images(database: Database, scope: Scope, query: Query, exam: _Exam, found: Sequence[_Series]) -> Iterator[Answer]:
-    above = Query(Level.SERIES, {keyword: key for keyword, key in query.keys.items() if keyword in _ABOVE_IMAGE})
     wanted = query.wanted("SOPInstanceUID")
     for of_study in _studies_of(found):
         study = _study(exam, of_study)
         for one in of_study:
-            values = {keyword: value for keyword, value in _series(study, one).items() if keyword in _ABOVE_IMAGE}
-            if not above.matches(values):
+            # What all its files share is compared here; the rest, in the files.
+            values = {keyword: value for keyword, value in _series(study, one).items() if keyword not in _COUNTS}
+            if not query.matches(values):
                 continue
             statement = visible_files(scope.user, files.c.id, files.c.size, files.c.sha256).where(files.c.series_id == one.row)
             if wanted:
@@ -235,10 +235,7 @@ def _images(database: Database, scope: Scope, query: Query, exam: _Exam, found: 
                 yield Answer(values, Instance(row.id, row.size, bytes(row.sha256), *kinds))
 
 
-_ABOVE_IMAGE = frozenset({
-    "PatientID", "PatientName", "IssuerOfPatientID", "StudyInstanceUID", "SeriesInstanceUID", "ClinicalTrialProtocolID",
-    "ClinicalTrialSubjectID", "StudyDescription", "StudyID",
-})  # fmt: skip
+_COUNTS = frozenset({"NumberOfStudyRelatedSeries", "NumberOfStudyRelatedInstances", "NumberOfSeriesRelatedInstances"})
 _Maker = Callable[[Database, Scope, Query, _Exam, Sequence[_Series]], Iterator[Answer]]
 _MAKERS: dict[Level, _Maker] = {
     Level.PATIENT: _patients, Level.STUDY: _studies, Level.SERIES: _all_series, Level.IMAGE: _images,

@@ -40,6 +40,7 @@ _COMMANDS = {
     "cat": ("tree", "Write an archived file's bytes to standard output."),
     "query": ("query", "Find series and files by their metadata."),
     "send": ("send", "Send DICOM files of the archive to a node."),
+    "route": ("route", "Have what is published sent to a node by itself."),
     "stats": ("stats", "Count what the archive holds."),
     "remote": ("remote", "Do the same on an archive elsewhere, over HTTP."),
     "mount": ("mount", "Mount the archive as a read-only folder."),

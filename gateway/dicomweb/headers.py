@@ -28,7 +28,10 @@ from gateway.dicomweb import model
 MOST_BYTES = 256 << 20
 """Memory for compressed headers in one process: those of some 200,000 images."""
 
-_OVERHEAD = 300
+SHORT = ("SOPClassUID", "SOPInstanceUID", "InstanceNumber", "Rows", "Columns", "BitsAllocated", "NumberOfFrames")
+"""What every search of instances answers with (PS3.18 table 10.6.3-5): kept as values."""
+
+_OVERHEAD = 1200
 _UNDEFINED = 0xFFFFFFFF
 _PIXEL_TAGS = {
     tag: keyword for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData") if (tag := tag_for_keyword(keyword))
@@ -42,7 +45,7 @@ class Headers:
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most = most_bytes
         self._size = 0
-        self._kept: OrderedDict[int, bytes] = OrderedDict()
+        self._kept: OrderedDict[int, _Kept] = OrderedDict()
         self._turn = threading.Lock()
 
     def text(self, view: View, instance: Instance, program: str) -> str:
@@ -52,29 +55,41 @@ class Headers:
             NotFound: it is not granted any more.
             Unreadable, Damaged, Unavailable: it cannot be read.
         """
-        with self._turn:
-            packed = self._kept.pop(instance.row, None)
-            if packed is not None:
-                self._kept[instance.row] = packed
-        if packed is None:
-            packed = zlib.compress(_read(view, instance, program).encode(), _LEVEL)
-            self._keep(instance.row, packed)
-        return zlib.decompress(packed).decode()
+        return zlib.decompress(self._of(view, instance, program).packed).decode()
 
     def values(self, view: View, instance: Instance, program: str) -> Mapping[str, Any]:
         """Return a file's data set without pixels, by tag; see `text`."""
         found: dict[str, Any] = json.loads(self.text(view, instance, program))
         return found
 
-    def _keep(self, row: int, packed: bytes) -> None:
+    def short(self, view: View, instance: Instance, program: str) -> Mapping[str, tuple[str, ...]]:
+        """Return what a file says of the attributes in `SHORT`, as text; see `text`."""
+        return self._of(view, instance, program).short
+
+    def _of(self, view: View, instance: Instance, program: str) -> "_Kept":
         with self._turn:
-            if row in self._kept:
-                return
-            self._kept[row] = packed
-            self._size += len(packed) + _OVERHEAD
-            while self._size > self._most:
-                _, old = self._kept.popitem(last=False)
-                self._size -= len(old) + _OVERHEAD
+            found = self._kept.get(instance.row)
+            if found is not None:
+                self._kept.move_to_end(instance.row)
+                return found
+        text = _read(view, instance, program)
+        found = _Kept(zlib.compress(text.encode(), _LEVEL), texts(json.loads(text), SHORT))
+        with self._turn:
+            if instance.row not in self._kept:
+                self._kept[instance.row] = found
+                self._size += len(found.packed) + _OVERHEAD
+                while self._size > self._most:
+                    _, old = self._kept.popitem(last=False)
+                    self._size -= len(old.packed) + _OVERHEAD
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is kept of a file: its JSON, compressed, and what most searches want of it."""
+
+    packed: bytes
+    short: Mapping[str, tuple[str, ...]]
 
 
 def _read(view: View, instance: Instance, program: str) -> str:

@@ -7,10 +7,12 @@ import base64
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from pydicom import Dataset
 from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 
 BASE = "@@INSTANCE@@"
@@ -21,9 +23,16 @@ _BYTES = frozenset({"OB", "OW", "OF", "OD", "OL", "OV", "UN"})
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 
+@cache
 def tag_of(keyword: str) -> str:
     """Return an attribute's tag as eight hexadecimal digits."""
     return f"{tag_for_keyword(keyword):08X}"
+
+
+@cache
+def vr_of(keyword: str) -> str:
+    """Return an attribute's value representation."""
+    return dictionary_VR(keyword)
 
 
 def attribute(vr: str, values: Sequence[str]) -> dict[str, Any]:
@@ -50,7 +59,7 @@ def _value(vr: str, text: str) -> Any:
 
 def answer(values: Mapping[str, Sequence[str]], keywords: Iterable[str]) -> dict[str, Any]:
     """Return the JSON of some attributes that are known by keyword, in the order of their tags."""
-    found = {tag_of(keyword): attribute(dictionary_VR(keyword), values.get(keyword, ())) for keyword in keywords}
+    found = {tag_of(keyword): attribute(vr_of(keyword), values.get(keyword, ())) for keyword in keywords}
     return dict(sorted(found.items()))
 
 
@@ -95,12 +104,33 @@ def _binary(vr: str, value: Any, uri: str) -> dict[str, Any]:
 
 
 def _plain(element: Any) -> dict[str, Any]:
+    vr, value = element.VR, element.value
+    converted: list[Any]
     try:
-        encoded: dict[str, Any] = element.to_json_dict(None, _INLINE_BYTES)
-        json.dumps(encoded, allow_nan=False)
-    except Exception:  # noqa: BLE001 - a value that is none of its kind; the others are none the worse
-        return {"vr": element.VR}
-    return encoded
+        values = value if isinstance(value, MultiValue | list) else [] if value is None or value == "" else [value]
+        if vr == "PN":
+            converted = [_name(each) for each in values]
+        elif vr in _WHOLE:
+            converted = [None if each is None or each == "" else int(each) for each in values]
+        elif vr in _REAL:
+            converted = [_real(each) for each in values]
+        elif vr == "AT":
+            converted = [f"{int(each):08X}" for each in values]
+        else:
+            converted = [str(each) for each in values]
+    except (ValueError, TypeError, OverflowError, AttributeError):
+        return {"vr": vr}  # a value that is none of its kind; the others are none the worse
+    return {"vr": vr, "Value": converted} if converted else {"vr": vr}
+
+
+def _real(value: Any) -> float | None:
+    number = None if value is None or value == "" else float(value)
+    return number if number is None or math.isfinite(number) else None
+
+
+def _name(value: Any) -> dict[str, str]:
+    groups = ("Alphabetic", "Ideographic", "Phonetic")
+    return {group: text for group, text in zip(groups, str(value).split("="), strict=False) if text}
 
 
 def element_at(dataset: Dataset, path: Sequence[str]) -> Any:

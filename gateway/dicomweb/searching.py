@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
+from pydicom.datadict import keyword_for_tag, tag_for_keyword
 
 from catalog.database import Database
 from catalog.pure.errors import ArchimedError, Invalid, Unavailable
-from catalog.retrieve import Answer, Level, Query, Scope, search
+from catalog.retrieve import Instance, Level, Query, Scope, search
 from catalog.retrieve.matching import Key
 from catalog.view import View
 from gateway.dicomweb import model
-from gateway.dicomweb.headers import Headers, texts
+from gateway.dicomweb.headers import SHORT, Headers, texts
 
 MOST_ANSWERS = 10_000
 _LONGEST_VALUE = 64 * 1024
@@ -32,13 +32,15 @@ _SERIES = (
     "Modality", "SeriesDescription", "SeriesInstanceUID", "SeriesNumber", "NumberOfSeriesRelatedInstances",
     "PerformedProcedureStepStartDate", "PerformedProcedureStepStartTime",
 )  # fmt: skip
-_INSTANCE = ("SOPClassUID", "SOPInstanceUID", "InstanceNumber", "Rows", "Columns", "BitsAllocated", "NumberOfFrames")
+_INSTANCE = SHORT
 _ALWAYS = {
     Level.STUDY: _STUDY, Level.SERIES: ("StudyInstanceUID", *_SERIES),
     Level.IMAGE: ("StudyInstanceUID", "SeriesInstanceUID", "Modality", *_INSTANCE),
 }  # fmt: skip
 _ABOVE = {Level.STUDY: (), Level.SERIES: _STUDY, Level.IMAGE: (*_STUDY, *_SERIES)}
 _NEVER = frozenset({"AvailableTransferSyntaxUID"})
+_KNOWN = frozenset({*_STUDY, *_SERIES, *_INSTANCE})
+Values = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def asked(level: Level, parameters: Sequence[tuple[str, str]], path: Mapping[str
             shown.append(keyword)
     keys.update({keyword: _key(keyword, value) for keyword, value in path.items()})
     # What is shown is asked for, too, so that it is found out.
-    keys = {keyword: Key(dictionary_VR(keyword)) for keyword in shown} | keys
+    keys = {keyword: Key(model.vr_of(keyword)) for keyword in shown} | keys
     return Asked(
         Query(level, keys), tuple(dict.fromkeys(shown)), everything, min(limit, MOST_ANSWERS), offset, tuple(warnings)
     )  # fmt: skip
@@ -115,7 +117,7 @@ def _keyword(name: str) -> str:
 def _key(keyword: str, value: str) -> Key:
     if len(value) > _LONGEST_VALUE:
         raise Invalid(f"the value of {keyword} is too long")
-    vr = dictionary_VR(keyword)
+    vr = model.vr_of(keyword)
     values = (value.replace(",", "\\") if vr == "UI" else value).split("\\")
     return Key(vr, tuple(text for each in values if (text := each.strip())))
 
@@ -155,38 +157,62 @@ class Searches:
         """
         matches = self._matches(wanted, scope, view, program)
         page = list(islice(matches, wanted.offset, wanted.offset + wanted.limit + 1))
-        found = [self._object(wanted, values, base) for values in page[: wanted.limit]]
-        return Found(found, len(page) > wanted.limit)
+        made = _Objects(wanted, base)
+        return Found([made.of(*match) for match in page[: wanted.limit]], len(page) > wanted.limit)
 
-    def _matches(self, wanted: Asked, scope: Scope, view: View, program: str) -> Iterator[Mapping[str, Sequence[str]]]:
+    def _matches(self, wanted: Asked, scope: Scope, view: View, program: str) -> Iterator[tuple[Values, Values]]:
+        """Yield what is known of each match from the catalogue, and from its file."""
         for answer in search(self._database, scope, wanted.query):
-            values = answer.values if answer.instance is None else self._with_header(wanted, answer, view, program)
-            if values is not None:
-                yield values
+            own = {} if answer.instance is None else self._header(wanted, answer.values, answer.instance, view, program)
+            if own is not None and wanted.query.matches(own):
+                yield answer.values, own
 
-    def _with_header(self, wanted: Asked, answer: Answer, view: View, program: str) -> Mapping[str, Sequence[str]] | None:
-        if answer.instance is None:
-            return answer.values
+    def _header(self, wanted: Asked, above: Values, instance: Instance, view: View, program: str) -> Values | None:
         try:
-            header = self._headers.values(view, answer.instance, program)
+            # What has to be compared, or was asked for by name, is looked for in the file if the catalogue does not have it.
+            sought = {keyword for keyword, key in wanted.query.keys.items() if key.wanted or keyword not in _KNOWN}
+            if not wanted.everything and sought <= above.keys() | frozenset(SHORT):
+                return self._headers.short(view, instance, program)
+            header = self._headers.values(view, instance, program)
         except Unavailable:
             raise
         except ArchimedError:
             return None  # one file that cannot be read is no answer
-        keywords = _all_of(header) if wanted.everything else tuple(wanted.query.keys)
-        found = texts(header, keywords)
-        return {**found, **answer.values} if wanted.query.matches(found) else None
+        return texts(header, _all_of(header) if wanted.everything else tuple(wanted.query.keys))
 
-    def _object(self, wanted: Asked, values: Mapping[str, Sequence[str]], base: str) -> dict[str, Any]:
-        keywords = [*wanted.shown, *values] if wanted.everything else wanted.shown
-        known = {**values, "InstanceAvailability": ("ONLINE",)}
-        url = _address(base, wanted.query.level, values)
-        chosen = [
-            keyword for keyword in dict.fromkeys(keywords)
-            if keyword not in _NEVER and tag_for_keyword(keyword) is not None and _is_told(keyword, wanted, known)
-        ]  # fmt: skip
-        found = {**model.answer(known, chosen), "00081190": {"vr": "UR", "Value": [url]}}
+
+class _Objects:
+    """Makes the JSON objects of one search. Those of a series share what the catalogue knows, which is made once."""
+
+    def __init__(self, wanted: Asked, base: str) -> None:
+        self._wanted = wanted
+        self._base = base
+        self._above: Values | None = None
+        self._shared: dict[str, Any] = {}
+        self._url = ""
+
+    def of(self, above: Values, own: Values) -> dict[str, Any]:
+        """Return the object of a match."""
+        level = self._wanted.query.level
+        if above is not self._above:
+            known = {**above, "InstanceAvailability": ("ONLINE",)}
+            keywords = self._keywords(known)
+            mine = [keyword for keyword in keywords if keyword in known or level is not Level.IMAGE]
+            self._above, self._shared = above, model.answer(known, mine)
+            self._url = _address(self._base, min(level, Level.SERIES, key=list(Level).index), above)
+        found = dict(self._shared)
+        url = self._url
+        if level is Level.IMAGE:
+            rest = [keyword for keyword in self._keywords(own) if keyword not in above and keyword != "InstanceAvailability"]
+            found |= model.answer(own, rest)
+            url += f"/instances/{own.get('SOPInstanceUID', ('',))[0]}"
+        found["00081190"] = {"vr": "UR", "Value": [url]}
         return dict(sorted(found.items()))
+
+    def _keywords(self, known: Values) -> list[str]:
+        wanted = self._wanted
+        keywords = dict.fromkeys([*wanted.shown, *known]) if wanted.everything else wanted.shown
+        return [keyword for keyword in keywords if keyword not in _NEVER and _is_told(keyword, wanted, known)]
 
 
 def _is_told(keyword: str, wanted: Asked, known: Mapping[str, Sequence[str]]) -> bool:
@@ -199,8 +225,8 @@ def _all_of(header: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _address(base: str, level: Level, values: Mapping[str, Sequence[str]]) -> str:
-    names = (("studies", "StudyInstanceUID"), ("series", "SeriesInstanceUID"), ("instances", "SOPInstanceUID"))
-    depth = {Level.STUDY: 1, Level.SERIES: 2, Level.IMAGE: 3}[level]
+    names = (("studies", "StudyInstanceUID"), ("series", "SeriesInstanceUID"))
+    depth = {Level.STUDY: 1, Level.SERIES: 2}[level]
     return base + "".join(f"/{name}/{values.get(keyword, ('',))[0]}" for name, keyword in names[:depth])
 
 

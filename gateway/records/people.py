@@ -2,7 +2,7 @@
 
 from typing_extensions import TypedDict
 
-from catalog.administration import Centre, DicomNode, Grant, Scope, Source, Token, User
+from catalog.administration import Centre, DicomNode, Grant, Route, Scope, Source, Token, User
 from catalog.pure.access import Role
 from gateway.records.moments import moment
 
@@ -82,6 +82,15 @@ class DicomNodeRecord(TypedDict):
     certificate: str
 
 
+class RouteRecord(TypedDict):
+    """What is published in a study goes to a DICOM node."""
+
+    id: int
+    study: str
+    node: str
+    created: str
+
+
 def user(found: User) -> UserRecord:
     """Return a user's object."""
     return UserRecord(id=found.id, login=found.login, role=found.role, created=moment(found.created))
@@ -127,3 +136,8 @@ def dicom_node(found: DicomNode) -> DicomNodeRecord:
         studies=None if found.studies is None else list(found.studies), created=moment(found.created), tls=found.tls,
         certificate=found.certificate,
     )  # fmt: skip
+
+
+def route(found: Route) -> RouteRecord:
+    """Return a route's object."""
+    return RouteRecord(id=found.id, study=found.study, node=found.node, created=moment(found.created))

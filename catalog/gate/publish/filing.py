@@ -16,6 +16,7 @@ from catalog.changes import ChangeKind, announce
 from catalog.database import Database
 from catalog.database.tables import batches as batches_table
 from catalog.derived import touch
+from catalog.exchange import queue_routes
 from catalog.gate.batches import Batch, as_columns, enqueue_effects
 from catalog.gate.publish import left_over, results, tree_rows
 from catalog.gate.publish.collecting import Collected
@@ -155,6 +156,7 @@ class Filing:
                 planned.added, batch.centre_id,
             )  # fmt: skip
             touched |= results.put(connection, batch, exam, planned.results, planned.added)
+            queue_routes(connection, target.study_id, exam, batch.id)
             if planned.exam is None:
                 touched.discard(NodeId(Kind.EXAM, exam))  # it was made here
             touch(connection, touched, planned.added)

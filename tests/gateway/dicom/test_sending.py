@@ -15,6 +15,7 @@ from catalog.database.tables import audit, jobs
 from catalog.exchange import Delivery, find_delivery, queue_files, receipt
 from catalog.gate.receive.commitments import Commitments
 from catalog.jobs import JobInfo, Queue, Worker, requeue, show_job, worker_name
+from catalog.pure.errors import Conflict, Refused
 from catalog.pure.jobs import JobState
 from gateway.dicom import Caller
 from gateway.dicom.sending import files_below
@@ -184,3 +185,25 @@ def test_one_association_at_a_time_for_each_node(sending: Sending) -> None:
     following = other.claim()
     assert following is not None
     assert following.id == second
+
+
+def test_what_is_published_goes_where_a_route_says(sending: Sending) -> None:
+    archive = sending.gate
+    administration.remove_node(archive.database, ROOT, "WS1")
+    sending.node.add()
+    with pytest.raises(Refused, match="is not granted"):
+        administration.add_route(archive.database, ROOT, STUDY, "WS1")
+    administration.add_grant(archive.database, ROOT, "node-WS1", STUDY)
+    administration.add_route(archive.database, ROOT, STUDY.lower(), "ws1")
+    with pytest.raises(Conflict, match="already"):
+        administration.add_route(archive.database, ROOT, STUDY, "WS1")
+    archive.published(image(study="7", patient_id="4717"), exam="E007")
+    archive.published(image(study="8", patient_id="4718"), exam="E008", study="other")
+    with sending.node.storing("+B") as folder:
+        while sending.work():
+            pass
+        assert [data_set(path.read_bytes()) for path in folder.iterdir()] == list(published(sending.node, "E007").values())
+    assert [(each.study, each.node) for each in administration.list_routes(archive.database)] == [(STUDY, "WS1")]
+    administration.remove_route(archive.database, ROOT, STUDY, "WS1")
+    archive.published(image(study="9", patient_id="4719"), exam="E009")
+    assert not sending.work()
