@@ -66,8 +66,8 @@ class Tree:
         if form in (Form.TEXT, Form.LETTERS):
             texts = self._counted(texts_of(read_all(dataset), form))
         elif form is Form.NUMBERS and h5a.exists(dataset, CLASS):
-            texts = next((a.texts for a in attributes if a.name == CLASS.decode()), None)
-            if texts == ("char",) and not h5a.exists(dataset, EMPTY):
+            kind = next((a.texts for a in attributes if a.name == CLASS.decode()), None)
+            if kind == ("char",) and not h5a.exists(dataset, EMPTY):
                 texts = self._counted(_characters(read_all(dataset)))
         return Node(path, False, attributes, tuple(names), texts, editable=form is Form.TEXT)
 
