@@ -2,13 +2,14 @@
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: help demo test coverage test-ad test-deploy check check-ansible dist bundle test-packages pins changelog
+.PHONY: help demo bench test coverage test-ad test-deploy check check-ansible dist bundle test-packages pins changelog
 
 help:
 	@echo "make demo         the whole appliance on loopback in ./demo/, until Ctrl-C"
 	@echo "make demo ONCE=1  the same, proves that what came in reads back, and ends"
 	@echo "make test         the test suite (ARGS='-k name' narrows it)"
 	@echo "make coverage     the same, with the branches that no test takes: build/coverage-html"
+	@echo "make bench QUICK=1  five minutes of ratios, beside those of the last release"
 	@echo "make test-ad      LDAP against a real Active Directory (Samba; needs root)"
 	@echo "make test-deploy  units and role on booted machines (systemd-nspawn; needs root)"
 	@echo "make test-packages  what make bundle packs"
@@ -32,6 +33,11 @@ coverage:
 	@.ci/install test
 	@mkdir -p build
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --cov --cov-report term --cov-report html $(ARGS)
+
+# Without QUICK: how each benchmark is run stands in its own page, benchmarks/*.md.
+bench:
+	@.ci/install test
+	@$(if $(filter-out 0 no,$(QUICK)),$(BIN)/python -m benchmarks.quick $(ARGS),ls benchmarks/*.md)
 
 test-ad:
 	@.ci/install test
