@@ -1,12 +1,11 @@
 """Statements on the driver's own cursor: the same answers, the same errors, a connection that broke replaced."""
 
 import itertools
-from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
 
-from catalog.database import Database, Prepared, migrate
+from catalog.database import Database, Prepared
 from catalog.database.tables import exams, studies
 from catalog.pure.errors import Unavailable
 
@@ -14,19 +13,11 @@ _CODE = sa.bindparam("code", type_=sa.String)
 BY_CODE = Prepared(sa.select(studies.c.id, studies.c.code).where(studies.c.code_key == _CODE))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest) -> Iterator[Database]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{request.getfixturevalue('tmp_path')}/catalog.db"
-    else:
-        url = request.getfixturevalue("postgresql_url")
-    opened = Database(url)
-    migrate.upgrade(opened)
-    with opened.write() as connection:
+@pytest.fixture(autouse=True)
+def _studies(database: Database) -> None:
+    with database.write() as connection:
         for code in ("S1", "S2"):
             connection.execute(studies.insert().values(code=code, code_key=code, description="", created=0))
-    yield opened
-    opened.close()
 
 
 def code(database: Database, wanted: str) -> str | None:
