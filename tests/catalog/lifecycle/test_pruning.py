@@ -4,8 +4,8 @@ import sqlalchemy as sa
 
 from catalog import changes, clock
 from catalog.changes import ChangeKind, announce
+from catalog.database.tables import batches, clock_watch, jobs, tokens
 from catalog.database.tables import changes as announced
-from catalog.database.tables import clock_watch, jobs, tokens
 from catalog.jobs import JobKind, enqueue
 from catalog.lifecycle.pruning import prune
 from catalog.pure.jobs import JobState
@@ -55,3 +55,22 @@ def test_nothing_goes_by_a_clock_that_jumped(built: BuiltArchive) -> None:
         connection.execute(clock_watch.insert().values(seen=clock.now() - 3 * DAY, doubted_until=0))
     prune(built.database)
     assert len(built.database.rows(sa.select(jobs))) == 5
+
+
+def test_batches_that_ended_long_ago_keep_who_decided_what(built: BuiltArchive) -> None:
+    now = clock.now()
+    values = {
+        "exam_code": "E001", "files": 3, "bytes": 9, "findings": '[{"rule": "x"}]', "summary": '[{"label": "a"}]', "reason": "",
+        "approved": 0, "opened": 1, "last_write": 1, "decided_by": "ada",
+    }  # fmt: skip
+    cases = [("published", 366), ("published", 364), ("checked", 366)]
+    with built.database.write() as connection:
+        for state, days in cases:
+            connection.execute(batches.insert().values(values | {"state": state, "decided": now - days * DAY}))
+    before = built.database.rows(sa.select(batches).order_by(batches.c.id))
+    prune(built.database)
+    first, *rest = built.database.rows(sa.select(batches).order_by(batches.c.id))
+    assert rest == before[1:]
+    others = [name for name in first._fields if name not in {"findings", "summary"}]
+    assert [getattr(first, name) for name in others] == [getattr(before[0], name) for name in others]
+    assert (first.findings, first.summary) == ("[]", "[]")
