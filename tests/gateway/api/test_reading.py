@@ -2,8 +2,10 @@
 
 import hashlib
 import io
+import socket
 import zipfile
 from base64 import b64decode
+from contextlib import suppress
 from urllib.parse import quote
 
 import pytest
@@ -12,7 +14,9 @@ from werkzeug.test import TestResponse
 from catalog.administration import Actor, Scope, create_token, list_tokens, remove_grant, revoke_token
 from catalog.audit import Wanted, list_reads
 from tests.behaviour.suite import BIG, BIG_FOLDER, BIG_FOLDER_FILES, ODD, RESULT, SERIES, SLICES, STUDY
+from tests.builders import BuiltArchive
 from tests.gateway.api.door import Door
+from tests.gateway.http.serving import Serving
 
 E1 = f"/studies/{STUDY}/exams/E001"
 
@@ -169,3 +173,20 @@ def test_a_token_alone_says_whose_it_is(own_door: Door) -> None:
         assert ask(wrong).status_code == 401
     revoke_token(own_door.built.database, Actor("root"), list_tokens(own_door.built.database)[-1].id)
     assert ask(f"Bearer {token}").status_code == 401
+
+
+def test_a_zip_on_its_way_is_cut_off_when_its_reader_loses_the_study(built: BuiltArchive) -> None:
+    built.user("anna")
+    built.study("S1")
+    built.grant("anna", "S1")
+    whole = 4 * (6 << 20)
+    built.add_series("S1/E1/001_MR_RAW", {f"{number}.bin": bytes([number]) * (whole // 4) for number in range(4)})
+    with Serving(built) as serving, socket.create_connection(("127.0.0.1", serving.port), timeout=30) as reader:
+        reader.sendall(f"GET /api/v1/zip/S1 HTTP/1.1\r\nHost: x\r\nAuthorization: {serving.authorization}\r\n\r\n".encode())
+        got = len(reader.recv(1024))
+        remove_grant(built.database, Actor("root"), "anna", "S1")
+        with suppress(ConnectionResetError):
+            while piece := reader.recv(1 << 20):
+                got += len(piece)
+        assert got < whole
+        assert serving.request("GET", "/api/v1/studies").body == b"[]\n"
