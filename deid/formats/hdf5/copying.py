@@ -40,12 +40,13 @@ class Copy:
         self._edited = {(path, name.encode()): texts for path, name, texts in orders.attributes}
         self._gone = frozenset(orders.gone)
         self._late: list[tuple[h5d.DatasetID, h5d.DatasetID]] = []
+        self._late_attributes: list[tuple[h5a.AttrID, h5a.AttrID]] = []
 
     def run(self) -> None:
         """Write all objects, then the references, whose aims exist only now."""
         for number, node in enumerate(self._tree.nodes, 1):
             path = node.path.encode()
-            if node.path in self._gone:
+            if node.path in self._gone or node.is_name:
                 continue
             if node.is_group:
                 self._group(node, path)
@@ -53,6 +54,15 @@ class Copy:
                 self._dataset(number, node, path)
         for old, new in self._late:
             self._references(old, new)
+        for told, made in self._late_attributes:
+            made.write(self._aimed(read_attribute(told)))
+        for place, there, is_symbolic in self._tree.links:
+            if there in self._gone:
+                continue
+            if is_symbolic:
+                self._target.links.create_soft(place.encode(), there.encode())
+            else:
+                self._target.links.create_hard(place.encode(), self._target, there.encode())
 
     def _group(self, node: Node, path: bytes) -> None:
         if path == b"/":
@@ -102,21 +112,39 @@ class Copy:
                 made = h5a.create(new, name, kind, attribute.get_space())
                 if texts is not None:
                     made.write(_array(texts, made.dtype, made.shape))
+                elif look(attribute.get_type())[0] is Form.REFERENCES:
+                    self._late_attributes.append((attribute, made))
                 elif attribute.get_space().get_simple_extent_npoints():
                     made.write(plain(read_attribute(attribute)))
 
     def _references(self, old: h5d.DatasetID, new: h5d.DatasetID) -> None:
         if old.get_space().get_simple_extent_npoints() > limits.REFERENCES:
             raise Refused("too many references")
-        values = read_all(old)
-        flat = values.reshape(-1)
-        for index, each in enumerate(flat):
-            if isinstance(each, h5py.Reference) and each:
-                aim = self._tree.places.get(address_of(h5r.dereference(each, self._source)))
-                if aim is None:
-                    raise Damaged("a reference to nothing")
-                flat[index] = h5r.create(self._target, aim.encode(), h5r.OBJECT)
-        _write_all(new, flat.reshape(values.shape))
+        _write_all(new, self._aimed(read_all(old)))
+
+    def _aimed(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """The same values, with references to the same objects in the new file; to one that is gone, to nothing."""
+        if values.dtype.names is not None:
+            new = plain(values)
+            for name in values.dtype.names:
+                new[name] = self._aimed(values[name])
+            return new
+        if values.dtype.kind != "O":
+            return values
+        new = np.empty(values.shape, dtype=values.dtype)
+        flat = new.reshape(-1)
+        for index, each in enumerate(values.reshape(-1)):
+            if isinstance(each, np.ndarray):
+                flat[index] = self._aimed(each)
+            else:
+                flat[index] = self._aim(each) if isinstance(each, h5py.Reference) and each else each
+        return flat.reshape(values.shape)
+
+    def _aim(self, reference: h5r.Reference) -> h5r.Reference:
+        aim = self._tree.places.get(address_of(h5r.dereference(reference, self._source)))
+        if aim is None:
+            raise Damaged("a reference to nothing")
+        return h5r.Reference() if aim in self._gone else h5r.create(self._target, aim.encode(), h5r.OBJECT)
 
 
 def _type_for(old: h5t.TypeID, texts: Sequence[str] | None) -> h5t.TypeID:

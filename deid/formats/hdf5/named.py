@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from deid.formats.hdf5.nodes import Attribute, Node
 
 _NEUTRAL = "removed"
+_SCALE = "DIMENSION_SCALE"  # of the HDF5 Dimension Scale Specification; netCDF's need them
+_NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable"
+_SCHEMA, _ITS_PLACE = "/specifications/", ".specloc"
 _KINDS = {"SNIRF": (".snirf", "SNIRF"), "MINC": (".mnc", "MINC"), "NWB": (".nwb", "NWB")}
 
 
@@ -69,6 +72,9 @@ class _Object:
 
     def decide(self) -> None:
         node = self._node
+        if self._known and node.path.startswith(_SCHEMA) and not node.is_group:
+            self._done.gone.append(node.path)  # NWB's own, with its authors; programs have it
+            return
         means = self._meaning(self._name)
         self._looked([*node.names, self._name])
         for attribute in node.attributes:
@@ -101,12 +107,18 @@ class _Object:
         inside = meaning(self._name) if self._node.is_group else Meaning.UNKNOWN
         own = meaning(attribute.name)
         means = inside if own is Meaning.UNKNOWN and inside.identifies else own
+        if attribute.name == _ITS_PLACE and self._known:
+            self._done.drop.append((self._node.path, attribute.name))
+            return
         self._looked([attribute.name, *attribute.names])
         if attribute.texts is None:
             if means.identifies:
                 self._work.note(self._place, "X", "attribute called like an identity")
                 self._done.drop.append((self._node.path, attribute.name))
             return
+        if attribute.name in ("CLASS", "NAME") and self._node.attribute("CLASS") == _SCALE:
+            means = Meaning.TERM if set(attribute.texts) <= {_SCALE, self._name, self._node.path} else Meaning.TEXT
+            means = Meaning.TERM if attribute.texts[0].startswith(_NO_VARIABLE) else means
         new = [self._text(text, means) for text in attribute.texts]
         if means.identifies and not self._known:
             self._done.drop.append((self._node.path, attribute.name))

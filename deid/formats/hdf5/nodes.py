@@ -23,7 +23,10 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A group or dataset. `editable`: its texts may be replaced by others."""
+    """A group or dataset. `editable`: its texts may be replaced by others.
+
+    `is_name`: only a name, of an object that stands elsewhere or of a type; its path and `names` alone count.
+    """
 
     path: str
     is_group: bool
@@ -31,6 +34,7 @@ class Node:
     names: tuple[str, ...] = ()
     texts: tuple[str, ...] | None = None
     editable: bool = False
+    is_name: bool = False
 
     def attribute(self, name: str) -> str:
         """The text of an attribute, or nothing."""
@@ -58,8 +62,9 @@ def node_from(message: dict[str, Any]) -> Node:
     )
     texts = None if message["texts"] is None else tuple(message["texts"])
     return Node(
-        message["path"], bool(message["is_group"]), attributes, tuple(message["names"]), texts, bool(message["editable"])
-    )
+        message["path"], bool(message["is_group"]), attributes, tuple(message["names"]), texts, bool(message["editable"]),
+        bool(message["is_name"]),
+    )  # fmt: skip
 
 
 def orders_from(message: dict[str, Any]) -> Orders:

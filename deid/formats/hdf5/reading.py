@@ -1,6 +1,6 @@
 """Telling what an HDF5 file holds: its groups, datasets, names and texts, in an order of our own. Runs in the child.
 
-Follows nothing out of the file: no link but plain ones, no storage elsewhere, no virtual datasets, no filter of a plug-in.
+Follows nothing out of the file: no link to other files, no storage elsewhere, no virtual datasets, no filter of a plug-in.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from deid.formats.hdf5.refusal import Damaged, Refused
 from deid.formats.hdf5.types import Form, look
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _FILTERS = (h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32)
 _LAYOUTS = (h5d.COMPACT, h5d.CONTIGUOUS, h5d.CHUNKED)
@@ -24,13 +24,20 @@ CLASS, EMPTY = b"MATLAB_class", b"MATLAB_empty"
 
 
 class Tree:
-    """All nodes of a file. `places`: paths by the address that references name."""
+    """All nodes of a file. `places`: paths by the address that references name.
+
+    `links`: further names of objects, each with where the object stands, and whether it is a symbolic one.
+    """
 
     def __init__(self, file: h5g.GroupID) -> None:
         self.nodes: list[Node] = []
         self.places: dict[int, str] = {}
+        self.links: list[tuple[str, str, bool]] = []
         self._text = 0
+        self._symbolic: list[tuple[h5g.GroupID, bytes, str]] = []
         self._walk(file, "", 0)
+        for group, name, path in self._symbolic:
+            self._link(group, name, path)
 
     def _walk(self, group: h5g.GroupID, path: str, depth: int) -> None:
         self._add(Node(path or "/", is_group=True, attributes=self._attributes(group)), group)
@@ -41,18 +48,38 @@ class Tree:
                 inner = f"{path}/{name.decode()}"
             except UnicodeDecodeError:
                 raise Refused("a name that is not UTF-8") from None
+            if group.links.get_info(name).type == h5l.TYPE_SOFT:
+                self._symbolic.append((group, name, inner))
+                continue
             each = h5o.open(group, name)
-            if isinstance(each, h5g.GroupID):
+            if (there := self.places.get(address_of(each))) is not None:
+                self._name(inner)
+                self.links.append((inner, there, False))
+            elif isinstance(each, h5g.GroupID):
                 self._walk(each, inner, depth + 1)
             elif isinstance(each, h5d.DatasetID):
                 self._add(self._dataset(each, inner), each)
             else:
-                raise Refused("types with names of their own")
+                self._name(inner, look(each)[1])  # a type: what it is called is in no use but by netCDF's compound types
+
+    def _link(self, group: h5g.GroupID, name: bytes, path: str) -> None:
+        """Note a symbolic link, which must lead to an object of the file."""
+        try:
+            there = self.places.get(address_of(h5o.open(group, name)))
+        except (KeyError, RuntimeError):
+            there = None
+        if there is None:
+            raise Refused("links to nothing")
+        self._name(path)
+        self.links.append((path, there, True))
+
+    def _name(self, path: str, names: Sequence[str] = ()) -> None:
+        self.nodes.append(Node(path, is_group=True, attributes=(), names=tuple(names), is_name=True))
+        if len(self.nodes) > limits.NODES:
+            raise Refused("too many objects")
 
     def _add(self, node: Node, each: h5g.GroupID | h5d.DatasetID) -> None:
         address = address_of(each)
-        if address in self.places:
-            raise Refused("objects that are linked more than once")
         self.places[address] = node.path
         self.nodes.append(node)
         if len(self.nodes) > limits.NODES:
@@ -76,8 +103,6 @@ class Tree:
         for name in attribute_names(owner):
             attribute = h5a.open(owner, name)
             form, names = look(attribute.get_type())
-            if form is Form.REFERENCES:
-                raise Refused("references in attributes")
             texts = self._counted(texts_of(read_attribute(attribute), form)) if form in (Form.TEXT, Form.LETTERS) else None
             found.append(Attribute(name.decode(), tuple(names), texts))
         return tuple(found)
@@ -93,8 +118,8 @@ def _links(group: h5g.GroupID) -> list[bytes]:
     if group.get_num_objs() > limits.NODES:
         raise Refused("too many objects")
     names = sorted(group)
-    if any(group.links.get_info(name).type != h5l.TYPE_HARD for name in names):
-        raise Refused("links to other places")
+    if any(group.links.get_info(name).type not in (h5l.TYPE_HARD, h5l.TYPE_SOFT) for name in names):
+        raise Refused("links to other files")
     return names
 
 
