@@ -67,7 +67,7 @@ def meaning(name: str) -> Meaning:
     squeezed = fold(_SQUEEZED.sub("", name))
     if not squeezed or len(name) > _LONGEST:
         return Meaning.UNKNOWN
-    for each in (Meaning.TERM, Meaning.BIRTH, Meaning.PERSON, Meaning.CODE, Meaning.DATE, Meaning.TEXT):
+    for each in (Meaning.TERM, Meaning.BIRTH, Meaning.PERSON, Meaning.CODE, Meaning.DATE, Meaning.AGE, Meaning.TEXT):
         if squeezed in _listed()[each.value]:
             return each
     if "birth" in squeezed or squeezed.endswith("dob"):
@@ -103,4 +103,6 @@ def _by_words(name: str) -> Meaning:
             return each
     if not known["date"].isdisjoint(words):
         return Meaning.DATE
+    if "age" in words:
+        return Meaning.AGE
     return Meaning.TEXT if not known["text"].isdisjoint(words) else Meaning.UNKNOWN

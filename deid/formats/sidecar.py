@@ -14,6 +14,7 @@ from deid.errors import Held
 from deid.formats.dating import moved
 from deid.formats.looks import in_line
 from deid.formats.meaning import Meaning, meaning
+from deid.rules import ages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from deid.formats.base import Work
 
 _DIGITS = re.compile(r"\d{6,}")
-_OLDEST = 89
 _SMALLEST_DATE = 10_000_000
 GONE = object()
 """What a value becomes that goes with its key."""
@@ -142,14 +142,13 @@ class Sidecar:
         return self._work.uid(path, str(value))
 
     def _age(self, path: str, value: str | float) -> Any:
-        found = re.fullmatch(r"0*(\d{1,3}(?:\.\d+)?)\s*([DWMY]?)", str(value).strip(), re.IGNORECASE)
-        if found is None:
-            return GONE
-        years = float(found[1]) / {"D": 365, "W": 52, "M": 12}.get(found[2].upper(), 1)
-        if years <= _OLDEST:
+        new = ages.capped_text(str(value).strip())
+        if new is None:
+            return self._text(path, value) if isinstance(value, str) else GONE
+        if new == str(value).strip():
             return value
         self._work.note(path, "C", "age over 89", str(value).encode())
-        return "090Y" if isinstance(value, str) else 90
+        return new if isinstance(value, str) else 90
 
     def _text(self, path: str, value: str | float) -> Any:
         if not isinstance(value, str):

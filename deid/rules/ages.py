@@ -8,6 +8,10 @@ from __future__ import annotations
 import re
 
 _AGE = re.compile(rb" *0*(\d{1,4})(?:[.,]\d+)? *([DWMYdwmyaAjJ]?)[a-zA-Z.]*[ \0]*")
+_WRITTEN = re.compile(
+    r"(?P<iso>P)?(?P<count>\d{1,4}(?:[.,]\d+)?) *(?P<unit>[dwmy]|days?|weeks?|months?|years?|yrs?)?(?(iso)[0-9A-Z.]*)",
+    re.IGNORECASE,
+)
 _PER_YEAR = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
 # Units of time as codes of UCUM (and DCM, SNOMED CT) have them, in parts of a year.
 _UNITS = {"a": 1.0, "a_j": 1.0, "a_t": 1.0, "a_g": 1.0, "y": 1.0, "yr": 1.0, "year": 1.0, "years": 1.0, "258707000": 1.0}
@@ -30,6 +34,22 @@ def capped(value: bytes) -> bytes:
         count, unit = int(count / {"D": 7, "W": 4.35, "M": 12}[unit]), {"D": "W", "W": "M", "M": "Y"}[unit]
     plain = b"%03d%s" % (count, unit.encode())
     return value if value.rstrip(b" \0") == plain else plain
+
+
+def capped_text(text: str) -> str | None:
+    """An age as people and ISO 8601 write it (``95``, ``95 years``, ``P95Y``, ``P90Y/P95Y``), above 89 years as 90, or None."""
+    parts = [_WRITTEN.fullmatch(part.strip()) for part in text.split("/")]
+    if not all(parts) or len(parts) > 2:
+        return None
+    return "/".join(_capped_part(part) for part in parts if part is not None)
+
+
+def _capped_part(found: re.Match[str]) -> str:
+    if float(found["count"].replace(",", ".")) / _PER_YEAR[(found["unit"] or "y")[0].upper()] < _CAP:
+        return found[0]
+    if found["iso"]:
+        return f"P{_CAP}Y"
+    return f"0{_CAP}Y" if found["count"].startswith("0") or len(found["unit"] or "") == 1 else str(_CAP)
 
 
 def capped_number(value: float, unit: str) -> float | None:

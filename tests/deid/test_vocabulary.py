@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from deid.rules import ages
 from deid.rules.vocabulary import clean_text
 
 
@@ -55,3 +56,12 @@ def test_the_rest_goes(text: str, left: str) -> None:
 def test_a_profile_adds_words_and_a_file_s_identities_take_them_away() -> None:
     assert clean_text("nback run1", frozenset({"nback"})) == "nback run1"
     assert clean_text("head coil", known=frozenset({"head"})) == "coil"
+
+
+@pytest.mark.parametrize(
+    ("written", "published"),
+    [("95", "90"), ("P95Y", "P90Y"), ("P90Y/P99Y", "P90Y/P90Y"), ("095Y", "090Y"), ("34 years", "34 years"),
+     ("P34Y6M", "P34Y6M"), ("1200 months", "90"), ("89.9", "89.9"), ("adult", None), ("", None), ("12/34/56", None)],
+)  # fmt: skip
+def test_ages_over_89_are_capped_as_they_are_written(written: str, published: str | None) -> None:
+    assert ages.capped_text(written) == published

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from deid.formats.dating import moved
 from deid.formats.looks import in_line
 from deid.formats.meaning import Meaning, meaning
+from deid.rules import ages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -135,6 +136,8 @@ class _Object:
             return moved(text, self._work, self._place) or self._words(text)
         if means is Meaning.UID:
             return self._work.uid(self._place, text.strip(" \0"))
+        if means is Meaning.AGE:
+            return self._age(text)
         if means is Meaning.TEXT:
             return self._words(text)
         if not self._known:
@@ -142,6 +145,14 @@ class _Object:
             return text
         plain = means is Meaning.TERM or self._work.is_known(text) or text.isnumeric()
         return text if plain and not any(True for _ in in_line(text)) else self._words(text)
+
+    def _age(self, text: str) -> str:
+        new = ages.capped_text(text.strip(" \0"))
+        if new is None:
+            return self._words(text)
+        if new != text.strip(" \0"):
+            self._work.note(self._place, "C", "age over 89", text.encode())
+        return new
 
     def _words(self, text: str) -> str:
         return self._work.text(self._place, text.encode(), "text").decode("ascii") or _NEUTRAL

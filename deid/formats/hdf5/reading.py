@@ -53,8 +53,7 @@ class Tree:
                 continue
             each = h5o.open(group, name)
             if (there := self.places.get(address_of(each))) is not None:
-                self._name(inner)
-                self.links.append((inner, there, False))
+                self._further(inner, there, symbolic=False)
             elif isinstance(each, h5g.GroupID):
                 self._walk(each, inner, depth + 1)
             elif isinstance(each, h5d.DatasetID):
@@ -70,8 +69,14 @@ class Tree:
             there = None
         if there is None:
             raise Refused("links to nothing")
+        self._further(path, there, symbolic=True)
+
+    def _further(self, path: str, there: str, *, symbolic: bool) -> None:
+        """Note a further name of an object, but for a group in itself: programs would walk it for ever."""
+        if f"{path}/".startswith(f"{there.rstrip('/')}/"):
+            raise Refused("a group that holds itself")
         self._name(path)
-        self.links.append((path, there, True))
+        self.links.append((path, there, symbolic))
 
     def _name(self, path: str, names: Sequence[str] = ()) -> None:
         self.nodes.append(Node(path, is_group=True, attributes=(), names=tuple(names), is_name=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -148,3 +149,51 @@ def test_texts_and_names_that_look_like_identities_hold_the_file(clean: Clean, t
                 file["signal"].attrs["x"] = text
         with pytest.raises(Held):
             clean(tmp_path / "a.h5", attesting("HDF5"))
+
+
+def nwb(path: Path) -> Path:
+    """As PyNWB writes: references in records and attributes, links, netCDF's dimensions, a type of its own, a cached schema."""
+    with h5py.File(path, "w") as file:
+        file.attrs.update({"nwb_version": "2.7.0", "namespace": "core", "neurodata_type": "NWBFile"})
+        file["session_start_time"], file["identifier"] = "2020-03-12T10:00:00+01:00", f"{NAME}-1"
+        subject = {"subject_id": NAME, "age": "P95Y", "sex": "F", "date_of_birth": "1925-04-12T00:00:00+00:00"}
+        for key, value in subject.items():
+            file[f"general/subject/{key}"] = value
+        file.create_group("general/devices/amp").attrs["description"] = f"amplifier of {NAME}"
+        data = file.create_dataset("acquisition/raw/data", data=SIGNAL)
+        file["acquisition/raw/device"] = h5py.SoftLink("/general/devices/amp")
+        file["acquisition/raw/same"] = data
+        file["acquisition/raw/age"] = "34 years"
+        file["time"] = np.arange(len(SIGNAL))
+        file["time"].make_scale("time")
+        data.dims[0].attach_scale(file["time"])
+        shown = np.zeros(2, [("idx_start", "i4"), ("count", "i4"), ("timeseries", h5py.ref_dtype)])
+        shown["count"], shown["timeseries"][:] = 5, [file["acquisition/raw"].ref, file["general/subject/date_of_birth"].ref]
+        file["intervals/trials/timeseries"] = shown
+        file["intervals/trials"].attrs["table"] = file["acquisition/raw"].ref
+        file["kind"] = np.dtype([("a", "i4"), ("b", "f8")])
+        file["rows"] = np.ones(3, file["kind"].dtype)
+        file["specifications/core/2.7.0/namespace"] = json.dumps({"author": ["A. Tritt"], "contact": "a@example.org"})
+        file.attrs[".specloc"] = file["specifications"].ref
+    return path
+
+
+def test_references_links_and_types_of_nwb_lead_where_they_led(clean: Clean, tmp_path: Path) -> None:
+    out, _ = clean(nwb(tmp_path / "a.nwb"))
+    assert MARK not in out
+    assert b"Tritt" not in out
+    with h5py.File(io.BytesIO(out)) as file:
+        raw = file["acquisition/raw"]
+        assert raw.get("device", getlink=True).path == "/general/devices/amp"
+        assert raw["same"] == raw["data"]
+        assert np.array_equal(raw["data"], SIGNAL)
+        assert raw["data"].dims[0][0] == file["time"]
+        assert (file["time"].attrs["CLASS"], file["time"].attrs["NAME"]) == (b"DIMENSION_SCALE", b"time")
+        first, second = file["intervals/trials/timeseries"]["timeseries"]
+        assert file[first] == raw == file[file["intervals/trials"].attrs["table"]]
+        assert not second  # what it led to is gone
+        assert list(file["rows"]["b"]) == [1.0] * 3
+        texts = [text_of(file, f"general/subject/{key}") for key in ("subject_id", "age", "sex")]
+        assert texts == ["E001", "P90Y", "F"]
+        assert text_of(file, "acquisition/raw/age") == "34 years"
+        assert ".specloc" not in file.attrs
