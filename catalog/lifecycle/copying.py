@@ -6,6 +6,7 @@ May live here: one object, proved. Not: which ones, and why.
 import hashlib
 from collections.abc import Callable, Iterator
 
+from catalog import durable
 from catalog.pure.errors import Damaged
 from catalog.store import Deposit, ObjectStore, StoredObject
 
@@ -33,7 +34,8 @@ def add_copy(
     try:
         for piece in pieces(source, study, stored):
             digest.update(piece)
-            file.write(piece)
+            with durable.translated("the copy cannot be written"):
+                file.write(piece)
             progress(len(piece))
         if digest.digest() != stored.digest:
             raise Damaged("the object's bytes are not those that were archived")

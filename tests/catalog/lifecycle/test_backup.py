@@ -20,8 +20,11 @@ from catalog.lifecycle.backup.listed import named
 from catalog.lifecycle.backup.running import Running
 from catalog.pure.errors import Conflict, Damaged, OutOfSpace, Refused
 from catalog.pure.generation import Mark
+from catalog.store import steps
 from catalog.store.local import LocalStore
-from tests.builders import BuiltArchive
+from tests.binning import Binning
+from tests.builders import BuiltArchive, built_in
+from tests.catalog.disks import FragileDisk
 
 if TYPE_CHECKING:
     from catalog.store import StoredObject
@@ -262,3 +265,43 @@ def test_a_page_of_files_never_ends_the_list(kept_on_sqlite: Kept, monkeypatch: 
     monkeypatch.setattr("catalog.lifecycle.backup.listed._PAGE", 1)
     assert [one.row for one in named(kept_on_sqlite.database)] == [1, 2, 3, 4]
     assert [one.row for one in named(kept_on_sqlite.database, after=1, until=3)] == [2, 3]
+
+
+def test_a_backup_that_is_said_to_be_complete_survives_a_power_cut(kept_on_sqlite: Kept, tmp_path: Path) -> None:
+    kept = kept_on_sqlite
+    disk = FragileDisk(tmp_path)
+    try:
+        kept.folder = BackupFolder(disk.folder / "backup")
+        kept.copy = LocalStore(disk.folder / "backup/store")
+        for _ in range(2):
+            kept.create()
+            disk.cut()
+            assert kept.check().lacking == []
+            kept.built.add_series("S/E/002_RAW", {"3.raw": b"three"})
+    finally:
+        disk.unmount()
+
+
+def test_a_purge_survives_a_power_cut_and_says_no_more_than_it_did(tmp_path: Path) -> None:
+    """What is purged is gone, or its entry is there to be purged again; the manifests say the same."""
+    disk = FragileDisk(tmp_path)
+    try:
+        with built_in(disk.folder) as built:
+            built.study("S")
+            built.user("ada")
+            built.grant("ada", "S")
+            built.add_series("S/E/001_RAW", {"1.raw": b"one", "2.raw": b"two"})
+            binning = Binning(built)
+            entry = binning.put("S/E/001_RAW/1.raw")
+            binning.purge(entry.id)
+        disk.cut()
+        database = Database(f"sqlite:///{disk.folder}/var/catalog.db")
+        store = LocalStore(disk.folder / "var/store")
+        row = database.row(sa.select(bin_entries.c.state))
+        assert row is not None
+        assert row.state == "purged"
+        assert len(store.list("S")) == 1
+        assert [told.is_end for told in steps.read_all(store, "S")] == [True]
+        database.close()
+    finally:
+        disk.unmount()

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.builders import BuiltArchive
+from tests.catalog.disks import mounted_tmpfs
 from tests.gateway.cli.conftest import Run, command, done, environment, refused
 
 STUDY = "2008-0003"
@@ -185,3 +186,17 @@ def test_the_configuration_says_where_and_what(filled: BuiltArchive, archimed: R
     (filled.folder / "var").rename(filled.folder / "gone")
     done(archimed("restore", tmp_path / "b"))
     assert (filled.folder / "var/staging/received/session/1").read_bytes() == b"names"
+
+
+def test_a_full_disk_is_told_and_gone_on_with_once_there_is_room(filled: BuiltArchive, archimed: Run, tmp_path: Path) -> None:
+    done(archimed("backup", "create", tmp_path / "whole"))
+    with mounted_tmpfs(tmp_path / "small", "size=6m") as small:
+        assert "full" in refused(archimed("backup", "create", small / "b"))
+        assert "no complete backup" in refused(archimed("restore", small / "b"))
+        text = filled.config.read_text()
+        filled.config.write_text(text.replace(f"{filled.folder}/var", f"{small}/var"))
+        (small / "b").rename(small / "gone")
+        assert "full" in refused(archimed("restore", tmp_path / "whole"))
+        assert not (small / "var/catalog.db").exists()
+        subprocess.run(["mount", "-o", "remount,size=80m", small], check=True)
+        assert "1 studies, 100 files" in done(archimed("restore", tmp_path / "whole"))
