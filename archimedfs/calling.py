@@ -6,6 +6,7 @@ server would make every reader of the mount wait with it.
 
 from collections.abc import Awaitable, Callable
 from typing import ParamSpec, Protocol, TypeVar
+from weakref import WeakKeyDictionary
 
 import trio
 
@@ -42,3 +43,31 @@ class InThread:
     ) -> _Answer:
         """Return what the function returns, or raise what it raises; others are served meanwhile."""
         return await trio.to_thread.run_sync(lambda: function(*args, **named), limiter=self._limiter)
+
+
+class InThreadOfUser:
+    """Calls on other threads, half of them at most for one user: whose batch is being sealed keeps nobody else waiting."""
+
+    def __init__(self, threads: int = _THREADS) -> None:
+        self._call = InThread(threads)
+        self._most = max(1, threads // 2)
+        self._shares: WeakKeyDictionary[object, trio.CapacityLimiter] = WeakKeyDictionary()
+
+    async def __call__(
+        self,
+        user: object,
+        function: Callable[_Parameters, _Answer],
+        /,
+        *args: _Parameters.args,
+        **named: _Parameters.kwargs,
+    ) -> _Answer:
+        """Return what the function returns, or raise what it raises.
+
+        Args:
+            user: as whom it is called: one object for each user, which is not kept alive.
+        """
+        share = self._shares.get(user)
+        if share is None:
+            share = self._shares[user] = trio.CapacityLimiter(self._most)
+        async with share:
+            return await self._call(function, *args, **named)

@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 
 import pyfuse3
 
-from archimedfs.calling import Caller, InThread
+from archimedfs.calling import Caller, InThreadOfUser
 from archimedfs.errnos import answering
 from archimedfs.handlers import ROOT_UID, Handlers, discard, refuse_strangers
 from archimedfs.inode_table import InodeTable, Node
@@ -63,7 +63,7 @@ class StagingLookup(Handlers[StagedInbox]):
     def __init__(self, inboxes: Inboxes, user_roots: UserRoots[StagedInbox], caller: Caller) -> None:
         super().__init__(user_roots, caller)
         self._inboxes = inboxes
-        self._change_in_thread = InThread()
+        self._change_in_thread = InThreadOfUser()
         self._files: dict[int, OpenStaged] = {}
         self._folders: dict[int, _Listing] = {}
 
@@ -184,7 +184,7 @@ class StagingLookup(Handlers[StagedInbox]):
     ) -> _Answer:
         """Call for a user in another thread, once; what was lost meanwhile is not answered."""
         epoch = user_root.epoch
-        answer = await self._change_in_thread(function, *args, **named)
+        answer = await self._change_in_thread(user_root, function, *args, **named)
         if user_root.epoch != epoch or user_root.is_over:
             try:
                 await self._ask(user_root, user_root.shown.inbox.stat, place[:1])

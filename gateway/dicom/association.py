@@ -74,6 +74,7 @@ class Association:
         self._request = request
         self._turn = threading.Lock()  # guards the two flags
         self._busy = self._stopping = False
+        self._fed = time.monotonic()
         self._contexts: dict[int, Context] = {}
         self._sessions: dict[int, Session] = {}  # by command field
         self._stream = pdu.Stream(())
@@ -83,6 +84,10 @@ class Association:
         self._command = bytearray()
         self._command_context: int | None = None
         self._operation: Operation | None = None
+
+    def fed_within(self, seconds: float) -> bool:
+        """Whether it began, or something of a data set came, so short a time ago: who only sends echoes keeps no batch open."""
+        return time.monotonic() - self._fed < seconds
 
     def serve(self) -> None:
         """Do everything, and close the connection."""
@@ -227,6 +232,7 @@ class Association:
             raise PeerError("a data set came without its command", PeerError.UNEXPECTED_PDU)
         else:
             operation.take(fragment.data)
+            self._fed = time.monotonic()
             if fragment.last:
                 self._finish(operation)
 

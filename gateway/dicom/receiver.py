@@ -298,7 +298,10 @@ class Receiver:
         """Keep the batches of open associations open."""
         while not self._stopping.wait(self._settings.touch_seconds):
             with self._turn:
-                peers = {association.peer for association in self._open if association.peer is not None}
+                peers = {
+                    association.peer for association in self._open
+                    if association.peer is not None and association.fed_within(self._settings.idle_seconds)
+                }  # fmt: skip
             for peer, service in itertools.product(peers, self._services):
                 try:
                     service.still_open(peer)

@@ -6,6 +6,7 @@ import queue
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -28,17 +29,20 @@ class Drawing:
 
     Args:
         processes: how many files are drawn at a time.
-        waiting: how many more may wait for that; what comes then is sent away.
+        waiting: how many more may wait for that; what comes then is sent away, and what is more than half of all for one user.
     """
 
     def __init__(self, processes: int, waiting: int) -> None:
         self._slots = threading.BoundedSemaphore(processes + waiting)
+        self._most_of_one = max(1, (processes + waiting) // 2)
+        self._of_each: Counter[str] = Counter()
+        self._turn = threading.Lock()  # guards the counter
         self._idle: queue.LifoQueue[subprocess.Popen[bytes] | None] = queue.LifoQueue()
         for _ in range(processes):
             self._idle.put(None)
         self._closed = False
 
-    def draw(self, path: Path, file_type: str, look: Look, want: str = "picture") -> Preview:
+    def draw(self, path: Path, file_type: str, look: Look, want: str = "picture", *, login: str = "") -> Preview:
         """Return a look into a file.
 
         Args:
@@ -47,12 +51,13 @@ class Drawing:
             look: how somebody wants it.
             want: `picture`; of a DICOM file also `frame`, the decoded pixels of one, or `explicit`, the whole file without
                 compression.
+            login: for whom; '' is nobody in particular, who has no share.
 
         Raises:
             Unreadable: it cannot be shown, and why.
             Unavailable: too many pictures are being drawn.
         """
-        with self._drawer() as drawer:
+        with self._share(login), self._drawer() as drawer:
             order = {"path": str(path.absolute()), "type": file_type, "look": asdict(look), "want": want}
             answer, data = _ask(drawer, order)
         if "why" in answer:
@@ -66,6 +71,20 @@ class Drawing:
         with suppress(queue.Empty):
             while True:
                 _end(self._idle.get_nowait())
+
+    @contextmanager
+    def _share(self, login: str) -> Iterator[None]:
+        with self._turn:
+            if login and self._of_each[login] >= self._most_of_one:
+                raise Unavailable("too many pictures are being drawn for you at the moment; load the page again")
+            self._of_each[login] += 1
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._of_each[login] -= 1
+                if not self._of_each[login]:
+                    del self._of_each[login]
 
     @contextmanager
     def _drawer(self) -> Iterator[subprocess.Popen[bytes]]:

@@ -143,10 +143,11 @@ class Sending:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._running)
-            pause.wait(self._seconds)
             with self._changed:
                 running = list(self._running.items())
             for number, (_, may_go_on) in running:
+                # Spread over the time: all at once they would keep small requests waiting.
+                pause.wait(self._seconds / len(running))
                 if not _asked(may_go_on):
                     self._cut(number)
 

@@ -99,6 +99,13 @@ def test_rename_without_replacing(exam: Path) -> None:
     assert (exam / "fresh").read_bytes() == b"0123456789"
 
 
+def test_files_without_a_name_are_not_there(exam: Path) -> None:
+    with pytest.raises(OSError) as caught:  # noqa: PT011 - the number is looked at
+        os.open(exam, os.O_TMPFILE | os.O_RDWR)
+    assert caught.value.errno in {errno.EOPNOTSUPP, errno.EISDIR}
+    assert list(exam.iterdir()) == []
+
+
 def test_appending_truncating_and_holes(exam: Path) -> None:
     path = exam / "f"
     fd = os.open(path, os.O_CREAT | os.O_RDWR)

@@ -84,19 +84,46 @@ def test_root_is_refused_by_the_handlers_even_what_is_cached_as_a_name(site: Sit
     assert ada.do(read(str(path))) == 100_000
 
 
-@pytest.mark.skipif(shutil.which("unshare") is None, reason="unshare(1) is not installed")
-def test_root_of_a_user_namespace_is_who_made_it(site: Site, ada: Person) -> None:
-    path = f"{site.folder('ada')}/{FILE}"
-    assert ada.do(read(path)) == 100_000
+def require_user_namespaces() -> None:
+    """Skip the test where users may make none."""
     probe = subprocess.run(
         ["unshare", "--user", "--map-root-user", "true"], user=BEN, group=BEN, extra_groups=[], timeout=TIMEOUT, cwd="/"
     )
     if probe.returncode:
         pytest.skip("this machine lets users make no user namespaces")
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="unshare(1) is not installed")
+def test_root_of_a_user_namespace_is_who_made_it(site: Site, ada: Person) -> None:
+    path = f"{site.folder('ada')}/{FILE}"
+    assert ada.do(read(path)) == 100_000
+    require_user_namespaces()
     with person(BEN, prefix=("unshare", "--user", "--map-root-user", "--mount")) as mapped:
         assert mapped.do("import os; answer = os.getuid()") == 0
         assert mapped.do(read(path)) == "EACCES"
         assert mapped.do(names(site.folder("ada"))) == "EACCES"
+
+
+def test_a_layer_over_ones_own_folder_can_be_written(site: Site, ada: Person) -> None:
+    """As rootless containers have it: the archive below, changes in a folder of one's own."""
+    require_user_namespaces()
+    with person(ADA, prefix=("unshare", "--user", "--map-root-user", "--mount")) as inside:
+        layers = "/mnt/layers"
+        options = f"lowerdir={site.folder('ada')},upperdir={layers}/upper,workdir={layers}/work,userxattr"
+        for command in (
+            ["mount", "-t", "tmpfs", "tmpfs", "/mnt"],
+            ["mkdir", "-p", f"{layers}/upper", f"{layers}/work", f"{layers}/merged"],
+            ["mount", "-t", "overlay", "overlay", "-o", options, f"{layers}/merged"],
+        ):
+            done = inside.do(f"import subprocess; answer = subprocess.run({command!r}, capture_output=True).stderr.decode()")
+            if "overlay" in command and done:
+                pytest.skip(f"no overlay in a user namespace here: {done}")
+            assert done == ""
+        path = f"{layers}/merged/{FILE}"
+        assert inside.do(read(path)) == 100_000
+        assert inside.do(f"with open({path!r}, 'ab') as file: answer = file.write(b'changed')") == len(b"changed")
+        assert inside.do(read(path)) == 100_000 + len(b"changed")
+        assert ada.do(read(f"{site.folder('ada')}/{FILE}")) == 100_000
 
 
 def test_a_bind_mount_of_anothers_folder_opens_it_to_nobody(site: Site, ada: Person, ben: Person, tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def _picture(services: DeskServices, desk: Review, path: Path, file: int, file_t
     look = _look()
     counts = request.method == "GET" and look.side in _READABLE
     try:
-        preview = services.drawing.draw(path, file_type, look)
+        preview = services.drawing.draw(path, file_type, look, login=principal().login)
     except Unreadable as error:
         if counts:
             desk.note_drawn(file, UNDRAWABLE, 1)
@@ -120,7 +120,9 @@ def _page(services: DeskServices, desk: Review, info: BatchInfo, shown: Shown) -
     look, problem, text = _look(), "", ""
     preview: Preview | None = None
     try:
-        preview = services.drawing.draw(desk.staged(info.id, shown.file), shown.file_type, replace(look, side=_SIDES[1]))
+        preview = services.drawing.draw(
+            desk.staged(info.id, shown.file), shown.file_type, replace(look, side=_SIDES[1]), login=principal().login
+        )
     except (Unreadable, Unavailable) as error:
         problem = str(error)
     if preview is not None and is_text(preview):
@@ -141,7 +143,9 @@ def _contact_sheet(services: DeskServices, desk: Review, info: BatchInfo, label:
     at, page = request.args.get("at", 1, type=int), max(0, request.args.get("page", 0, type=int))
     shown = _place(desk, info, label, at)
     try:
-        small = services.drawing.draw(desk.staged(info.id, shown.file), shown.file_type, replace(_look(), side=_SIDES[1]))
+        small = services.drawing.draw(
+            desk.staged(info.id, shown.file), shown.file_type, replace(_look(), side=_SIDES[1]), login=principal().login
+        )
         frames = small.frames
     except (Unreadable, Unavailable):
         frames = 1
