@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 
 from catalog.pure.errors import Unavailable
-from gateway.drawing import Drawing
+from gateway.drawing.processes import Drawing
 
 
 def test_one_user_does_not_get_all() -> None:
