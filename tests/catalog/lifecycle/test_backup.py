@@ -273,11 +273,11 @@ def test_a_backup_that_is_said_to_be_complete_survives_a_power_cut(kept_on_sqlit
     try:
         kept.folder = BackupFolder(disk.folder / "backup")
         kept.copy = LocalStore(disk.folder / "backup/store")
-        for _ in range(2):
+        for again in range(2):
             kept.create()
             disk.cut()
             assert kept.check().lacking == []
-            kept.built.add_series("S/E/002_RAW", {"3.raw": b"three"})
+            kept.built.add_series("S/E/002_RAW", {f"{again}.raw": b"three %d" % again})
     finally:
         disk.unmount()
 
