@@ -71,16 +71,18 @@ def objections(
     subjects: Collection[bytes],
     expected: Expectations,
     centre: int | None,
+    again: int = 0,
 ) -> list[Finding]:
     """Return what is to be said of a batch of these subjects that goes into an exam.
 
     Args:
         centre: the batch's; of other exams only this centre's are told. None: all.
+        again: how many of its files the exam has already.
     """
     if not subjects:
         return []
     elsewhere = _elsewhere(rows, study_id, exam, subjects, centre)
-    return list(of_exam(exam, subjects, _there(rows, batch_id, study_id, exam), elsewhere, expected))
+    return list(of_exam(exam, subjects, _there(rows, batch_id, study_id, exam), elsewhere, expected, again))
 
 
 def _there(rows: Rows, batch_id: int, study_id: int, exam: str) -> set[bytes]:

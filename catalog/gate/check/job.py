@@ -33,6 +33,7 @@ from catalog.pure.checks import Checks, Finding, Severity
 from catalog.pure.checks.expected import made_of_nothing
 from catalog.pure.errors import Invalid, Refused, Unavailable, Unreadable
 from catalog.pure.expectations import expectations
+from catalog.pure.names import folded
 from catalog.pure.staged_files import FileEvent, FileState, after
 
 _WAITING = (State.OPEN, State.SEALED, State.CHECKED, State.ACCEPTED)
@@ -194,7 +195,7 @@ class Checker:
         elsewhere = self._elsewhere(this.id, seen)
         archived = lookup.archived(seen) if lookup else {}
         for one in seen:
-            if one.series is not None and one.file.id in archived:
+            if one.series is not None and folded(archived.get(one.file.id, "")) == folded(this.exam or NO_EXAM_YET):
                 one.series.again += 1
         outcomes: list[dict[str, object]] = []
         for one in seen:
@@ -251,8 +252,9 @@ class Checker:
         if this.study_id is not None and this.exam:
             whose = set[bytes]().union(*examiner.subjects().values())
             findings += subjects.objections(
-                self._database.rows, this.id, this.study_id, this.exam, whose, expectations(this.profile), this.centre
-            )
+                self._database.rows, this.id, this.study_id, this.exam, whose, expectations(this.profile), this.centre,
+                sum(one.again for one in series),
+            )  # fmt: skip
         if this.trouble:
             findings.append(
                 Finding(

@@ -2,14 +2,19 @@
 
 from collections.abc import Collection, Iterator
 
-from catalog.pure.checks.model import Finding, Severity
+from catalog.pure.checks.model import Finding, Severity, counted
 from catalog.pure.expectations import Expectations
 
 NAME = "subject"
 
 
 def of_exam(
-    exam: str, subjects: Collection[bytes], there: Collection[bytes], elsewhere: Collection[str], expected: Expectations
+    exam: str,
+    subjects: Collection[bytes],
+    there: Collection[bytes],
+    elsewhere: Collection[str],
+    expected: Expectations,
+    again: int = 0,
 ) -> Iterator[Finding]:
     """Say if the files are of another person than the exam's, or of one who is in the study under another code.
 
@@ -21,8 +26,20 @@ def of_exam(
         there: digests of whose files the exam has; none if that is not known.
         elsewhere: the codes of other exams that have files of these subjects.
         expected: what the study's profile says, `subject` with it: which codes are one subject's.
+        again: how many of the files are archived already: then a name or ID was corrected where they come from.
     """
-    if there and set(subjects) - set(there):
+    if there and set(subjects) - set(there) and again:
+        come = f"{counted(again, 'file')} of exam {exam} {'comes' if again == 1 else 'come'} again"
+        yield Finding(
+            NAME,
+            Severity.BLOCKING,
+            f"this is a correction: {come} with another patient's name or ID. If it is the same person, nothing has "
+            "to be replaced, for no archived file names a patient: reject it, or accept it with --despite REASON for what is "
+            "new in it. If the exam was of the wrong person, move its series (archimed correct), or put them into the bin "
+            "(archimed bin put) and accept this one under the right --exam",
+            of_study=True,
+        )
+    elif there and set(subjects) - set(there):
         yield Finding(
             NAME,
             Severity.BLOCKING,

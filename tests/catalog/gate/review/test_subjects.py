@@ -50,6 +50,18 @@ def test_a_check_for_the_exam_tells_it_too(gate: Gate) -> None:
     gate.review.accept(batch, STUDY, "E002")
 
 
+def test_archived_files_that_come_again_with_another_id_are_a_correction(gate: Gate) -> None:
+    gate.published(of("P-900123"))
+    batch = gate.checked(of("P-900124")).id  # the same instance: its ID was corrected at the hospital
+    gate.review.recheck(batch, STUDY, "E001")
+    gate.work()
+    [(severity, message)] = said(gate, batch)
+    assert severity == "blocking"
+    assert "this is a correction: 1 file of exam E001 comes again" in message
+    assert "archimed bin put" in message
+    assert "9001" not in message
+
+
 def test_the_same_person_comes_again_without_a_word(gate: Gate) -> None:
     gate.published(of("P-900123"))
     assert gate.published(of("P-900123", 2)).state is State.PUBLISHED
