@@ -93,7 +93,8 @@ def test_a_decision_record_has_its_parts(record: Path) -> None:
 
 def test_decision_records_are_numbered_and_listed() -> None:
     numbers = [int(record.name[:4]) for record in RECORDS]
-    assert numbers == list(range(1, len(RECORDS) + 1))
+    assert numbers[0] == 1
+    assert numbers == sorted(set(numbers))  # one that was given up leaves a gap: numbers are cited
     assert [link for link in links(TOP / "docs/adr/README.md") if link[0].isdigit()] == [record.name for record in RECORDS]
 
 
