@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from catalog.audit import Actor, Keeper
+from catalog.audit import Actor, Face, Keeper
 from catalog.database import Database, shape
 from catalog.gate.deadlines import Deadlines
 from catalog.gate.drops.inbox import Inboxes
@@ -231,7 +231,7 @@ def open_http_parts(
         readonly.root_part([readonly.ARCHIVE, STAGING], DESK_PAGES),
         readonly.archive_part(archive),
         open_staging_part(config, database, inboxes).registration(),
-        DeskPart(open_desk_services(config, database)).registration(),
+        DeskPart(open_desk_services(config, database, archive)).registration(),
         *ApiPart(open_api_services(config, database, archive, inboxes)).registrations(),
         DicomwebPart(open_dicomweb_services(config, database, archive)).registration(),
     ]
@@ -277,7 +277,7 @@ def open_dicomweb_services(config: Config, database: Database, archive: Archive)
     return DicomwebServices(database, archive, storing, Drawing(_DRAWERS, waiting=config.http.threads // 2))
 
 
-def open_desk_services(config: Config, database: Database) -> "DeskServices":
+def open_desk_services(config: Config, database: Database, archive: Archive) -> "DeskServices":
     """Open what the web desk works on, in this process."""
     from catalog.lifecycle.bin import Bin
     from gateway.drawing.processes import Drawing
@@ -289,9 +289,11 @@ def open_desk_services(config: Config, database: Database) -> "DeskServices":
         # Whoever waits for a picture holds a thread: some of them stay free for everything else.
         Drawing(_DRAWERS, waiting=config.http.threads // 2),
         lambda principal: Bin(database, Actor(principal.login), principal, keep_for(config)),
+        lambda principal: archive.view(principal, Face.DESK),
         config.bin.withdraw_days,
         database,
         config.http.idle_minutes * 60,
+        str(config.mounts.archive or ""),
     )
 
 

@@ -27,6 +27,7 @@ class Face(StrEnum):
     DICOM = "dicom"
     DICOMWEB = "dicomweb"
     API = "api"
+    DESK = "desk"
     CLI = "cli"
     PYTHON = "python"  # the library, used by a program of its own
 

@@ -17,7 +17,7 @@ from catalog.pure.names import folded
 from catalog.pure.nodes import FIRST_BESIDE, LAST_TREE, ROOT_ID, STUDIES, SYSTEM_FOLDERS, Kind, Node, NodeId
 from catalog.pure.results import sources_of_column
 from catalog.store import ObjectStore
-from catalog.view import statements, statistics
+from catalog.view import contents, statements, statistics
 from catalog.view.statistics import StudyStatistics
 from catalog.view.study_tree import StudyTree
 from catalog.view.tree import PAGE, OpenFile, Tree
@@ -179,6 +179,21 @@ class View(Tree):
             NotFound: there is no such study, or it is not granted.
         """
         return statistics.count(self._database, self._user, study)
+
+    def exams(self, study: NodeId) -> list[contents.ExamContents]:
+        """Return the exams of a study, in the order of codes, with how much each holds; none of what is not granted."""
+        return contents.of_study(self._database, self._user, study.row) if study.kind is Kind.STUDY else []
+
+    def middle_file(self, of_series: NodeId) -> NodeId:
+        """Return the file in the middle of a series, which tells most of it.
+
+        Raises:
+            NotFound: there is none, or it is not granted.
+        """
+        row = contents.middle_file(self._database, self._user, of_series.row) if of_series.kind is Kind.SERIES else None
+        if row is None:
+            raise NotFound(_NOTHING)
+        return NodeId(Kind.FILE, row)
 
     def search(self, question: str, *, with_files: bool = False, after: str = "") -> "Iterator[FoundSeries]":
         """Yield the series of which at least one file answers a question, in the order of the tree.

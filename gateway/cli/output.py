@@ -1,6 +1,5 @@
 """What commands print: one JSON value for scripts, or a table for people. Values are never cut short."""
 
-import csv
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,9 +7,9 @@ from typing import Any
 
 import click
 
-Record = Mapping[str, Any]
+from gateway.records.tables import csv_line
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+Record = Mapping[str, Any]
 
 
 def print_records(records: Sequence[Record], columns: Sequence[str], *, as_json: bool) -> None:
@@ -32,11 +31,10 @@ def print_record(record: Record, *, as_json: bool) -> None:
 
 
 def print_csv(records: Sequence[Record], columns: Sequence[str]) -> None:
-    """Print a list as CSV (RFC 4180). What a spreadsheet would calculate gets an apostrophe before it."""
-    writer = csv.writer(sys.stdout)
-    writer.writerow(columns)
+    """Print a list as CSV; see `gateway.records.tables`."""
+    sys.stdout.write(csv_line(columns))
     for record in records:
-        writer.writerow(["'" + cell if cell.startswith(_FORMULA) else cell for cell in _row(record, columns)])
+        sys.stdout.write(csv_line(_row(record, columns)))
 
 
 def print_json(value: object) -> None:

@@ -3,13 +3,15 @@
 It has the libraries loaded, and forks for each file a child that may use little memory and time, writes no file, and is gone
 afterwards with whatever the file did to it. It knows no catalogue, no key and no password.
 
-Asked by a line of JSON; answers with a line of JSON, in which `length` says how many bytes of picture or text follow.
+Asked by messages (`gateway.drawing.orders`); answers with a line of JSON, in which `length` says how many bytes of picture or
+text follow.
 """
 
 import json
 import os
 import resource
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,7 +22,7 @@ from catalog.filetypes import Sample, dicom_picture, recognise, registry
 from catalog.filetypes.model import Look
 from catalog.filetypes.plain_text import bytes_preview
 from catalog.pure.errors import ArchimedError, Unreadable
-from gateway.drawing import limits
+from gateway.drawing import limits, orders
 
 _READ = 1 << 20
 _DICOM = "DCM"
@@ -37,10 +39,10 @@ _WHY: dict[int, str] = {
 def main() -> None:
     """Serve until nobody asks any more."""
     registry.file_types()
-    asked, answered = sys.stdin.buffer, sys.stdout.buffer
-    for line in asked:
-        answered.write(_alone(json.loads(line)))
-        answered.flush()
+    with socket.socket(fileno=os.dup(sys.stdin.fileno())) as channel:
+        for order in orders.received(channel):
+            sys.stdout.buffer.write(_alone(order))
+            sys.stdout.buffer.flush()
 
 
 def _alone(order: dict[str, Any]) -> bytes:
@@ -102,7 +104,7 @@ def _drawn(order: dict[str, Any]) -> bytes:
             with path.open("rb") as file:
                 found = bytes_preview(file, f"A file of type {kind.name}" if kind else "A file of no known type")
     except FileNotFoundError:
-        return _packed({"why": "its bytes are not at the gate any more"})
+        return _packed({"why": "its bytes are not there any more"})
     except MemoryError:
         return _packed({"why": "it takes too much memory to show it"})
     except Unreadable as error:

@@ -3,25 +3,34 @@
 import json
 import os
 import queue
+import socket
 import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from catalog.filetypes.model import Look, Preview
 from catalog.pure.errors import Unavailable, Unreadable
-from gateway.drawing import limits
+from gateway.drawing import limits, orders
 
 _COMMAND = (sys.executable, "-P", "-m", "gateway.drawing.child")
 _HANDED_ON = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
 _OURS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 _PATIENCE_SECONDS = 2 * limits.SECONDS
 _TEXT = "text/plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Drawer:
+    """A process that draws, and where it is told what."""
+
+    process: subprocess.Popen[bytes]
+    channel: socket.socket
 
 
 class Drawing:
@@ -37,7 +46,7 @@ class Drawing:
         self._most_of_one = max(1, (processes + waiting) // 2)
         self._of_each: Counter[str] = Counter()
         self._turn = threading.Lock()  # guards the counter
-        self._idle: queue.LifoQueue[subprocess.Popen[bytes] | None] = queue.LifoQueue()
+        self._idle: queue.LifoQueue[Drawer | None] = queue.LifoQueue()
         for _ in range(processes):
             self._idle.put(None)
         self._closed = False
@@ -57,9 +66,19 @@ class Drawing:
             Unreadable: it cannot be shown, and why.
             Unavailable: too many pictures are being drawn.
         """
+        return self._drawn({"path": str(path.absolute()), "type": file_type, "look": asdict(look), "want": want}, None, login)
+
+    def draw_open(self, fd: int, file_type: str, look: Look, *, login: str = "") -> Preview:
+        """Return a look into an open file, of which the drawing process gets nothing but this descriptor.
+
+        Raises:
+            Unreadable, Unavailable: as `draw`.
+        """
+        return self._drawn({"path": "", "type": file_type, "look": asdict(look)}, fd, login)
+
+    def _drawn(self, order: dict[str, Any], fd: int | None, login: str) -> Preview:
         with self._share(login), self._drawer() as drawer:
-            order = {"path": str(path.absolute()), "type": file_type, "look": asdict(look), "want": want}
-            answer, data = _ask(drawer, order)
+            answer, data = _ask(drawer, order, fd)
         if "why" in answer:
             raise Unreadable(answer["why"])
         window = (answer["window"][0], answer["window"][1]) if answer["window"] else None
@@ -87,14 +106,14 @@ class Drawing:
                     del self._of_each[login]
 
     @contextmanager
-    def _drawer(self) -> Iterator[subprocess.Popen[bytes]]:
+    def _drawer(self) -> Iterator[Drawer]:
         if not self._slots.acquire(blocking=False):
             raise Unavailable("too many pictures are being drawn at the moment; load the page again")
         try:
             drawer = self._idle.get()
             sound = False
             try:
-                if drawer is None or drawer.poll() is not None:
+                if drawer is None or drawer.process.poll() is not None:
                     _end(drawer)
                     drawer = _start()
                 yield drawer
@@ -112,31 +131,34 @@ def is_text(preview: Preview) -> bool:
     return preview.media_type.partition(";")[0] == _TEXT
 
 
-def _start() -> subprocess.Popen[bytes]:
+def _start() -> Drawer:
     environment = {name: os.environ[name] for name in _HANDED_ON if name in os.environ} | _OURS
-    return subprocess.Popen(  # noqa: S603 - a module of ours, no shell
-        _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, cwd="/",
-        start_new_session=True,
-    )  # fmt: skip
+    ours, theirs = orders.pair()
+    with theirs:
+        process = subprocess.Popen(  # noqa: S603 - a module of ours, no shell
+            _COMMAND, stdin=theirs.fileno(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, cwd="/",
+            start_new_session=True,
+        )  # fmt: skip
+    return Drawer(process, ours)
 
 
-def _end(drawer: subprocess.Popen[bytes] | None) -> None:
+def _end(drawer: Drawer | None) -> None:
     if drawer is not None:
-        drawer.kill()
-        with drawer:
+        drawer.process.kill()
+        drawer.channel.close()
+        with drawer.process:
             pass
 
 
-def _ask(drawer: subprocess.Popen[bytes], order: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-    hears, says = drawer.stdin, drawer.stdout
-    if hears is None or says is None:  # never: both are asked for
+def _ask(drawer: Drawer, order: dict[str, Any], fd: int | None) -> tuple[dict[str, Any], bytes]:
+    says = drawer.process.stdout
+    if says is None:  # never: it is asked for
         raise TypeError
-    clock = threading.Timer(_PATIENCE_SECONDS, drawer.kill)
+    clock = threading.Timer(_PATIENCE_SECONDS, drawer.process.kill)
     clock.daemon = True
     clock.start()
     try:
-        hears.write(json.dumps(order).encode() + b"\n")
-        hears.flush()
+        orders.send(drawer.channel, order, fd)
         line = says.readline()
         if not line:
             raise Unreadable("the process that draws it broke down")

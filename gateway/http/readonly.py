@@ -88,12 +88,13 @@ def archive_part(archive: Archive) -> Part:
             raise NotFound("there is no such file or folder") from None
         names = (ARCHIVE, *path)
         request.exchange.shown_path = href(names, folder=node.is_folder)
-        return Place(names, node, lambda: view.walk(node.id), lambda: _open(files, request, view, node))
+        return Place(names, node, lambda: view.walk(node.id), lambda: open_archived(files, request, view, node))
 
     return Part(ARCHIVE, ReadOnly(find, CAPABILITIES, files).answer, scope=Scope.READ)
 
 
-def _open(files: Files, request: Request, view: Tree, node: Node) -> ArchivedFile | ArchivedRanges:
+def open_archived(files: Files, request: Request, view: Tree, node: Node) -> ArchivedFile | ArchivedRanges:
+    """Open an archived file to be sent; it ends when its reader may not have it any more."""
     opened = view.open(node.id, client_of(request.environ.get("HTTP_USER_AGENT", "")))
 
     def may_go_on() -> bool:

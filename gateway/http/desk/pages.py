@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from flask import Blueprint, jsonify, render_template, request
+from flask import Blueprint, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from catalog import clock
+from catalog.administration import Scope
 from catalog.gate.review.decisions import Review
 from catalog.gate.review.queries import BatchInfo
 from catalog.pure.access import Action
 from catalog.pure.batches import Event, State, allowed
-from gateway.http.desk import words
+from gateway.http.desk import visits, words
 from gateway.http.desk.forms import Acceptance, seen
 from gateway.http.desk.numbers import LARGEST, NUMBER
 from gateway.http.desk.services import DeskServices, principal
@@ -65,7 +66,9 @@ def make(services: DeskServices) -> Blueprint:
 
 
 def _list(desk: Review) -> ResponseReturnValue:
-    if not principal().may(Action.IMPORT):
+    if not principal().may(Action.IMPORT) or not visits.has_scope(Scope.STAGING):
+        if visits.has_scope(Scope.READ):
+            return redirect(url_for("reading.studies"), 303)
         return render_template("no_role.html", role=principal().role)
     tab = next((tab for tab in TABS if tab.key == request.args.get("show")), TABS[0])
     before = request.args.get("before", type=int)

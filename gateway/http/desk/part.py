@@ -14,19 +14,30 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from catalog.administration import Scope
+from catalog.pure.access import Action
 from catalog.pure.errors import ArchimedError, Refused, Unavailable
 from gateway.credentials import Unauthenticated
 from gateway.http import answers
 from gateway.http.answers import Answer
 from gateway.http.app import Login, Part
 from gateway.http.desk import account, deciding, entering, pages, viewing, visits, words
+from gateway.http.desk.reading import pages as reading
+from gateway.http.desk.reading import searching
+from gateway.http.desk.reading.taking import Taking
 from gateway.http.desk.services import DeskServices, principal
 from gateway.http.desk.visits import DESK
 from gateway.http.requests import Request, is_person, request_of
 
 _log = logging.getLogger(__name__)
 _OPEN = frozenset({"static", "entering.login", "entering.enter", "entering.logout", "enter"})
-_SCOPES = {"pages": Scope.STAGING, "viewing": Scope.STAGING, "deciding": Scope.STAGING}
+_SCOPES = {
+    "pages": Scope.STAGING,
+    "viewing": Scope.STAGING,
+    "deciding": Scope.STAGING,
+    "reading": Scope.READ,
+    "searching": Scope.READ,
+}
+_FRONT = "pages.batches"  # leads each where they may go
 _DEEP = 3
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN = frozenset({"same-origin", "none"})
@@ -56,6 +67,7 @@ class DeskPart:
     def __init__(self, services: DeskServices) -> None:
         self._services = services
         self._app = _make_app(services)
+        self._taking = Taking(services.views)
 
     def registration(self) -> Part:
         """Return it as a part of the door."""
@@ -64,6 +76,8 @@ class DeskPart:
     def answer(self, request: Request) -> Answer:
         """Return the answer to a request for something below `desk/`."""
         known, visit = visits.arrived(self._services, request)
+        if known.session is not None and self._taking.takes(known):
+            return self._taking.answer(known)
         return Response.from_app(self._app.wsgi_app, visits.note(known.for_application(), visit))
 
 
@@ -76,7 +90,14 @@ def _make_app(services: DeskServices) -> Flask:
     )  # fmt: skip
     app.jinja_options = {"finalize": _shown, "trim_blocks": True, "lstrip_blocks": True}
     app.jinja_env.filters.update(words.FILTERS)
-    app.jinja_env.globals.update(principal=principal, is_known=_is_known, mark=visits.mark)
+    app.jinja_env.globals.update(
+        principal=principal,
+        is_known=_is_known,
+        mark=visits.mark,
+        may_read=_may_read,
+        may_review=_may_review,
+        here=lambda *names: request.blueprint in names,
+    )
     app.url_map.strict_slashes = False
     app.before_request(_refuse_other_sites)
     app.before_request(_ask_who)
@@ -86,6 +107,8 @@ def _make_app(services: DeskServices) -> Flask:
     app.add_url_rule(f"/{DESK}", "enter", lambda: redirect(f"/{DESK}/", 308))
     app.register_blueprint(entering.make(services), url_prefix=f"/{DESK}")
     app.register_blueprint(account.make(services), url_prefix=f"/{DESK}")
+    app.register_blueprint(reading.make(services), url_prefix=f"/{DESK}")
+    app.register_blueprint(searching.make(services), url_prefix=f"/{DESK}")
     app.register_blueprint(pages.make(services), url_prefix=f"/{DESK}")
     app.register_blueprint(viewing.make(services), url_prefix=f"/{DESK}")
     app.register_blueprint(deciding.make(services), url_prefix=f"/{DESK}")
@@ -97,6 +120,14 @@ def _shown(value: object) -> object:
     return words.plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
+def _may_read() -> bool:
+    return visits.has_scope(Scope.READ)
+
+
+def _may_review() -> bool:
+    return visits.has_scope(Scope.STAGING) and principal().may(Action.IMPORT)
+
+
 def _is_known() -> bool:
     return request_of(request.environ).session is not None
 
@@ -106,7 +137,7 @@ def _ask_who() -> AnyResponse | tuple[str, int] | None:
     if request.endpoint in _OPEN:
         return None
     if _is_known():
-        if request.blueprint in _SCOPES:
+        if request.blueprint in _SCOPES and request.endpoint != _FRONT:
             request_of(request.environ).require(_SCOPES[request.blueprint])
         return None
     if is_person(request.environ):

@@ -3,34 +3,28 @@
 A picture is drawn from the staged file when it is asked for, and kept nowhere. What cannot be drawn is a picture that says why.
 """
 
-import math
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from catalog.filetypes.model import Look, Preview
 from catalog.gate.review.decisions import Review
 from catalog.gate.review.evidence import UNDRAWABLE
 from catalog.gate.review.queries import BatchInfo
 from catalog.pure.errors import NotFound, Unavailable, Unreadable
 from gateway.drawing.processes import is_text
-from gateway.http.desk import words
+from gateway.http.desk import looking
 from gateway.http.desk.numbers import LARGEST, NUMBER
 from gateway.http.desk.services import DeskServices, principal
 
-_SIDES = (0, 160, 320)
-_READABLE = frozenset({0, 320})
-"""Sides of pictures in which text can be read: who was shown one has seen it."""
+if TYPE_CHECKING:
+    from catalog.filetypes.model import Preview
 
 _SHEET = 60
 _MOST_LISTED = 5000
-_MOST_FRAMES = 100_000
-_LONGEST_WORDS = 34
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +49,9 @@ def make(services: DeskServices) -> Blueprint:
     @blueprint.get(f"/batches/{NUMBER}/series/<label>")
     def series(number: int, label: str) -> ResponseReturnValue:
         at = request.args.get("at", 1, type=int)
-        return redirect(url_for("viewing.image", number=number, label=label, at=max(1, min(at, LARGEST)), **_kept()), 303)
+        return redirect(
+            url_for("viewing.image", number=number, label=label, at=max(1, min(at, LARGEST)), **looking.kept()), 303
+        )
 
     @blueprint.get(f"/batches/{NUMBER}/series/<label>/<int(max={LARGEST}):at>")
     def image(number: int, label: str, at: int) -> ResponseReturnValue:
@@ -96,32 +92,25 @@ def _file_type(info: BatchInfo, label: str | None) -> str:
 
 
 def _picture(services: DeskServices, desk: Review, path: Path, file: int, file_type: str) -> Response:
-    look = _look()
-    counts = request.method == "GET" and look.side in _READABLE
+    look = looking.look()
+    counts = request.method == "GET" and look.side in looking.READABLE
     try:
         preview = services.drawing.draw(path, file_type, look, login=principal().login)
     except Unreadable as error:
         if counts:
             desk.note_drawn(file, UNDRAWABLE, 1)
-        return _placeholder(str(error), 422)
-    if is_text(preview):
-        return _placeholder("this is text: open it to read it", 200)
-    if counts:
+        return looking.placeholder(str(error), 422)
+    if counts and not is_text(preview):
         desk.note_drawn(file, preview.frame, preview.frames)
-    return Response(preview.data, mimetype=preview.media_type)
-
-
-def _placeholder(why: str, status: int) -> Response:
-    lines = textwrap.wrap(words.plain(words.sentence(why)), _LONGEST_WORDS)
-    return Response(render_template("placeholder.svg", lines=lines), status, mimetype="image/svg+xml")
+    return looking.picture(preview)
 
 
 def _page(services: DeskServices, desk: Review, info: BatchInfo, shown: Shown) -> ResponseReturnValue:
-    look, problem, text = _look(), "", ""
+    look, problem, text = looking.look(), "", ""
     preview: Preview | None = None
     try:
         preview = services.drawing.draw(
-            desk.staged(info.id, shown.file), shown.file_type, replace(look, side=_SIDES[1]), login=principal().login
+            desk.staged(info.id, shown.file), shown.file_type, replace(look, side=looking.SMALL), login=principal().login
         )
     except (Unreadable, Unavailable) as error:
         problem = str(error)
@@ -132,7 +121,8 @@ def _page(services: DeskServices, desk: Review, info: BatchInfo, shown: Shown) -
     named = {one["label"]: one for one in desk.about(info.id).get("series", ()) if "label" in one}
     return render_template(
         "viewer.html", batch=info, shown=shown, preview=preview, problem=problem, text=text, frames=frames, frame=frame,
-        kept=_kept(), address=_address(info, shown, frame if frames > 1 else None), steps=_steps(info, shown, frame, frames),
+        kept=looking.kept(),
+        address=_address(info, shown, frame if frames > 1 else None), steps=_steps(info, shown, frame, frames),
         description=named.get(shown.label, {}).get("description", ""), script=_script(info, shown, frames),
         labels=[one["label"] for one in info.summary if "label" in one], original=request.args.get("size") == "original",
     )  # fmt: skip
@@ -143,9 +133,8 @@ def _contact_sheet(services: DeskServices, desk: Review, info: BatchInfo, label:
     at, page = request.args.get("at", 1, type=int), max(0, request.args.get("page", 0, type=int))
     shown = _place(desk, info, label, at)
     try:
-        small = services.drawing.draw(
-            desk.staged(info.id, shown.file), shown.file_type, replace(_look(), side=_SIDES[1]), login=principal().login
-        )
+        small_look = replace(looking.look(), side=looking.SMALL)
+        small = services.drawing.draw(desk.staged(info.id, shown.file), shown.file_type, small_look, login=principal().login)
         frames = small.frames
     except (Unreadable, Unavailable):
         frames = 1
@@ -165,7 +154,7 @@ def _contact_sheet(services: DeskServices, desk: Review, info: BatchInfo, label:
 
 
 def _tile(info: BatchInfo, shown: Shown, frame: int | None) -> str:
-    return f"{_address(info, shown, frame)}&side={max(_READABLE)}"
+    return f"{_address(info, shown, frame)}&side={looking.TILE}"
 
 
 def _steps(info: BatchInfo, shown: Shown, frame: int, frames: int) -> dict[str, str]:
@@ -183,12 +172,12 @@ def _steps(info: BatchInfo, shown: Shown, frame: int, frames: int) -> dict[str, 
 
 
 def _page_of(info: BatchInfo, shown: Shown, at: int, frame: int | None = None) -> str:
-    more = _kept() | ({"frame": str(frame)} if frame is not None else {})
+    more = looking.kept() | ({"frame": str(frame)} if frame is not None else {})
     return url_for("viewing.image", number=info.id, label=shown.label, at=at, **more)
 
 
 def _address(info: BatchInfo, shown: Shown, frame: int | None) -> str:
-    more = _window_asked() | ({"frame": frame} if frame is not None else {})
+    more = looking.window_asked() | ({"frame": frame} if frame is not None else {})
     return url_for("viewing.picture", number=info.id, file=shown.file, series=shown.label, **more)
 
 
@@ -199,42 +188,9 @@ def _script(info: BatchInfo, shown: Shown, frames: int) -> dict[str, str]:
     """
     if frames > 1:
         picture, page = _address(info, shown, None), _page_of(info, shown, shown.at)
-        return {"kind": "frames", "picture": _with_gap(picture, "frame"), "page": _with_gap(page, "frame")}
+        return {"kind": "frames", "picture": looking.with_gap(picture, "frame"), "page": looking.with_gap(page, "frame")}
     if len(shown.files) > _MOST_LISTED:
         return {}
     picture = _address(info, replace(shown, files=(LARGEST,), at=1), None).replace(str(LARGEST), "{}")
     page = _page_of(info, shown, LARGEST).replace(str(LARGEST), "{}")
     return {"kind": "files", "picture": picture, "page": page, "files": " ".join(map(str, shown.files))}
-
-
-def _with_gap(address: str, name: str) -> str:
-    return f"{address}{'&' if '?' in address else '?'}{name}={{}}"
-
-
-def _look() -> Look:
-    """Return how a picture is asked for; what makes no sense counts as not said."""
-    frame = request.args.get("frame", type=int)
-    side = request.args.get("side", 0, type=int)
-    centre, width = _number("centre"), _number("width")
-    both = centre is not None and width is not None and width > 0
-    return Look(
-        frame=frame if frame is not None and 0 <= frame < _MOST_FRAMES else None,
-        side=side if side in _SIDES else 0,
-        centre=centre if both else None,
-        width=width if both else None,
-        whole=request.args.get("range") == "whole",
-    )
-
-
-def _number(name: str) -> float | None:
-    found = request.args.get(name, type=float)
-    return found if found is not None and math.isfinite(found) and abs(found) < 1e12 else None
-
-
-def _window_asked() -> dict[str, Any]:
-    return {name: request.args[name] for name in ("centre", "width", "range") if request.args.get(name)}
-
-
-def _kept() -> dict[str, Any]:
-    """Return what a reviewer set and wants to keep from image to image."""
-    return _window_asked() | ({"size": "original"} if request.args.get("size") == "original" else {})

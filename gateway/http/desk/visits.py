@@ -23,7 +23,7 @@ from catalog.administration import Scope, WebSession, begin_session, end_session
 from catalog.pure.errors import Refused
 from gateway.credentials import Session
 from gateway.http.desk.services import DeskServices
-from gateway.http.requests import Environ, Request, client_of
+from gateway.http.requests import Environ, Request, client_of, request_of
 
 DESK = "desk"
 DESK_PAGES = f"/{DESK}/"
@@ -131,8 +131,6 @@ def mark_of_log_in(response: Callable[[str], Response]) -> Response:
 
 def has_scope(scope: Scope) -> bool:
     """Whether the credentials of this visit are good for something."""
-    from gateway.http.requests import request_of
-
     session = request_of(asked.environ).session
     return session is not None and scope in session.scopes
 

@@ -116,6 +116,11 @@ def moment(then: int | None) -> str:
     return dt.datetime.fromtimestamp(then, dt.UTC).strftime("%Y-%m-%d %H:%M UTC") if then is not None else ""
 
 
+def day(then: int | None) -> str:
+    """Return a time's day in UTC; '' for none."""
+    return dt.datetime.fromtimestamp(then, dt.UTC).strftime("%Y-%m-%d") if then is not None else ""
+
+
 def size(count: int) -> str:
     """Return a number of bytes in the unit that suits it."""
     value = float(count)
@@ -198,6 +203,7 @@ FILTERS: dict[str, Callable[..., str]] = {
     "ago": ago,
     "counted": counted,
     "counts": counts,
+    "day": day,
     "moment": moment,
     "sentence": sentence,
     "severity": lambda severity: SEVERITIES[severity],

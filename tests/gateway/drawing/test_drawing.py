@@ -47,7 +47,7 @@ def test_what_nobody_knows_is_shown_by_its_bytes_and_what_is_gone_says_so(drawin
     file.write_bytes(b"\0\1\2 nobody knows")
     assert b"nobody knows" in drawing.draw(file, "RAW", Look()).data
     file.unlink()
-    with pytest.raises(Unreadable, match="not at the gate any more"):
+    with pytest.raises(Unreadable, match="not there any more"):
         drawing.draw(file, "DCM_MR", Look())
 
 
@@ -55,8 +55,8 @@ def test_a_killed_drawer_is_started_again(drawing: Drawing, file: Path) -> None:
     drawing.draw(file, "DCM_MR", Look())
     drawer = drawing._idle.get()
     assert drawer is not None
-    os.kill(drawer.pid, signal.SIGKILL)
-    drawer.wait()
+    os.kill(drawer.process.pid, signal.SIGKILL)
+    drawer.process.wait()
     drawing._idle.put(drawer)
     assert drawing.draw(file, "DCM_MR", Look()).columns == 16
 

@@ -11,8 +11,10 @@ import pytest
 from werkzeug.test import Client, TestResponse
 
 from catalog.administration import Scope
+from catalog.audit import Reads
 from catalog.gate.receive.intake import Intake
 from catalog.gate.staged.area import Staging
+from catalog.view import Archive
 from gateway.config import load
 from gateway.credentials import Credentials, TokenBackend
 from gateway.http.app import Front
@@ -42,7 +44,9 @@ class Browser:
         config = load(gate.built.config)
         credentials = Credentials(gate.database, TokenBackend(gate.database))
         metrics = Metrics()
-        self.app = Front(open_http_parts(config, gate.database, gate.built.archive, metrics), credentials, metrics)
+        self.reads = Reads()
+        archive = Archive(gate.database, gate.store, self.reads)
+        self.app = Front(open_http_parts(config, gate.database, archive, metrics), credentials, metrics)
         self._client = Client(self.app)
         self._tokens: dict[str, str] = {}
 

@@ -22,7 +22,9 @@ def test_a_browser_is_asked_for_a_login(browser: Browser) -> None:
 
 def test_a_token_must_be_good_for_staging(browser: Browser) -> None:
     token = new_token(browser.gate.built, "ada", Scope.READ)
-    answer = browser._client.get("/desk/", headers={"Authorization": basic("ada", token)})
+    headers = {"Authorization": basic("ada", token)}
+    assert browser._client.get("/desk/", headers=headers).location == "/desk/studies"
+    answer = browser._client.get("/desk/batches/1", headers=headers)
     assert answer.status_code == 403
     assert "--scope staging" in answer.text
 

@@ -139,7 +139,7 @@ def test_what_is_gone_is_not_shown(gate: Gate, browser: Browser) -> None:
     batch = gate.checked(image()).id
     (file,) = gate.review.series_files(batch)["3"]
     Path(gate.review.staged(batch, file)).unlink()
-    assert "not at the gate any more" in told(browser.get(f"batches/{batch}/files/{file}/picture"))
+    assert "not there any more" in told(browser.get(f"batches/{batch}/files/{file}/picture"))
     gate.review.reject(batch, "x")
     gate.published(image(study="2"))
     page = browser.get("?show=published").text
