@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import click
@@ -82,4 +83,6 @@ def _print_table(heads: list[str], rows: list[list[str]]) -> None:
         column.overflow = "fold"
     for row in rows:
         table.add_row(*map(Text, row))  # Text: brackets in a description are no markup
-    Console().print(table)
+    console = Console()
+    with console.pager(styles=True) if len(rows) > console.height else nullcontext():
+        console.print(table)

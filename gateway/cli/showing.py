@@ -13,6 +13,7 @@ from gateway.records.gate import BatchDetailsRecord, BatchRecord
 _SEVERITIES = list(Severity)
 BATCHES = ("id", "state", "source", "study", "exam", "files", "problems", "last_write")
 """What a list of batches shows of each."""
+_MOST_FILES = 20
 
 
 def print_state(batch: BatchRecord, *, as_json: bool) -> None:
@@ -44,12 +45,19 @@ def print_details(batch: BatchDetailsRecord, *, as_json: bool) -> None:
     )  # fmt: skip
     _print_table("patients", batch["patients"])
     _print_table("series", [_series(one) for one in batch["series"] or batch["summary"]])
+    _print_files(batch)
     _print_table("findings", _findings(batch["findings"]))
     _print_table("de-identification, by the first file of each series", [_previewed(one) for one in batch["preview"]])
     done = [one for one in batch["summary"] if one.get("done")]
     _print_table("what was done", [{"series": one["label"], "done": _counts(one["done"])} for one in done])
     _print_table("by which rules", [row for one in done for row in _by_rule(one)])
     _print_advice(batch)
+
+
+def _print_files(batch: BatchDetailsRecord) -> None:
+    _print_table("files", batch["staged"][:_MOST_FILES])
+    if len(batch["staged"]) > _MOST_FILES:
+        click.echo(f"… and {len(batch['staged']) - _MOST_FILES} more: --json lists all")
 
 
 def _findings(findings: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -87,7 +95,9 @@ def _counts(counts: Mapping[str, int]) -> str:
 def _print_table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
     if rows:
         click.echo(f"\n{title}")
-        print_records(rows, list(rows[0]), as_json=False)
+        # Series of other kinds tell other things.
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        print_records([{column: row.get(column) for column in columns} for row in rows], columns, as_json=False)
 
 
 def _print_advice(batch: BatchDetailsRecord) -> None:

@@ -27,8 +27,8 @@ from gateway.cli.progress import bar
 from gateway.cli.showing import BATCHES, print_details, print_state
 from gateway.cli.times import Since
 from gateway.cli.waiting import wait
+from gateway.records.gate import BatchRecord, batch_details
 from gateway.records.gate import batch as batch_record
-from gateway.records.gate import batch_details
 from gateway.wiring import open_database, open_staging, open_worker
 
 _FIRST = 0
@@ -94,7 +94,13 @@ def list_(states: tuple[str, ...], study: str, since: int | None, limit: int | N
     """
     with _gate(acting_as) as gate:
         found = gate.review.list([State(state) for state in states], most=limit, study=study, since=since)
-        print_records([batch_record(info) for info in found], BATCHES, as_json=as_json)
+        records = [batch_record(info) for info in found]
+        print_records(records if as_json else [_in_brief(record) for record in records], BATCHES, as_json=as_json)
+
+
+def _in_brief(record: BatchRecord) -> dict[str, Any]:
+    """Return a batch as a line of 80 columns tells it: its last file to the minute, in UTC."""
+    return {**record, "last_write": (record["last_write"] or "").replace("T", " ")[:16]}
 
 
 @staging.command()

@@ -42,9 +42,10 @@ class BatchRecord(TypedDict):
 
 
 class StagedFileRecord(TypedDict):
-    """A staged file by its number; `size` in bytes."""
+    """A staged file by its number; `size` in bytes. Its `name` may identify; '' if it came without one."""
 
     file: int
+    name: str
     size: int
     state: str
     reason: str
@@ -85,7 +86,10 @@ def batch(info: BatchInfo) -> BatchRecord:
 def batch_details(details: BatchDetails, preview: Sequence[Mapping[str, Any]]) -> BatchDetailsRecord:
     """Return the object of a batch with all its reviewer needs."""
     about = details.about
-    staged = [StagedFileRecord(file=file.file, size=file.size, state=file.state, reason=file.reason) for file in details.files]
+    staged = [
+        StagedFileRecord(file=file.file, name=file.name, size=file.size, state=file.state, reason=file.reason)
+        for file in details.files
+    ]
     return BatchDetailsRecord(
         **batch(details.batch), patients=about.get("patients", []), series=about.get("series", []),
         study_dates=about.get("study_dates", []), study_descriptions=about.get("study_descriptions", []),

@@ -28,6 +28,8 @@ from catalog.pure.names import folded
 from catalog.pure.staged_files import NEVER_PUBLISHED, FileState
 from catalog.visible import StudyRef, visible_studies, visible_study
 
+_MOST_DIGITS = 16
+
 
 @dataclass(frozen=True, slots=True)
 class BatchInfo:
@@ -61,12 +63,13 @@ class BatchInfo:
 
 @dataclass(frozen=True, slots=True)
 class StagedFileInfo:
-    """A staged file as `show` lists it. No identities."""
+    """A staged file as `show` lists it. `name` is what it was called where it came from, '' if it had none: it may identify."""
 
     file: int
     size: int
     state: str
     reason: str
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,7 @@ class BatchQueries:
         study: str = "",
         since: int | None = None,
         after: int | None = None,
+        text: str = "",
     ) -> list[BatchInfo]:
         """Return the batches that may be seen, oldest first, and receipts of those that were brought and may not.
 
@@ -120,6 +124,7 @@ class BatchQueries:
             study: only batches that may be seen and are meant for, or were accepted into, the study of this code.
             since: only batches that got a file from then on, in seconds since 1970 UTC.
             after: only batches with a larger number, and if `most` are asked for, those with the smallest.
+            text: only batches that may be seen, with this in their number, source, uploader, study, exam or reason.
         """
         statement = self._listed()
         if states:
@@ -129,6 +134,9 @@ class BatchQueries:
         if study:
             seen = sa.true() if self._principal is None else visible(self._principal.user_id)
             statement = statement.where(studies.c.code_key == folded(study), seen)
+        if text:
+            seen = sa.true() if self._principal is None else visible(self._principal.user_id)
+            statement = statement.where(seen, _holds(text))
         if since is not None:
             statement = statement.where(batches.c.last_write >= since)
         if after is not None:
@@ -179,12 +187,12 @@ class BatchQueries:
             return BatchDetails(info, [], {}, 0, "")
         columns = staged_files.c
         rows = self._database.rows(
-            sa.select(columns.id, columns.size, columns.state, columns.reason)
+            sa.select(columns.id, columns.size, columns.state, columns.reason, columns.file)
             .where(columns.batch_id == batch_id)
             .order_by(columns.id)
         )
         done, error = self.progress(batch_id)
-        found = [StagedFileInfo(row.id, row.size, row.state, row.reason) for row in rows]
+        found = [StagedFileInfo(row.id, row.size, row.state, row.reason, self._staging.name_of(row.file) or "") for row in rows]
         return BatchDetails(info, found, self._staging.notes.read_about(batch_id), done, error)
 
     def about(self, batch_id: int) -> dict[str, Any]:
@@ -352,6 +360,14 @@ class BatchQueries:
             statement = sa.select(batches.c.id).where(batches.c.id.in_(named), visible(self._principal.user_id))
             seen = {row.id for row in self._database.rows(statement)}
         return [_without(info, named - seen) for info in found]
+
+
+def _holds(text: str) -> sa.ColumnElement[bool]:
+    """Whether a batch has a text in what a list shows of it, in small or capital letters."""
+    columns = (sources.c.name, users.c.login, studies.c.code, batches.c.exam_code, batches.c.reason)
+    held = [sa.func.lower(column).contains(text.lower(), autoescape=True) for column in columns]
+    number = [batches.c.id == int(text)] if text.isascii() and text.isdigit() and len(text) < _MOST_DIGITS else []
+    return sa.or_(*held, *number)
 
 
 def _named(info: BatchInfo) -> set[int]:

@@ -43,7 +43,7 @@ def make(services: DeskServices) -> Blueprint:
         blueprint.add_url_rule(rule, name, _answering(services, name, _then_look(deed)), methods=["POST"])
     # These decide nothing: what is to be accepted is shown, or goes back into the batch's page to be changed.
     asking: dict[str, Page] = {
-        "summary": lambda desk, info: summary.show(desk, info, Acceptance.of(request.form)),
+        "summary": lambda desk, info: summary.show(services.views(principal()), desk, info, Acceptance.of(request.form)),
         "change": lambda desk, info: pages.show(services, desk, info.id, Acceptance.of(request.form)),
     }
     for name, page in asking.items():

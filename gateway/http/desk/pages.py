@@ -21,6 +21,8 @@ from gateway.http.desk.services import DeskServices, principal
 WAITING = (State.CHECKED, State.FAILED)
 RUNNING = (State.SEALED, State.ACCEPTED)
 _ROWS = 100
+_DAY = 86_400
+_AGES = frozenset({"1", "7", "30", "365"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,13 @@ def _list(desk: Review) -> ResponseReturnValue:
     tab = next((tab for tab in TABS if tab.key == request.args.get("show")), TABS[0])
     before = request.args.get("before", type=int)
     before = before if before is not None and 0 < before <= LARGEST else None
-    rows = desk.list(tab.states, before=before, most=_ROWS + 1)
+    filters = {name: request.args.get(name, "").strip()[:64] for name in ("text", "study", "days")}
+    days = filters["days"] if filters["days"] in _AGES else ""
+    filters["days"] = days
+    rows = desk.list(
+        tab.states, before=before, most=_ROWS + 1, text=filters["text"], study=filters["study"],
+        since=clock.now() - int(days) * _DAY if days else None,
+    )  # fmt: skip
     older = rows[1].id if len(rows) > _ROWS else None
     counts = desk.counts()
     numbers = {each.key: sum(counts.get(state, 0) for state in each.states or State) for each in TABS}
@@ -82,7 +90,7 @@ def _list(desk: Review) -> ResponseReturnValue:
         shown.reverse()
     return render_template(
         "list.html", tab=tab, tabs=TABS, numbers=numbers, batches=shown, older=older, now=clock.now(),
-        severities=words.severities,
+        severities=words.severities, filters=filters, studies=desk.studies(),
     )  # fmt: skip
 
 

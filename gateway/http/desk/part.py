@@ -20,7 +20,7 @@ from gateway.credentials import Unauthenticated
 from gateway.http import answers
 from gateway.http.answers import Answer
 from gateway.http.app import Login, Part
-from gateway.http.desk import account, deciding, entering, pages, viewing, visits, words
+from gateway.http.desk import account, bulk, deciding, entering, pages, viewing, visits, words
 from gateway.http.desk.reading import pages as reading
 from gateway.http.desk.reading import searching
 from gateway.http.desk.reading.taking import Taking
@@ -34,6 +34,7 @@ _SCOPES = {
     "pages": Scope.STAGING,
     "viewing": Scope.STAGING,
     "deciding": Scope.STAGING,
+    "bulk": Scope.STAGING,
     "reading": Scope.READ,
     "searching": Scope.READ,
 }
@@ -111,6 +112,7 @@ def _make_app(services: DeskServices) -> Flask:
     app.register_blueprint(searching.make(services), url_prefix=f"/{DESK}")
     app.register_blueprint(pages.make(services), url_prefix=f"/{DESK}")
     app.register_blueprint(viewing.make(services), url_prefix=f"/{DESK}")
+    app.register_blueprint(bulk.make(services), url_prefix=f"/{DESK}")
     app.register_blueprint(deciding.make(services), url_prefix=f"/{DESK}")
     return app
 

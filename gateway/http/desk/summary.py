@@ -12,11 +12,15 @@ from flask.typing import ResponseReturnValue
 from catalog.gate.review.decisions import Review
 from catalog.gate.review.queries import BatchInfo
 from catalog.gate.review.selection import Selection
+from catalog.pure.errors import NotFound
+from catalog.pure.names import folded
+from catalog.view import View
+from catalog.view.contents import ExamContents
 from gateway.http.desk import pages, words
 from gateway.http.desk.forms import Acceptance, seen
 
 
-def show(desk: Review, info: BatchInfo, entered: Acceptance) -> ResponseReturnValue:
+def show(view: View, desk: Review, info: BatchInfo, entered: Acceptance) -> ResponseReturnValue:
     """Return the summary of an acceptance that could be done now.
 
     Raises:
@@ -36,9 +40,19 @@ def show(desk: Review, info: BatchInfo, entered: Acceptance) -> ResponseReturnVa
         taken=[one for one in rows if one["label"] in labels], left=[one for one in rows if one["label"] not in labels],
         groups=words.grouped(findings), names=desk.names(info.id, pages.named(findings)),
         checks={finding["check"] for finding in findings}, is_previewed=info.study == entered.study,
+        existing=_existing(view, entered.study, entered.exam),
         evidence=desk.evidence(info.id, labels) if entered.pixels_approved else None,
         shown={file for each in files.values() for file in each},
     )  # fmt: skip
+
+
+def _existing(view: View, study: str, exam: str) -> ExamContents | None:
+    """Return the exam that the files would be added to; None if there is none."""
+    try:
+        exams = view.exams(view.resolve(study, any_case=True).id)
+    except NotFound:
+        return None
+    return next((one for one in exams if folded(one.code) == folded(exam)), None)
 
 
 def concerning(

@@ -111,6 +111,11 @@ def ago(then: int | None, now: int) -> str:
     raise AssertionError  # pragma: no cover - the last unit has no end
 
 
+def minute(then: int | None) -> str:
+    """Return a time in UTC to the minute as a table has it, all of one zone; '' for none."""
+    return dt.datetime.fromtimestamp(then, dt.UTC).strftime("%Y-%m-%d %H:%M") if then is not None else ""
+
+
 def moment(then: int | None) -> str:
     """Return a time in UTC to the minute; '' for none."""
     return dt.datetime.fromtimestamp(then, dt.UTC).strftime("%Y-%m-%d %H:%M UTC") if then is not None else ""
@@ -204,6 +209,7 @@ FILTERS: dict[str, Callable[..., str]] = {
     "counted": counted,
     "counts": counts,
     "day": day,
+    "minute": minute,
     "moment": moment,
     "sentence": sentence,
     "severity": lambda severity: SEVERITIES[severity],

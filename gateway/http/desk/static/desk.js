@@ -56,3 +56,19 @@ document.addEventListener("click", async (event) => {
     getSelection().selectAllChildren(button.parentElement.querySelector("code") || button.parentElement.previousElementSibling);
   }
 });
+
+// Choosing many: all, none, and how many.
+const boxes = [...document.querySelectorAll("input[type=checkbox][name=batch], input[type=checkbox][name=series]")];
+const chosen = document.getElementById("chosen");
+const count = () => {
+  if (chosen) chosen.textContent = boxes.filter((box) => box.checked).length;
+};
+if (boxes.length) {
+  document.querySelectorAll(".scripted").forEach((one) => { one.hidden = false; });
+  document.querySelectorAll("[data-choose]").forEach((button) => button.addEventListener("click", () => {
+    boxes.forEach((box) => { box.checked = button.dataset.choose === "all"; });
+    count();
+  }));
+  document.addEventListener("change", count);
+  count();
+}
