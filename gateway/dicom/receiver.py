@@ -236,7 +236,7 @@ class Receiver:
             data = caller.receive()
         except OSError as error:
             if caller.shakes_hands:
-                reason = error.reason if isinstance(error, ssl.SSLError) else type(error).__name__
+                reason = (isinstance(error, ssl.SSLError) and error.reason) or type(error).__name__
                 log.warning("a TLS handshake with %s failed: %s", caller.address, reason)
             data = b""
         if data is None:

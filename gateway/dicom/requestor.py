@@ -80,7 +80,7 @@ def _connected(host: str, port: int, tls: ssl.SSLContext | None) -> socket.socke
         return tls.wrap_socket(connection)
     except OSError as error:
         connection.close()
-        why = error.reason if isinstance(error, ssl.SSLError) else type(error).__name__
+        why = (isinstance(error, ssl.SSLError) and error.reason) or type(error).__name__
         raise Unavailable(f"the node and we cannot agree on TLS: {why}") from None
 
 
