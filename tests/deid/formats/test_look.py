@@ -59,7 +59,15 @@ HARMLESS = {
     "seg.nii.gz": _packed(_nifti(), "seg.nii"),
     "seg.nii": _nifti(),
     "areas.csv": b"StructName,NumVert,SurfArea\nbankssts,1200,800.5\ncuneus,900,700.1\n",
-    "t1.json": json.dumps({"PatientName": "E001", "EchoTime": 0.03}).encode(),
+    "t1.json": json.dumps(
+        {
+            "PatientName": "E001",
+            "EchoTime": 0.03,
+            "StudyInstanceUID": "2.25.38743293010488592338854405484264877530",
+            "ImageOrientationPatientDICOM": [1, 0, 0, 0, 1, 0],
+            "InstitutionalDepartmentName": "None",
+        }
+    ).encode(),
     "x.dcm": image(patient="E001", patient_id="E001", birth_date=""),
     "lh.thickness": random.Random(1).randbytes(1 << 18),
     "a.npy": np.random.default_rng(2).random(1 << 15).tobytes(),
