@@ -14,7 +14,7 @@ _Parameters = ParamSpec("_Parameters")
 _Answer = TypeVar("_Answer")
 
 # As many database connections: each thread keeps one open.
-_THREADS = 8
+THREADS = 8
 
 
 class Caller(Protocol):
@@ -35,7 +35,7 @@ async def inline(function: Callable[_Parameters, _Answer], /, *args: _Parameters
 class InThread:
     """Calls on other threads, a few at a time: for whatever may wait."""
 
-    def __init__(self, threads: int = _THREADS) -> None:
+    def __init__(self, threads: int = THREADS) -> None:
         self._limiter = trio.CapacityLimiter(threads)
 
     async def __call__(
@@ -48,7 +48,7 @@ class InThread:
 class InThreadOfUser:
     """Calls on other threads, half of them at most for one user: whose batch is being sealed keeps nobody else waiting."""
 
-    def __init__(self, threads: int = _THREADS) -> None:
+    def __init__(self, threads: int = THREADS) -> None:
         self._call = InThread(threads)
         self._most = max(1, threads // 2)
         self._shares: WeakKeyDictionary[object, trio.CapacityLimiter] = WeakKeyDictionary()

@@ -1,4 +1,4 @@
-"""The archive's errors as errno: the one wrapper around every handler. An exception that escaped it would end the mount."""
+"""The archive's errors as errno. An exception that escaped would end the mount."""
 
 import errno
 import functools
@@ -60,13 +60,25 @@ def errno_of(error: Exception) -> int:
     return next((_ERRNOS[kind] for kind in type(error).__mro__ if kind in _ERRNOS), errno.EIO)
 
 
-def answering(
-    handler: Callable[_Parameters, Coroutine[Any, Any, _Answer]],
-) -> Callable[_Parameters, Coroutine[Any, Any, _Answer]]:
-    """Wrap a handler so that it answers or raises FUSEError, and nothing else.
+def told_errno(error: Exception, handler: str) -> int:
+    """Return the errno that stands for an error of a handler, and tell the log what only the archive's keeper can mend.
 
     What is logged names the handler and the place in the program; never a path, a name or the text of a foreign exception.
     """
+    if not isinstance(error, ArchimedError):
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        # No traceback: it may quote a path.
+        _log.error("%s: unexpected %s at %s:%d", handler, type(error).__name__, Path(place.filename).name, place.lineno or 0)
+        return errno.EIO
+    if isinstance(error, _FOR_THE_LOG):
+        _log.error("%s: %s", handler, error)
+    return errno_of(error)
+
+
+def answering(
+    handler: Callable[_Parameters, Coroutine[Any, Any, _Answer]],
+) -> Callable[_Parameters, Coroutine[Any, Any, _Answer]]:
+    """Wrap a handler so that it answers or raises FUSEError, and nothing else."""
 
     @functools.wraps(handler)
     async def wrapped(*args: _Parameters.args, **named: _Parameters.kwargs) -> _Answer:
@@ -74,15 +86,7 @@ def answering(
             return await handler(*args, **named)
         except pyfuse3.FUSEError:
             raise
-        except ArchimedError as error:
-            if isinstance(error, _FOR_THE_LOG):
-                _log.error("%s: %s", handler.__name__, error)
-            raise pyfuse3.FUSEError(errno_of(error)) from None
         except Exception as error:  # noqa: BLE001 - whatever it is, the mount lives on
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{Path(place.filename).name}:{place.lineno}"
-            # No traceback: it may quote a path.
-            _log.error("%s: unexpected %s at %s", handler.__name__, type(error).__name__, where)
-            raise pyfuse3.FUSEError(errno.EIO) from None
+            raise pyfuse3.FUSEError(told_errno(error, handler.__name__)) from None
 
     return wrapped

@@ -1,4 +1,4 @@
-"""What the handlers of both mounts share: users, asking for them, and who is turned away. Knows no tree."""
+"""What the handlers of the staging mount and the root above share: users, asking for them, and who is turned away."""
 
 import errno
 import itertools
@@ -12,8 +12,6 @@ from archimedfs.calling import Caller
 from archimedfs.user_roots import Shown, UserRoot, UserRoots
 from catalog.pure.errors import NotFound, TooLong
 from catalog.pure.names import MAX_NAME_BYTES
-
-ROOT_UID = 0
 
 _Parameters = ParamSpec("_Parameters")
 _Answer = TypeVar("_Answer")

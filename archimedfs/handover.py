@@ -6,7 +6,7 @@ live here: the daemon's side, and what it tells the service manager. The other s
 
 import os
 import select
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,8 +58,34 @@ async def wait_until_mounted(device: int) -> None:
         await trio.sleep(_LOOK_SECONDS)
 
 
-async def tell_alive(manager: Manager) -> None:
-    """Tell the manager, until cancelled, that this loop turns."""
+async def device_of_helper(on_opened: Callable[[], None], signals: AsyncIterator[int]) -> int | None:
+    """Open the device and return it once somebody has mounted it; None if a signal came first.
+
+    Raises:
+        Refused: as `open_device`.
+    """
+    device = open_device()
+    on_opened()
+    mounted = False
+    async with trio.open_nursery() as nursery:
+
+        async def cancel_on_signal() -> None:
+            await anext(signals)
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(cancel_on_signal)
+        await wait_until_mounted(device)
+        mounted = True
+        nursery.cancel_scope.cancel()
+    if mounted:
+        return device
+    os.close(device)
+    return None
+
+
+async def tell_alive(manager: Manager, is_turning: Callable[[], bool] = lambda: True) -> None:
+    """Tell the manager, until cancelled, that this loop turns, and so does whatever else is asked."""
     while manager.alive_seconds:
-        manager.alive()
+        if is_turning():
+            manager.alive()
         await trio.sleep(manager.alive_seconds)

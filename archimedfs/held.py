@@ -52,7 +52,9 @@ class HeldFiles:
 
     def __init__(self, most_idle: int | None = None) -> None:
         if most_idle is None:
-            most_idle = min(_MOST_IDLE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _IDLE_PART)
+            # The hard limit: a mount raises its own to it.
+            _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+            most_idle = _MOST_IDLE if most == resource.RLIM_INFINITY else min(_MOST_IDLE, most // _IDLE_PART)
         self._most_idle = most_idle
         self._lock = threading.Lock()
         self._held: dict[int, Held] = {}

@@ -10,7 +10,7 @@ anew by name, and then the catalogue is asked.
 import errno
 import logging
 from collections.abc import Callable, Iterable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import pyfuse3
 import trio
@@ -49,7 +49,7 @@ class Mounted(Protocol[Shown]):
     knows_parts: bool
 
     def open_files(self, user_root: UserRoot[Shown], studies: Iterable[int]) -> list[int]:
-        """Return the inode numbers of a root's open files, of these studies."""
+        """Return the inode numbers of a root's files, of these studies, whose bytes the kernel may hold."""
         ...
 
     async def end_gone(self, user_root: UserRoot[Shown], study: int) -> list[int]:
@@ -82,6 +82,7 @@ class Invalidator(Generic[Shown]):
         call: how the catalogue is called.
         followed: the handlers.
         accounts: finds Unix users; None where the owner of the mount's only tree was fixed when it was mounted.
+        told: tells the kernel; None: pyfuse3 does.
     """
 
     def __init__(
@@ -91,13 +92,14 @@ class Invalidator(Generic[Shown]):
         call: Caller,
         followed: Mounted[Shown],
         accounts: Accounts | None,
+        told: "Told | None" = None,
     ) -> None:
         self._database = database
         self._user_roots = user_roots
         self._call = call
         self._mounted = followed
         self._accounts = accounts
-        self._kernel = KernelCache()
+        self._kernel = KernelCache(told or Told(pyfuse3.invalidate_entry, pyfuse3.invalidate_inode))
         self._failures = 0
         # Before the kernel can have cached anything.
         self._last = changes.newest(database)
@@ -280,6 +282,13 @@ async def look_up(accounts: Accounts, login: str) -> Account | None:
     return await trio.to_thread.run_sync(accounts, login, abandon_on_cancel=True)
 
 
+class Told(NamedTuple):
+    """What drops a name from a folder, and what drops an inode's attributes and pages; both may wait for requests."""
+
+    forget_name: Callable[[int, bytes], object]
+    forget_inode: Callable[[int], object]
+
+
 class KernelCache:
     """The kernel's caches of this process's mount.
 
@@ -288,34 +297,33 @@ class KernelCache:
     inodes apart, and those who wait delay neither answers nor each other.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, told: Told) -> None:
+        self._told = told
         self._names = trio.CapacityLimiter(_KERNEL_THREADS)
         self._inodes = trio.CapacityLimiter(_KERNEL_THREADS)
 
     async def forget_names(self, folder: int, names: Iterable[str]) -> None:
         """Drop names from a folder, and all that was cached below them."""
         # Abandoned when the mount ends: it may wait for an answer that will not come, until the connection is gone.
-        await trio.to_thread.run_sync(_forget_names, folder, list(names), limiter=self._names, abandon_on_cancel=True)
+        await trio.to_thread.run_sync(self._forget_names, folder, list(names), limiter=self._names, abandon_on_cancel=True)
 
     async def forget_inodes(self, inodes: Iterable[int]) -> None:
         """Drop attributes and pages: what is read through an open file or a mapping is asked for again."""
-        await trio.to_thread.run_sync(_forget_inodes, list(inodes), limiter=self._inodes, abandon_on_cancel=True)
+        await trio.to_thread.run_sync(self._forget_inodes, list(inodes), limiter=self._inodes, abandon_on_cancel=True)
 
+    def _forget_names(self, folder: int, names: list[str]) -> None:
+        for name in names:
+            try:
+                self._told.forget_name(folder, name.encode())
+            except OSError as error:
+                _pass_over(error)
 
-def _forget_names(folder: int, names: list[str]) -> None:
-    for name in names:
-        try:
-            pyfuse3.invalidate_entry(folder, name.encode())
-        except OSError as error:
-            _pass_over(error)
-
-
-def _forget_inodes(inodes: list[int]) -> None:
-    for inode in inodes:
-        try:
-            pyfuse3.invalidate_inode(inode)
-        except OSError as error:
-            _pass_over(error)
+    def _forget_inodes(self, inodes: list[int]) -> None:
+        for inode in inodes:
+            try:
+                self._told.forget_inode(inode)
+            except OSError as error:
+                _pass_over(error)
 
 
 def _pass_over(error: OSError) -> None:

@@ -2,13 +2,17 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from archimedfs import inodes, session
+from archimedfs import inodes, serving, session
 from archimedfs.archive import ArchiveOperations
-from archimedfs.calling import Caller, InThread, inline
+from archimedfs.archive_for_all import ArchiveForAll
+from archimedfs.calling import THREADS, Caller, InThread, inline
+from archimedfs.entrance import Entrance
 from archimedfs.handover import Manager
-from archimedfs.invalidation import Invalidator
+from archimedfs.invalidation import Invalidator, Told
+from archimedfs.kernel.device import Device, Handler
+from archimedfs.kernel.workers import Workers
 from archimedfs.multi_user import MultiUser
 from archimedfs.staging import StagingOperations
 from archimedfs.staging_lookup import StagedInbox
@@ -52,10 +56,11 @@ def mount_for_one(
     """
     user_roots: UserRoots[Tree] = UserRoots()
     user_roots.add(UserRoot(inodes.ONLY_SLOT, user.user_id, user.login, archive.view(user, Face.MOUNT, actor), owner))
-    call = _caller(database, in_thread=in_thread)
-    operations = ArchiveOperations(user_roots, call, archive.capacity)
-    invalidator = Invalidator(database, user_roots, call, operations, None)
-    _serve(operations, operations, invalidator, mountpoint, {"ro", "allow_other"} if allow_other else {"ro"}, on_ready, manager)
+    below = _archive_operations(archive, database, user_roots, in_thread=in_thread)
+    _serve_archive(
+        below, below.handlers(), _Followed(database, user_roots, None), mountpoint,
+        allow_other=allow_other, in_thread=in_thread, on_ready=on_ready, manager=manager,
+    )  # fmt: skip
 
 
 def mount_for_all(
@@ -83,13 +88,13 @@ def mount_for_all(
         Refused: as there.
     """
     user_roots: UserRoots[Tree] = UserRoots()
-    call = _caller(database, in_thread=in_thread)
-    below = ArchiveOperations(user_roots, call, archive.capacity)
-    operations = MultiUser(
-        below, user_roots, call, database, accounts, lambda principal, _account, _slot: archive.view(principal, Face.MOUNT)
-    )
-    invalidator = Invalidator(database, user_roots, call, below, accounts)
-    _serve(operations, below, invalidator, mountpoint, {"ro", "allow_other"}, on_ready, manager)
+    below = _archive_operations(archive, database, user_roots, in_thread=in_thread)
+    entrance = Entrance(user_roots, lambda principal, _account, _slot: archive.view(principal, Face.MOUNT))
+    handlers = ArchiveForAll(below, entrance, database, accounts).handlers()
+    _serve_archive(
+        below, handlers, _Followed(database, user_roots, accounts), mountpoint,
+        allow_other=True, in_thread=in_thread, on_ready=on_ready, manager=manager,
+    )  # fmt: skip
 
 
 def mount_staging_for_one(
@@ -126,7 +131,9 @@ def mount_staging_for_one(
     call = _caller(database, in_thread=in_thread)
     operations = StagingOperations(inboxes, user_roots, call)
     invalidator = Invalidator(database, user_roots, call, operations, None)
-    _serve(operations, operations, invalidator, mountpoint, {"allow_other"} if allow_other else set(), on_ready, manager)
+    _serve_staging(
+        operations, operations, invalidator, mountpoint, {"allow_other"} if allow_other else set(), on_ready, manager
+    )
 
 
 def mount_staging_for_all(
@@ -161,16 +168,55 @@ def mount_staging_for_all(
         lambda principal, account, slot: StagedInbox(inboxes.of(principal), account, slot),
     )  # fmt: skip
     invalidator = Invalidator(database, user_roots, call, below, accounts)
-    _serve(operations, below, invalidator, mountpoint, {"allow_other"}, on_ready, manager)
+    _serve_staging(operations, below, invalidator, mountpoint, {"allow_other"}, on_ready, manager)
 
 
 def _caller(database: Database, *, in_thread: bool) -> Caller:
     return InThread() if in_thread or not database.is_sqlite else inline
 
 
-def _serve(
+class _Followed(NamedTuple):
+    database: Database
+    user_roots: UserRoots[Tree]
+    accounts: Accounts | None
+
+
+def _archive_operations(
+    archive: Archive, database: Database, user_roots: UserRoots[Tree], *, in_thread: bool
+) -> ArchiveOperations:  # fmt: skip
+    asking = Workers("asking", THREADS) if in_thread or not database.is_sqlite else None
+    return ArchiveOperations(user_roots, _caller(database, in_thread=in_thread), asking, archive.capacity)
+
+
+def _serve_archive(
+    below: ArchiveOperations,
+    handlers: dict[int, Handler],
+    followed: _Followed,
+    mountpoint: Path,
+    *,
+    allow_other: bool,
+    in_thread: bool,
+    on_ready: Callable[[], None],
+    manager: Manager | None,
+) -> None:
+    database, user_roots, accounts = followed
+    device = Device(handlers, below.forgotten)
+    call = _caller(database, in_thread=in_thread)
+    told = Told(device.forget_name, device.forget_inode)
+    # Before the kernel can have cached anything.
+    follower = Invalidator(database, user_roots, call, below, accounts, told)
+    try:
+        serving.run(
+            device, mountpoint, allow_other=allow_other, on_ready=on_ready, beside=follower.run,
+            forget_idle=below.forget_idle, manager=manager,
+        )  # fmt: skip
+    finally:
+        below.close()
+
+
+def _serve_staging(
     operations: session.Operations,
-    below: ArchiveOperations | StagingOperations,
+    below: StagingOperations,
     invalidator: Invalidator[Any],
     mountpoint: Path,
     options: set[str],

@@ -75,7 +75,7 @@ def _check_machine() -> None:
             "this machine offers no /dev/fuse, so nothing can be mounted; load it with `modprobe fuse` (in a container: pass "
             "the device in), or use the archive over WebDAV"
         )
-    if os.geteuid() != 0 and shutil.which("fusermount3") is None:
+    if shutil.which("fusermount3") is None:
         raise Refused("the program fusermount3 is missing; install the Debian package fuse3")
 
 

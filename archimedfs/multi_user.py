@@ -1,4 +1,4 @@
-"""The root of a mount for all users: a folder for each, which the kernel opens to that Unix user alone."""
+"""The root of a staging mount for all users: a folder for each, which the kernel opens to that Unix user alone."""
 
 import contextlib
 import inspect
@@ -11,10 +11,10 @@ from typing import Generic
 import pyfuse3
 
 from archimedfs import inodes, session
-from archimedfs.attributes import Attributes
 from archimedfs.calling import Caller
+from archimedfs.entrance import ROOT_MODE, Entrance
 from archimedfs.errnos import answering
-from archimedfs.handlers import ROOT_UID, Handlers, decoded
+from archimedfs.handlers import Handlers, decoded
 from archimedfs.invalidation import look_up
 from archimedfs.listing import DOT_DOT
 from archimedfs.user_roots import Account, Accounts, Shown, UserRoot, UserRoots
@@ -22,11 +22,10 @@ from catalog.administration import list_users, principal
 from catalog.database import Database
 from catalog.pure.access import Principal
 from catalog.pure.errors import NotFound
-from catalog.pure.nodes import ROOT_ID, Node
+from catalog.pure.nodes import ROOT_ID
 
-# Through the root leads a way for everybody; who else is here is for root to list.
-_MODE = stat.S_IFDIR | 0o711
-_ROOT_NODE = Node(ROOT_ID, "", 0, 0)
+_USER_MODE = stat.S_IFDIR | 0o700
+_ENTRY_SECONDS, _ATTRIBUTES_SECONDS = 300.0, 1.0
 _HERE = {"init", "lookup", "getattr", "opendir", "readdir", "releasedir"}
 _BELOW = [name for name, _ in inspect.getmembers(pyfuse3.Operations, callable) if name[0] != "_" and name not in _HERE]
 # Numbers of open listings of the root, which the handlers below never give.
@@ -60,13 +59,9 @@ class MultiUser(session.Operations, Generic[Shown]):
         self._call = caller
         self._database = database
         self._accounts = accounts
-        self._show = show
-        self._root = Attributes(os.getuid(), os.getgid(), folder_mode=_MODE)
+        self._entrance = Entrance(user_roots, show)
         self._numbers = itertools.count(_FIRST_LISTING)
         self._listings: dict[int, list[UserRoot[Shown]]] = {}
-        # A login with another Unix number is another user to the kernel: pages that the former one holds are never the new
-        # one's. Inode numbers stay the same from mount to mount for all whose number never changed.
-        self._numbers_of: dict[tuple[int, Account], int] = {}
         for name in _BELOW:
             setattr(self, name, getattr(below, name))
 
@@ -76,40 +71,19 @@ class MultiUser(session.Operations, Generic[Shown]):
         if parent_inode != pyfuse3.ROOT_INODE:
             return await self._below.lookup(parent_inode, name, ctx)
         user_root = await self._enter(decoded(name))
-        return user_root.attributes.of(inodes.encode(user_root.number, ROOT_ID), _ROOT_NODE)
+        return _folder(inodes.encode(user_root.number, ROOT_ID), user_root.account, _USER_MODE)
 
     async def _enter(self, login: str) -> UserRoot[Shown]:
         """Return the root of a login, as the catalogue and the machine know it now."""
         user = await self._call(principal, self._database, login)
         account = await look_up(self._accounts, user.login) if user.login == login else None
-        if account is None or account.uid == ROOT_UID:
-            raise NotFound("there is no such file or folder")
-        return self._root_of(user, account)
-
-    def _root_of(self, user: Principal, account: Account) -> UserRoot[Shown]:
-        number = self._numbers_of.setdefault((user.user_id, account), self._unused(user.user_id))
-        for user_root in self._user_roots.of_user(user.user_id):
-            if user_root.account == account:
-                return user_root
-            # What the former owner holds ends at once.
-            self._user_roots.replace(user_root)
-        user_root = UserRoot(number, user.user_id, user.login, self._show(user, account, number), account)
-        self._user_roots.add(user_root)
-        return user_root
-
-    def _unused(self, user_id: int) -> int:
-        """Return a number that no other pair of user and Unix user has had: the user's own, or one from the far end."""
-        taken = set(self._numbers_of.values())
-        number, following = user_id, inodes.LAST_SLOT
-        while number in taken:
-            number, following = following, following - 1
-        return number
+        return self._entrance.enter(user, account)
 
     @answering
     async def getattr(self, inode: int, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
         """Tell a node's attributes."""
         if inode == pyfuse3.ROOT_INODE:
-            return self._root.of(inode, _ROOT_NODE)
+            return _folder(inode, Account(os.getuid(), os.getgid()), ROOT_MODE)
         return await self._below.getattr(inode, ctx)
 
     @answering
@@ -136,7 +110,7 @@ class MultiUser(session.Operations, Generic[Shown]):
             cookie = user_root.number + DOT_DOT
             if cookie <= start_id or user_root.is_over:
                 continue
-            told = user_root.attributes.of(inodes.encode(user_root.number, ROOT_ID), _ROOT_NODE)
+            told = _folder(inodes.encode(user_root.number, ROOT_ID), user_root.account, _USER_MODE)
             if not pyfuse3.readdir_reply(token, user_root.login.encode(), told, cookie):
                 return
 
@@ -144,3 +118,11 @@ class MultiUser(session.Operations, Generic[Shown]):
         """Forget a listing."""
         if self._listings.pop(fh, None) is None:
             await self._below.releasedir(fh)
+
+
+def _folder(inode: int, owner: Account, mode: int) -> pyfuse3.EntryAttributes:
+    told = pyfuse3.EntryAttributes()
+    told.st_ino, told.st_mode, told.st_nlink = inode, mode, 1
+    told.st_uid, told.st_gid = owner
+    told.entry_timeout, told.attr_timeout = _ENTRY_SECONDS, _ATTRIBUTES_SECONDS
+    return told

@@ -1,16 +1,12 @@
-"""An open file: bytes from the page cache at once, from the disk or another store in another thread."""
+"""An open file: its bytes from the page cache, at once. What is not there comes from `OpenFile.read_at`, which may wait."""
 
 import errno
 import os
 from collections.abc import Callable
 from typing import TypeAlias
 
-import trio
-
 from archimedfs.held import Held
 
-# So many readers may wait for the disk at once; the others wait for them.
-_READERS = 16
 _FIRST_BUFFER = 1 << 20
 # What is fetched from the disk as soon as a file is opened, while the kernel still prepares its first read: most archived
 # files are smaller. Without it, reading 5,000 files of 200 kB from a cold disk took a quarter longer.
@@ -40,10 +36,9 @@ class Handle:
 
 
 class Reader:
-    """Reads for all open files of a mount. Belongs to the thread of the event loop."""
+    """Reads for all open files of a mount. Belongs to the thread that takes requests."""
 
     def __init__(self) -> None:
-        self._limiter = trio.CapacityLimiter(_READERS)
         self._buffer = bytearray(_FIRST_BUFFER)
 
     def begin(self, held: Held) -> None:
@@ -51,31 +46,26 @@ class Reader:
         if held.fd is not None:
             os.posix_fadvise(held.fd, 0, _FETCHED_AT_ONCE, os.POSIX_FADV_WILLNEED)
 
-    async def read(self, handle: Handle, offset: int, size: int) -> Buffer:
-        """Return up to `size` bytes, fewer only at the end of the file.
+    def cached(self, handle: Handle, offset: int, size: int) -> Buffer | None:
+        """Return up to `size` bytes, fewer only at the end of the file; None if that would have to wait.
 
-        What is returned is overwritten by the next call: hand it to pyfuse3, which copies it, before anything else is awaited.
+        What is returned is overwritten by the next call.
 
         Raises:
-            Damaged: the stored file is shorter than the catalogue says. (The kernel would take it for the file's end.)
-            Unavailable: the store does not answer.
             OSError: the disk failed.
         """
         wanted = min(size, handle.node.size - offset)
         if wanted <= 0:
             return b""
         if handle.fd is None:
-            return await trio.to_thread.run_sync(handle.file.read_at, offset, wanted, limiter=self._limiter)
+            return None
         if wanted > len(self._buffer):
             self._buffer = bytearray(wanted)
         ready = memoryview(self._buffer)[:wanted]
         try:
-            # A hop to another thread costs more than most reads: only for what is not in the page cache.
             count = os.preadv(handle.fd, [ready], offset, os.RWF_NOWAIT)
         except OSError as error:
             if error.errno not in _ASK_AGAIN:
                 raise
-            count = 0
-        if count == wanted:
-            return ready
-        return await trio.to_thread.run_sync(handle.file.read_at, offset, wanted, limiter=self._limiter)
+            return None
+        return ready if count == wanted else None

@@ -1,7 +1,6 @@
-"""The life of a mount: mounted, serving, and unmounted whatever ends it. Knows no archive; pyfuse3 allows one a process."""
+"""The life of a staging mount: mounted, serving, unmounted whatever ends it. Knows no archive; pyfuse3 allows one a process."""
 
 import errno
-import os
 import resource
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,7 +17,7 @@ from catalog.pure.errors import Refused
 
 _OPTIONS = frozenset({"nosuid", "nodev", "noexec", "default_permissions", "fsname=archimed", "subtype=archimed"})
 # HUP: the terminal that a mount was started from was closed.
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Operations(pyfuse3.Operations):
@@ -64,11 +63,15 @@ def run(
     manager = manager or Manager()
     if manager.on_opened is None:
         mountpoints.check(mountpoint)
-    # Each file that any reader has open is one here; 1,024 is a usual soft limit.
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    allow_many_files()
     # As the kernel will name it: then nobody here has to look at the mount to find it again.
     trio.run(_serve, operations, mountpoint.resolve(), options, on_ready, beside, manager, strict_exception_groups=True)
+
+
+def allow_many_files() -> None:
+    """Raise the limit of open files: each that any reader has open is one here, and 1,024 is a usual soft limit."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _serve(
@@ -80,10 +83,10 @@ async def _serve(
     manager: Manager,
 ) -> None:
     # The signals first: one that came between mounting and listening for it would leave a dead mount.
-    with trio.open_signal_receiver(*_ENDING) as signals:
+    with trio.open_signal_receiver(*ENDING) as signals:
         target = str(mountpoint)
         if manager.on_opened is not None:
-            device = await _wait_for_mount(manager.on_opened, signals)
+            device = await handover.device_of_helper(manager.on_opened, signals)
             if device is None:
                 return
             target = f"/dev/fd/{device}"  # libfuse's way to be handed one
@@ -109,27 +112,6 @@ def _mount(operations: Operations, target: str, options: set[str]) -> None:
             f"the system refused to mount on {target}; fusermount3 says why above. To let other users in, "
             "`user_allow_other` must stand in /etc/fuse.conf"
         ) from None
-
-
-async def _wait_for_mount(on_opened: Callable[[], None], signals: AsyncIterator[int]) -> int | None:
-    """Return the device once somebody has mounted it; None if a signal came first."""
-    device = handover.open_device()
-    on_opened()
-    mounted = False
-    async with trio.open_nursery() as nursery:
-
-        async def cancel_on_signal() -> None:
-            await anext(signals)
-            nursery.cancel_scope.cancel()
-
-        nursery.start_soon(cancel_on_signal)
-        await handover.wait_until_mounted(device)
-        mounted = True
-        nursery.cancel_scope.cancel()
-    if mounted:
-        return device
-    os.close(device)
-    return None
 
 
 async def _answer_requests() -> None:

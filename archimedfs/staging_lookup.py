@@ -13,12 +13,12 @@ import pyfuse3
 
 from archimedfs.calling import Caller, InThreadOfUser
 from archimedfs.errnos import answering
-from archimedfs.handlers import ROOT_UID, Handlers, discard, refuse_strangers
+from archimedfs.handlers import Handlers, discard, refuse_strangers
 from archimedfs.inode_table import InodeTable, Node
 from archimedfs.inodes import slot_of
 from archimedfs.staged_attributes import StagedAttributes
 from archimedfs.staged_files import OpenStaged
-from archimedfs.user_roots import Account, UserRoot, UserRoots
+from archimedfs.user_roots import ROOT_UID, Account, UserRoot, UserRoots
 from catalog.gate.drops.inbox import Inbox, Inboxes
 from catalog.pure.drops import Entry, Place, decoded
 from catalog.pure.errors import NotFound

@@ -6,10 +6,12 @@ and which files are open that were answered under a grant that has ended since.
 """
 
 import pwd
+import threading
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from archimedfs.attributes import Attributes
 from catalog.pure.errors import NotFound
+
+ROOT_UID = 0
 
 Shown = TypeVar("Shown")
 """What a user is shown on a mount: a view of the archive, or the staging tree."""
@@ -62,7 +64,8 @@ class UserRoot(Generic[Shown]):
     """One user on one mount, and what they are shown.
 
     `epoch` grows with everything that this user lost: an answer that was begun in an earlier epoch must be asked again.
-    `studies` are the studies that the kernel was told of, by row: their names, which it may have cached.
+    `studies` are the studies that the kernel was told of, by row: their names, which it may have cached. Whoever answers holds
+    `lock` while it looks at the epoch and answers, so that nothing is answered behind a loss.
     """
 
     def __init__(self, number: int, user_id: int, login: str, shown: Shown, account: Account) -> None:
@@ -71,7 +74,7 @@ class UserRoot(Generic[Shown]):
         self.login = login
         self.shown = shown
         self.account = account
-        self.attributes = Attributes(account.uid, account.gid)
+        self.lock = threading.RLock()
         self.epoch = 0
         self.is_over = False
         self.studies: dict[int, str] = {}
@@ -83,32 +86,37 @@ class UserRoot(Generic[Shown]):
 
     def end(self, study: int) -> None:
         """Let nothing of a study be answered that was asked or opened until now."""
-        self.epoch += 1
-        lease = self._leases.pop(study, None)
-        if lease is not None:
-            lease.is_over = True
+        with self.lock:
+            self.epoch += 1
+            lease = self._leases.pop(study, None)
+            if lease is not None:
+                lease.is_over = True
 
     def doubt(self) -> None:
         """Let nothing be answered that was asked until now: it may be told by a name that is gone."""
-        self.epoch += 1
+        with self.lock:
+            self.epoch += 1
 
     def end_studies(self) -> None:
         """Let nothing of any study be answered that was asked or opened until now."""
-        for study in list(self._leases):
-            self.end(study)
-        self.epoch += 1
+        with self.lock:
+            for study in list(self._leases):
+                self.end(study)
+            self.epoch += 1
 
     def end_all(self) -> None:
         """Let nothing of this user's tree be answered any more, for good."""
-        self.is_over = True
-        self.end_studies()
+        with self.lock:
+            self.is_over = True
+            self.end_studies()
 
 
 class UserRoots(Generic[Shown]):
-    """The roots of a mount by number. Belongs to the thread of the event loop."""
+    """The roots of a mount by number. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._user_roots: dict[int, UserRoot[Shown]] = {}
+        self._lock = threading.Lock()
         self._replaced: list[UserRoot[Shown]] = []
 
     def __getitem__(self, number: int) -> UserRoot[Shown]:
@@ -135,20 +143,23 @@ class UserRoots(Generic[Shown]):
     def replace(self, user_root: UserRoot[Shown]) -> None:
         """End a root for another to be added; `take_replaced` gives it to whoever clears up behind it."""
         self.remove(user_root)
-        self._replaced.append(user_root)
+        with self._lock:
+            self._replaced.append(user_root)
 
     def take_replaced(self) -> list[UserRoot[Shown]]:
         """Return the roots that were replaced since the last call."""
-        replaced, self._replaced = self._replaced, []
+        with self._lock:
+            replaced, self._replaced = self._replaced, []
         return replaced
 
     def of_user(self, user_id: int | None) -> list[UserRoot[Shown]]:
         """Return the roots of a user, or all for None."""
-        return [user_root for user_root in self._user_roots.values() if user_id is None or user_root.user_id == user_id]
+        roots = list(self._user_roots.values())
+        return [user_root for user_root in roots if user_id is None or user_root.user_id == user_id]
 
     def of_unix_user(self, uid: int) -> UserRoot[Shown] | None:
         """Return the root of a Unix user, None if there is none."""
-        return next((user_root for user_root in self._user_roots.values() if user_root.account.uid == uid), None)
+        return next((user_root for user_root in self.of_user(None) if user_root.account.uid == uid), None)
 
     def get(self, number: int) -> UserRoot[Shown] | None:
         """Return the root of that number, None if there is none (any more)."""

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import trio
 
 from archimedfs.held import Held
 from archimedfs.reading import Handle, Reader
@@ -38,10 +37,9 @@ def handle(built: BuiltArchive) -> Iterator[Handle]:
 
 
 def read(handle: Handle, offset: int, size: int) -> bytes:
-    async def once() -> bytes:
-        return bytes(await Reader().read(handle, offset, size))
-
-    return trio.run(once)
+    """Read as the mount does: at once, or as a worker."""
+    found = Reader().cached(handle, offset, size)
+    return handle.file.read_at(offset, size) if found is None else bytes(found)
 
 
 @pytest.mark.parametrize("is_cold", [False, True])
@@ -64,31 +62,18 @@ def test_only_a_part_in_the_page_cache(handle: Handle) -> None:
     assert read(handle, 65_536, 500_000) == CONTENT[65_536:565_536]
 
 
-def test_what_comes_from_the_page_cache_needs_no_thread(handle: Handle, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def hop(*_args: object, **_named: object) -> None:
-        pytest.fail("a thread was used")
+def test_what_is_in_the_page_cache_is_had_at_once(handle: Handle, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = os.preadv
+    # In memory (tmpfs) nothing says so, and all is there.
+    monkeypatch.setattr(os, "preadv", lambda fd, buffers, offset, _flags: plain(fd, buffers, offset))
+    found = Reader().cached(handle, 4096, 1_048_576)
+    assert found is not None
+    assert bytes(found) == CONTENT[4096 : 4096 + 1_048_576]
 
-    os.pread(handle.fd, len(CONTENT), 0)
-    monkeypatch.setattr(trio.to_thread, "run_sync", hop)
-    assert read(handle, 4096, 1_048_576) == CONTENT[4096 : 4096 + 1_048_576]
 
-
-def test_many_at_once_do_not_mix(handle: Handle) -> None:
-    reader = Reader()
-    found: dict[int, bytes] = {}
-
-    async def one(offset: int) -> None:
-        found[offset] = bytes(await reader.read(handle, offset, 70_000))
-
-    async def all_at_once() -> None:
-        async with trio.open_nursery() as nursery:
-            for offset in range(0, 2_900_000, 70_000):
-                nursery.start_soon(one, offset)
-
-    os.fsync(handle.fd)
-    os.posix_fadvise(handle.fd, 0, 0, os.POSIX_FADV_DONTNEED)
-    trio.run(all_at_once)
-    assert all(content == CONTENT[offset : offset + 70_000] for offset, content in found.items())
+def test_what_is_not_there_at_once_is_not_made_up(handle: Handle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "preadv", lambda *_: 100)  # a part of it
+    assert Reader().cached(handle, 4096, 1_048_576) is None
 
 
 def test_a_stored_file_that_is_too_short_is_damaged_not_ended(handle: Handle, tmp_path: Path) -> None:
