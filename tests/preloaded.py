@@ -6,6 +6,7 @@ from gateway.cli import frame
 
 for _module in (
     *(f"gateway.cli.{module}" for module, _line in frame._COMMANDS.values()),
-    "gateway.http.server", "gateway.wiring", "tests.gateway.http.server_process", "tests.stores", "tests.trees",
+    "gateway.http.server", "gateway.wiring", "tests.gateway.http.server_process", "tests.archimedfs.mount_runner",
+    "tests.stores", "tests.trees",
 ):  # fmt: skip
     import_module(_module)

@@ -1,10 +1,8 @@
 """Real mounts for tests: started in a process of their own, ended and unmounted whatever the test did."""
 
-import os
 import selectors
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 
 from archimedfs import mountpoint
 from tests.builders import BuiltArchive
+from tests.forked import Program
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT = 30
@@ -27,11 +26,9 @@ class RunningMount:
         self.path = path
         self._log = path.with_name(f"{path.name}.log")
         url = built.database.url.render_as_string(hide_password=False)
-        command = [sys.executable, "-m", "tests.archimedfs.mount_runner", url, built.folder / "var" / "store", login, path]
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*command, *options], stdout=subprocess.PIPE, stderr=log, env=os.environ | {"PYTHONPATH": str(ROOT)}
-            )
+        self._log.touch()
+        arguments = (url, built.folder / "var" / "store", login, path, *options)
+        self.process = Program("tests.archimedfs.mount_runner", arguments, self._log)
 
     @property
     def log(self) -> str:
@@ -39,7 +36,6 @@ class RunningMount:
 
     def wait_until_ready(self) -> None:
         """Wait until the mount answers; fail with its words if it ends instead."""
-        assert self.process.stdout is not None
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stdout, selectors.EVENT_READ)
             assert selector.select(TIMEOUT), "the mount is not ready in time"
@@ -59,8 +55,7 @@ class RunningMount:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+        self.process.stdout.close()
         if mountpoint.is_mounted(self.path):
             subprocess.run(["fusermount3", "-u", "-z", self.path], check=True, timeout=TIMEOUT)
 

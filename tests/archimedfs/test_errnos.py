@@ -27,7 +27,8 @@ def _answer_to(error: BaseException) -> int:
 
 @pytest.mark.parametrize("kind", _all_errors())
 def test_every_error_of_the_archive_has_an_errno(kind: type[errors.ArchimedError]) -> None:
-    error = kind(["x"]) if kind is errors.ConfigError else kind("x")
+    more = {errors.ConfigError: (["x"],), errors.Away: ("x", 1)}
+    error = kind(*more.get(kind, ("x",)))
     assert errno.errorcode[_answer_to(error)]
 
 

@@ -16,15 +16,19 @@ OTHER_FILE = f"{STUDY}/{OTHER}/001_DCM_MR_x/00001.dcm"
 
 
 @pytest.fixture
-def of_centres(site: Site) -> Site:
+def of_centres(site: Site, ada: Person) -> Site:
     """Give a site where ada sees two centres of the study, an exam each, and cyd the whole study."""
     built = site.built
     built.add_series(f"{STUDY}/{OTHER}/001_DCM_MR_x", {"00001.dcm": b"o" * 5000})
     for centre, exam in (("LYON", "E001"), ("PARIS", OTHER)):
         add_centre(built.database, ROOT, STUDY, centre)
         assign(built.database, ROOT, STUDY, centre, exam_codes=[exam])
+    path = f"{site.folder('ada')}/{FILE}"
+    ada.do(f"import os; former = os.open({path!r}, 0); os.read(former, 10)")
     remove_grant(built.database, ROOT, "ada", STUDY)
     add_grant(built.database, ROOT, "ada", STUDY, centres=["LYON", "PARIS"])
+    # What is opened before the mount knows of that ends with the former grant.
+    assert eventually(lambda: ada.do("answer = len(os.pread(former, 10, 0))") in GONE)
     return site
 
 
