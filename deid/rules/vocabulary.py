@@ -21,6 +21,7 @@ from deid.rules.table import data_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_MOST_ROUNDS = 8
 _LONGEST_CODE = 16
 
 _WORD = re.compile(r"(?<![\d.,])\d+[.,]\d+(?:[a-zA-Z%\u00b5]{1,4}(?![^\W_]))?(?![.,]?\d)|[^\W_]+")
@@ -105,13 +106,23 @@ def clean_text(text: str, extra: frozenset[str] = frozenset(), known: frozenset[
 
     A year, a run of three or more bare numbers, or anything like a date or a telephone number goes as well.
     """
-    return _cleaned(text, lambda word: allowed(fold(word), extra), known, numbers=False)
+    return _until_clean(text, lambda word: allowed(fold(word), extra), known, numbers=False)
 
 
 @lru_cache(maxsize=4096)
 def clean_machine(text: str, extra: frozenset[str] = frozenset(), known: frozenset[str] = frozenset()) -> str:
     """What a machine wrote, without words that are no terms. `known` as for `clean_text`."""
-    return _cleaned(text, lambda word: _machine_allowed(word, extra), known, numbers=True)
+    return _until_clean(text, lambda word: _machine_allowed(word, extra), known, numbers=True)
+
+
+def _until_clean(text: str, may_stay: Callable[[str], bool], known: frozenset[str], *, numbers: bool) -> str:
+    # What a dropped word kept apart may look like a date once it stands together: "0,X,0/0".
+    for _ in range(_MOST_ROUNDS):
+        cleaned = _cleaned(text, may_stay, known, numbers=numbers)
+        if cleaned == text:
+            return cleaned
+        text = cleaned
+    return ""
 
 
 def _cleaned(text: str, may_stay: Callable[[str], bool], known: frozenset[str], *, numbers: bool) -> str:

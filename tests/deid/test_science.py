@@ -89,6 +89,7 @@ def test_what_names_nobody_stays(mr: Dataset, saved: Callable[..., Path], keywor
         ("ISOVUE300/100", "ISOVUE300/100"),
         ("Zqx300/100", ""),
         ("0.096 cm-1", "0.096 cm-1"),
+        ("0,X,0/0", ""),
         ("XYZ_56 head", "head"),
         ("t1_mprage Quandermann_12 sag", "t1_mprage sag"),
         ("612.345.678", ""),
