@@ -43,7 +43,8 @@ def test_from_the_scanner_through_the_desk(appliance: Appliance, tmp_path: Path)
     token = appliance.run("token", "create", "ada", "--scope", "staging").stdout.strip()
     assert "/desk/batches/1" in curl(appliance, token, "?show=open").decode()
     curl(appliance, token, "batches/1/seal", mark(curl(appliance, token, "batches/1").decode()))
-    page = read(appliance, token, "waits for a decision")
+    read(appliance, token, "waits for a decision")
+    page = read(appliance, token, "/picture")
     assert "Doe^Jane" in page
     picture = re.search('src="/desk/([^"]+picture[^"]+)"', page)
     assert picture is not None
