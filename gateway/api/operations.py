@@ -16,7 +16,7 @@ from werkzeug.routing import Rule
 from catalog.administration import Scope
 from catalog.pure.errors import Invalid
 from gateway.api.problems import Fault
-from gateway.http.requests import Environ, Request, has_body
+from gateway.http.requests import Environ, Request, has_body, read_input
 
 LARGEST_NUMBER = 2**31 - 1
 _LARGEST_BODY = 1 << 20
@@ -190,10 +190,8 @@ def read_body(operation: Operation, request: Request) -> dict[str, Body]:
 
 def _content(request: Request) -> bytes:
     try:
-        content: bytes = request.environ["wsgi.input"].read(_LARGEST_BODY + 1)
-    except TimeoutError:
-        raise
-    except Exception:  # noqa: BLE001 - each server has errors of its own for a body that is cut off or framed wrongly
+        content = read_input(request, _LARGEST_BODY + 1)
+    except Invalid:
         raise Unfit("the body cannot be read") from None
     if len(content) > _LARGEST_BODY:
         raise Unfit("the body is too long")

@@ -199,6 +199,22 @@ def has_body(environ: Environ) -> bool:
     return environ.get("CONTENT_LENGTH", "") not in {"", "0"} or "HTTP_TRANSFER_ENCODING" in environ
 
 
+def read_input(request: Request, most: int) -> bytes:
+    """Return so many bytes of a request's body at most.
+
+    Raises:
+        Invalid: it is cut off or framed wrongly.
+        TimeoutError: the client stalls.
+    """
+    try:
+        body: bytes = request.environ["wsgi.input"].read(most)
+    except TimeoutError:
+        raise
+    except Exception:  # noqa: BLE001 - each server has errors of its own for a body that is cut off or framed wrongly
+        raise Invalid("the request's body cannot be read") from None
+    return body
+
+
 def read_xml(request: Request) -> bytes:
     """Return the body of a request that carries a little XML, empty if there is none.
 
@@ -207,12 +223,7 @@ def read_xml(request: Request) -> bytes:
     """
     if not has_body(request.environ):
         return b""
-    try:
-        body: bytes = request.environ["wsgi.input"].read(LARGEST_XML + 1)
-    except TimeoutError:
-        raise
-    except Exception:  # noqa: BLE001 - each server has errors of its own for a body that is cut off or framed wrongly
-        raise Invalid("the request's body cannot be read") from None
+    body = read_input(request, LARGEST_XML + 1)
     if len(body) > LARGEST_XML:
         raise Invalid("the request's XML is too long")
     request.exchange.body_is_read = True

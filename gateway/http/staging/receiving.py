@@ -18,7 +18,7 @@ from werkzeug.wrappers import Response
 
 from catalog.pure.drops import Entry
 from catalog.pure.errors import Invalid, OutOfSpace, Unavailable
-from gateway.http.requests import Environ, Request, has_body
+from gateway.http.requests import Environ, Request, has_body, read_input
 from gateway.http.staging import preconditions
 from gateway.http.staging.request import Declined, StagingRequest, plain, tag
 
@@ -161,10 +161,8 @@ def pieces(request: Request) -> Iterator[bytes]:
         return
     while True:
         try:
-            piece: bytes = environ["wsgi.input"].read(_PIECE)
-        except TimeoutError:
-            raise
-        except Exception:  # noqa: BLE001 - each server has errors of its own for a body that is cut off or framed wrongly
+            piece = read_input(request, _PIECE)
+        except Invalid:
             raise Invalid(_TRUNCATED) from None
         if not piece:
             break
